@@ -1,0 +1,101 @@
+"""The protocol behind which every editing method stands, and the values that it speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from engine.edits import EditSet
+from engine.language_model import LanguageModel, TokenChance
+from engine.runs import Cancel, ProgressBoard
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the gate says of one query, before anything is decoded."""
+
+    query: str
+    familiarity: float  # probability in [0, 1] that the query is about an edit
+    routed: bool  # familiarity reached the threshold and the nearest edit is switched on
+    threshold: float
+    entropy: float  # mean entropy of the familiarity network's label heads, in [0, 1] of its maximum
+    nearest_edit: str  # id of the nearest edit
+    similarity: float  # cosine to that edit in the tuned space
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The original and the edited model's answers to one query."""
+
+    query: str
+    original: str
+    edited: str
+    routing: Routing
+
+
+@dataclass(frozen=True, slots=True)
+class NextTokens:
+    """The likeliest next tokens of both models, likeliest first."""
+
+    original: tuple[TokenChance, ...]
+    edited: tuple[TokenChance, ...]
+
+
+@runtime_checkable
+class EditedModel(Protocol):
+    """A language model with an editor attached."""
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """The gate's word on each query: no decoding, quick enough to follow typing."""
+
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> list[Answer]:
+        """Both models' answers to each query; the rows of one batch are routed one by one."""
+
+    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
+        """The `k` likeliest next tokens of the original and of the edited model."""
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Switch edits off at once: queries about them get the original model's answer."""
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """Switch edits on again."""
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+
+
+class Pack(Protocol):
+    """A trained editor on disk, or in memory before it is saved."""
+
+    def save(self, folder: Path) -> None:
+        """Write the pack: manifest.json, safetensors, edits.jsonl, each hashed in the manifest."""
+
+    def attach(self, model: LanguageModel) -> EditedModel:
+        """The model with this editor; raises PackError where it was trained on another model."""
+
+
+class Editor(Protocol):
+    """A knowledge-editing method."""
+
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages that `fit` goes through, in order."""
+
+    def requirements(self) -> tuple[str, ...]:
+        """What an edit must have for this method ("subject", "original answer", …), for the user to read."""
+
+    def fit(
+        self,
+        model: LanguageModel,
+        edits: EditSet,
+        *,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int = 0,
+        run: Path | None = None,
+    ) -> Pack:
+        """Train on the enabled edits. `run` is a folder for checkpoints: a killed fit resumes from them.
+
+        Raises Cancelled when asked to stop, EditError where the edits cannot be used.
+        """
