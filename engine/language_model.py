@@ -1,8 +1,59 @@
-"""A causal language model as the studio sees it: loaded, its FFN blocks found, asked, scored."""
+"""A causal language model as the studio sees it: loaded, its FFN blocks found by shape, asked, scored.
+
+Every query is padded on the left, so that answers begin at the same column, and positions are counted from the
+first real token. Decoding is greedy: the same question always gets the same answer.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import scan_cache_dir, snapshot_download
+from huggingface_hub.errors import CacheNotFound, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+from transformers.activations import ACT2FN
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.pytorch_utils import Conv1D
+
+import assets
+from engine.device import choose_device, choose_dtype, free_memory
+from engine.runs import Cancel
+
+EMBEDDED = "embedded"
+MAX_NEW_TOKENS = 24
+BATCH_TOKENS = 8_192
+"""Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
+
+_ABBREVIATIONS = frozenset({"st", "mr", "mrs", "ms", "dr", "jr", "sr", "mt", "ft", "no", "vs"})
+_STOP = re.compile(r"(\w*)\.(?=\s|$)")
+
+
+class ModelError(RuntimeError):
+    """A model that cannot be used; the message is one sentence for the user."""
+
+
+class QueryError(ValueError):
+    """A query that cannot be asked; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +62,542 @@ class TokenChance:
 
     text: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model that could be loaded."""
+
+    name: str
+    label: str
+    path: Path
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FFNBlock:
+    """One feed-forward block: where its input enters and its output leaves.
+
+    `inlet` maps [.., d_model] to [.., d_ff]; `outlet` maps [.., d_ff] to [.., d_model].
+    """
+
+    layer: int
+    inlet: nn.Module
+    outlet: nn.Module
+    d_model: int
+    d_ff: int
+    activation: nn.Module
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Left-padded token rows: all [rows, length]. `labels` is the target token or -100, and None without targets."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    labels: Tensor | None = None
+
+    @property
+    def position_ids(self) -> Tensor:
+        """[rows, length], counted from the first real token."""
+        return (self.attention_mask.cumsum(-1) - 1).clamp(min=0)
+
+    def rows(self, index: Tensor) -> Batch:
+        """The rows that `index` names."""
+        return Batch(
+            self.input_ids[index], self.attention_mask[index], None if self.labels is None else self.labels[index]
+        )
+
+
+class _PrefixDone(Exception):
+    """Raised inside a forward pass once the hidden states that were wanted are known."""
+
+
+class _Skip(nn.Module):
+    """Stands in for a layer that need not run again: passes the hidden states on as that layer would return them."""
+
+    def __init__(self, layer: nn.Module, returns_tuple: bool) -> None:
+        super().__init__()
+        self.__dict__["_layer"] = layer
+        self._returns_tuple = returns_tuple
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.__dict__["_layer"], name)
+
+    def forward(self, hidden_states: Tensor, *_: object, **__: object) -> Tensor | tuple[Tensor]:
+        return (hidden_states,) if self._returns_tuple else hidden_states
+
+
+class LanguageModel:
+    """A frozen causal language model with its tokenizer and its FFN blocks."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.padding_side = "left"
+        self.layers = find_layers(model)
+        self.blocks = tuple(find_ffn_block(layer, index, model) for index, layer in enumerate(self.layers))
+        self._layer_returns_tuple = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return torch.device(self.model.device)
+
+    @property
+    def d_model(self) -> int:
+        """Width of the hidden states."""
+        return self.blocks[0].d_model
+
+    @property
+    def max_positions(self) -> int:
+        """The longest input in tokens."""
+        text_config = self.model.config.get_text_config()
+        return int(getattr(text_config, "max_position_embeddings", None) or getattr(text_config, "n_positions", 1024))
+
+    def fingerprint(self) -> str:
+        """A sha256 of the configuration and of a sample of every weight: names the model whatever its folder."""
+        digest = hashlib.sha256()
+        config = self.model.config.to_dict()
+        for volatile in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
+            config.pop(volatile, None)
+        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
+        for key, weight in self.model.state_dict().items():
+            flat = weight.flatten()
+            sample = flat[:: max(1, flat.numel() // 64)].to("cpu", torch.float32)
+            digest.update(f"{key}{tuple(weight.shape)}".encode())
+            digest.update(sample.numpy().tobytes())
+        return digest.hexdigest()
+
+    # --- tokens ------------------------------------------------------------------------------------------------
+
+    def encode(self, prompts: Sequence[str]) -> Batch:
+        """The prompts as one left-padded batch; raises QueryError for one that is empty or too long."""
+        rows = [self.token_ids(prompt) for prompt in prompts]
+        return self._pad(rows)
+
+    def encode_targets(self, prompts: Sequence[str], targets: Sequence[str]) -> Batch:
+        """Prompts followed by their targets and a full stop, with labels on the target's tokens alone."""
+        rows, labels = [], []
+        for prompt, target in zip(prompts, targets, strict=True):
+            start, rest = self.token_ids(prompt), self.target_ids(prompt, target)
+            rows.append(start + rest)
+            labels.append([-100] * len(start) + rest)
+        return self._pad(rows, labels)
+
+    def token_ids(self, prompt: str) -> list[int]:
+        """One prompt's tokens, with the beginning-of-text token where the tokenizer has one."""
+        if not prompt.strip():
+            raise QueryError("The question is empty: type what the model shall answer.")
+        ids: list[int] = self.tokenizer(prompt.rstrip(), return_attention_mask=False)["input_ids"]
+        if len(ids) + MAX_NEW_TOKENS > self.max_positions:
+            raise QueryError(
+                f"The question “{prompt[:40]}…” is {len(ids):,} tokens long: "
+                f"the model takes {self.max_positions - MAX_NEW_TOKENS:,} at most."
+            )
+        return ids
+
+    def target_ids(self, prompt: str, target: str) -> list[int]:
+        """The tokens of " target." as they follow `prompt`."""
+        start = self.token_ids(prompt)
+        tail = f" {target.strip()}."
+        whole: list[int] = self.tokenizer(prompt.rstrip() + tail, return_attention_mask=False)["input_ids"]
+        if whole[: len(start)] == start and whole[-1] != self.tokenizer.eos_token_id:
+            return whole[len(start) :]
+        alone: list[int] = self.tokenizer(tail, add_special_tokens=False)["input_ids"]
+        return alone
+
+    def _pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
+        length = max(len(row) for row in rows)
+        pad = self.tokenizer.pad_token_id
+
+        def padded(values: Sequence[list[int]], filler: int) -> Tensor:
+            return torch.tensor([[filler] * (length - len(row)) + row for row in values], device=self.device)
+
+        return Batch(
+            padded(rows, pad),
+            padded([[1] * len(row) for row in rows], 0),
+            None if labels is None else padded(labels, -100),
+        )
+
+    # --- forward -----------------------------------------------------------------------------------------------
+
+    def logits(self, batch: Batch, keep: int = 0) -> Tensor:
+        """The logits of the last `keep` positions (0: all): [rows, keep, vocabulary]."""
+        out = self.model(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+            logits_to_keep=keep,
+        )
+        return torch.as_tensor(out.logits)
+
+    @torch.no_grad()
+    def prefix(self, batch: Batch, layer: int) -> Tensor:
+        """The hidden states that enter `layer`: [rows, length, d_model]. No later layer runs."""
+        caught: list[Tensor] = []
+
+        def catch(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            caught.append(args[0] if args else kwargs["hidden_states"])
+            raise _PrefixDone
+
+        if layer > 0:
+            watch = self.layers[0].register_forward_hook(self._note_return)
+        handle = self.layers[layer].register_forward_pre_hook(catch, with_kwargs=True)
+        try:
+            self.logits(batch, keep=1)
+        except _PrefixDone:
+            pass
+        finally:
+            handle.remove()
+            if layer > 0:
+                watch.remove()
+        return caught[0]
+
+    def _note_return(self, _: nn.Module, __: object, output: object) -> None:
+        self._layer_returns_tuple = isinstance(output, tuple)
+
+    def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int = 0) -> Tensor:
+        """The logits when `hidden` (from `prefix`) enters `layer`: only that layer and those after it run."""
+
+        def enter(
+            _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            if args:
+                return (hidden, *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": hidden}
+
+        handle = self.layers[layer].register_forward_pre_hook(enter, with_kwargs=True)
+        try:
+            with self._skipping(layer):
+                return self.logits(batch, keep)
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def _skipping(self, layer: int) -> Iterator[None]:
+        kept = list(self.layers[:layer])
+        try:
+            for index, module in enumerate(kept):
+                self.layers[index] = _Skip(module, self._layer_returns_tuple)
+            yield
+        finally:
+            for index, module in enumerate(kept):
+                self.layers[index] = module
+
+    # --- questions ---------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
+        """The model's greedy answers, cut at the end of the first sentence.
+
+        Raises QueryError for a prompt that cannot be asked, Cancelled when asked to stop.
+        """
+        answers = [""] * len(prompts)
+        for rows in self.batches(prompts):
+            if cancel is not None:
+                cancel.check()
+            for row, text in zip(rows, self.decode([prompts[row] for row in rows], cancel), strict=True):
+                answers[row] = text
+        return answers
+
+    def batches(self, prompts: Sequence[str]) -> Iterator[list[int]]:
+        """Row numbers of prompts of like length, a batch at a time, so that little is padding."""
+        lengths = [len(self.token_ids(prompt)) for prompt in prompts]
+        rows: list[int] = []
+        for row in sorted(range(len(prompts)), key=lengths.__getitem__):
+            if rows and (len(rows) + 1) * (lengths[row] + MAX_NEW_TOKENS) > BATCH_TOKENS:
+                yield rows
+                rows = []
+            rows.append(row)
+        if rows:
+            yield rows
+
+    def decode(self, prompts: Sequence[str], cancel: Cancel | None = None) -> list[str]:
+        """The answers to one batch, in its order."""
+        batch = self.encode(prompts)
+        ending = _EndOfAnswer(self.tokenizer, batch.input_ids.shape[1], cancel)
+        tokens = self.model.generate(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            generation_config=self.greedy(),
+            stopping_criteria=StoppingCriteriaList([ending]),
+        )
+        if cancel is not None:
+            cancel.check()
+        return [clip_answer(text) for text in ending.texts(tokens)]
+
+    def greedy(self) -> GenerationConfig:
+        """The settings of every answer: greedy, short."""
+        return GenerationConfig(
+            max_new_tokens=MAX_NEW_TOKENS,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.model.generation_config.eos_token_id or self.tokenizer.eos_token_id,
+            bos_token_id=self.tokenizer.bos_token_id,
+        )
+
+    @torch.no_grad()
+    def next_tokens(self, prompt: str, k: int = 8) -> tuple[TokenChance, ...]:
+        """The `k` likeliest next tokens, likeliest first."""
+        logits = self.logits(self.encode([prompt]), keep=1)[0, -1].float()
+        chances, ids = logits.softmax(-1).topk(min(k, logits.shape[-1]))
+        return tuple(
+            TokenChance(self.tokenizer.decode([token]), chance)
+            for token, chance in zip(ids.tolist(), chances.tolist(), strict=True)
+        )
+
+    @torch.no_grad()
+    def teacher_forced(self, prompts: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each pair, the share of the target's tokens that are the likeliest given the true ones before."""
+        shares = [0.0] * len(prompts)
+        for rows in self.batches(prompts):
+            batch = self.encode_targets([prompts[row] for row in rows], [targets[row] for row in rows])
+            for row, share in zip(rows, target_shares(self.logits(batch), batch), strict=True):
+                shares[row] = share
+        return shares
+
+
+class _EndOfAnswer(StoppingCriteria):
+    """Ends a row once its first sentence is complete, and every row when the user cancels."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, start: int, cancel: Cancel | None) -> None:
+        self._tokenizer = tokenizer
+        self._start = start
+        self._cancel = cancel
+
+    def texts(self, tokens: Tensor) -> list[str]:
+        """What each row has answered so far."""
+        texts: list[str] = self._tokenizer.batch_decode(tokens[:, self._start :], skip_special_tokens=True)
+        return texts
+
+    def __call__(self, input_ids: Tensor, _scores: Tensor, **_: object) -> Tensor:
+        if self._cancel is not None and self._cancel.requested:
+            return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        done = [sentence_end(text, whole=False) is not None for text in self.texts(input_ids)]
+        return torch.tensor(done, dtype=torch.bool, device=input_ids.device)
+
+
+def sentence_end(text: str, *, whole: bool) -> int | None:
+    """Where the first sentence of `text` ends, or None.
+
+    While more may follow (`whole` False) a digit and a point at the very end are not yet an end: "3." may become
+    "3.5".
+    """
+    body = text.lstrip()
+    offset = len(text) - len(body)
+    line = body.find("\n")
+    for match in _STOP.finditer(body):
+        word = match.group(1)
+        at_end = match.end() == len(body)
+        if (len(word) == 1 and word.isupper()) or word.casefold() in _ABBREVIATIONS:
+            continue
+        if at_end and not whole and word[-1:].isdigit():
+            continue
+        stop = match.end() - 1
+        return offset + (stop if line < 0 else min(stop, line))
+    return offset + line if line >= 0 else None
+
+
+def clip_answer(text: str) -> str:
+    """The answer alone: the first sentence without its stop, trimmed."""
+    end = sentence_end(text, whole=True)
+    return (text if end is None else text[:end]).strip()
+
+
+def target_shares(logits: Tensor, batch: Batch) -> list[float]:
+    """For each row, the share of labelled tokens whose logits ([rows, length, vocabulary]) put them first."""
+    if batch.labels is None:
+        raise ValueError("a batch without labels has no targets to score")
+    labels = batch.labels[:, 1:]
+    asked = labels != -100
+    right = (logits[:, :-1].argmax(-1) == labels) & asked
+    shares: list[float] = (right.sum(1) / asked.sum(1)).tolist()
+    return shares
+
+
+def target_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean negative log-likelihood of each row's labelled tokens, [rows].
+
+    `logits` [rows, keep, vocabulary] are those of the last `keep` positions; `labels` [rows, length] with
+    -100 where nothing is asked, nothing being asked before the kept positions.
+    """
+    wanted = labels[:, -(logits.shape[1] - 1) :]
+    losses = F.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none"
+    ).view_as(wanted)
+    return losses.sum(1) / (wanted != -100).sum(1).clamp(min=1)
+
+
+# --- finding the FFN blocks ------------------------------------------------------------------------------------
+
+
+def find_layers(model: nn.Module) -> nn.ModuleList:
+    """The list of transformer layers: the longest ModuleList, the outermost of equals.
+
+    Raises ModelError for a model that has none.
+    """
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module)]
+    if not lists:
+        raise ModelError("This model has no list of transformer layers: it cannot be edited.")
+    return max(lists, key=len)
+
+
+def find_ffn_block(layer: nn.Module, index: int, model: PreTrainedModel) -> FFNBlock:
+    """The FFN of one layer, found by the shapes of its linear maps: d_model → d_ff and back, outside attention.
+
+    Raises ModelError where no such pair exists.
+    """
+    d_model = int(model.config.get_text_config().hidden_size)
+    best: FFNBlock | None = None
+    for parent in layer.modules():
+        if parent is not layer and _mixes_positions(parent):
+            continue
+        linears = [child for child in parent.children() if _shape(child) is not None]
+        for outlet in linears:
+            d_ff, out = _shape(outlet) or (0, 0)
+            inlets = [child for child in linears if child is not outlet and _shape(child) == (d_model, d_ff)]
+            if out == d_model and inlets and (best is None or d_ff > best.d_ff):
+                best = FFNBlock(index, inlets[0], outlet, d_model, d_ff, _activation(parent, model))
+    if best is None:
+        raise ModelError(
+            f"Layer {index} of this model has no feed-forward block of a known shape: it cannot be edited."
+        )
+    return best
+
+
+def _shape(module: nn.Module) -> tuple[int, int] | None:
+    """(inputs, outputs) of a linear map, whichever way round it stores its weight."""
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features
+    if isinstance(module, Conv1D):
+        return int(module.nx), int(module.nf)
+    return None
+
+
+def _mixes_positions(module: nn.Module) -> bool:
+    """Whether a module is attention: an FFN looks at one position and needs no mask."""
+    parameters = inspect.signature(module.forward).parameters
+    return any("mask" in name or "past_key" in name or "layer_past" in name for name in parameters)
+
+
+def _activation(parent: nn.Module, model: PreTrainedModel) -> nn.Module:
+    for name in ("act_fn", "act", "activation_fn", "activation"):
+        found = getattr(parent, name, None)
+        if isinstance(found, nn.Module):
+            return found
+    config = model.config.get_text_config()
+    name = getattr(config, "hidden_act", None) or getattr(config, "activation_function", "gelu")
+    activation = ACT2FN[name]
+    if not isinstance(activation, nn.Module):
+        raise ModelError(f"The activation “{name}” of this model is not known: it cannot be edited.")
+    return activation
+
+
+# --- loading ---------------------------------------------------------------------------------------------------
+
+
+def available() -> list[ModelChoice]:
+    """The embedded model and every model of the Hugging Face cache, complete or not."""
+    choices = [ModelChoice(EMBEDDED, "Embedded model", assets.MODEL, complete=True)]
+    try:
+        cache = scan_cache_dir()
+    except CacheNotFound:
+        return choices
+    for repo in sorted(cache.repos, key=lambda repo: repo.repo_id):
+        if repo.repo_type != "model":
+            continue
+        for revision in repo.revisions:
+            names = {file.file_name for file in revision.files}
+            if "config.json" not in names or not _is_causal(revision.snapshot_path):
+                continue
+            complete = _is_complete(revision.snapshot_path)
+            label = repo.repo_id if complete else f"{repo.repo_id} (incomplete)"
+            choices.append(ModelChoice(repo.repo_id, label, revision.snapshot_path, complete))
+            break
+    return choices
+
+
+def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False) -> LanguageModel:
+    """The model called `name`: "embedded", a folder, or a name in the Hugging Face cache. No network is used.
+
+    Raises ModelError, with what to do, where it is missing, incomplete, no causal model or too large;
+    DeviceError for a device that is not here.
+    """
+    folder = find_model(name)
+    target = choose_device(device)
+    number = choose_dtype(target, dtype)
+    if not _is_causal(folder) and not trust_remote_code:
+        raise ModelError(f"“{name}” is no causal language model that transformers knows: choose another model.")
+    _check_weights(folder, name)
+    need = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if need > free_memory(target):
+        raise ModelError(
+            f"“{name}” needs about {need / 2**30:.1f} GiB and {target} has {free_memory(target) / 2**30:.1f} GiB free: "
+            "close other programs, or choose another device or a smaller model."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=number, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"“{name}” cannot be loaded from {folder}: {error}") from error
+    return LanguageModel(model.to(target), tokenizer, name)
+
+
+def find_model(name: str) -> Path:
+    """The folder of the model called `name`; raises ModelError where there is none."""
+    if name == EMBEDDED:
+        return assets.MODEL
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"The folder {folder} has no config.json: choose the folder that holds the model's files.")
+        return folder
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
+        raise ModelError(
+            f"“{name}” is neither “embedded”, nor a folder, nor a model in the Hugging Face cache: "
+            "give a folder, or download the model first."
+        ) from error
+
+
+def _is_causal(folder: Path) -> bool:
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError):
+        return False
+    return config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        _check_weights(folder, folder.name)
+    except ModelError:
+        return False
+    return True
+
+
+def _check_weights(folder: Path, name: str) -> None:
+    """Raise ModelError unless every safetensors file that the model's index names is there."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    else:
+        wanted = {"model.safetensors"}
+    missing = sorted(file for file in wanted if not (folder / file).is_file())
+    if missing:
+        raise ModelError(
+            f"“{name}” lacks {missing[0]}{' and more' if len(missing) > 1 else ''}: "
+            "complete its download, or convert its weights to safetensors."
+        )

@@ -1,0 +1,54 @@
+"""Which processor a model runs on, and in which number format: visible, and open to the user's choice."""
+
+from __future__ import annotations
+
+import psutil
+import torch
+
+
+class DeviceError(RuntimeError):
+    """A device that was asked for is not here; the message is one sentence for the user."""
+
+
+def available_devices() -> list[str]:
+    """The devices of this machine, best first: CUDA cards, Apple's GPU, then the CPU."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The device named `wanted` ("auto", "cpu", "cuda", "cuda:1", "mps").
+
+    Raises DeviceError where this machine has no such device.
+    """
+    devices = available_devices()
+    if wanted == "auto":
+        return torch.device(devices[0])
+    if wanted == "cuda" and devices[0].startswith("cuda"):
+        return torch.device(devices[0])
+    if wanted not in devices:
+        raise DeviceError(f"There is no device “{wanted}” here: choose one of {', '.join(devices)}, or “auto”.")
+    return torch.device(wanted)
+
+
+def choose_dtype(device: torch.device, wanted: str = "auto") -> torch.dtype:
+    """The number format of the frozen model: bfloat16 on a GPU that has it, float32 elsewhere, unless told.
+
+    Raises DeviceError for a format that models are not run in.
+    """
+    formats = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if wanted == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if wanted not in formats:
+        raise DeviceError(f"“{wanted}” is no number format of ours: choose one of {', '.join(formats)}, or “auto”.")
+    return formats[wanted]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a new job may take on `device`."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,111 @@
+"""The dynamic neuron: one (k, b, v) for each row of a batch, attached to one FFN block.
+
+It adds act(k·h + b)·v to the block's output, where h [d_model] is the block's input and act the block's own
+activation (arXiv 2512.14395, section 3). Rows without a neuron are left exactly as they are, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.language_model import FFNBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Neurons:
+    """Input weights k [n, d_model], biases b [n] and output weights v [n, d_model] of n neurons."""
+
+    k: Tensor
+    b: Tensor
+    v: Tensor
+
+    @classmethod
+    def always_on(cls, n: int, d_model: int, device: torch.device) -> Neurons:
+        """k = 0, b = 1, v = 0: neurons that fire everywhere and do nothing yet.
+
+        From here every output weight has a gradient at the first step, which small random weights do not give.
+        """
+        return cls(
+            torch.zeros(n, d_model, device=device),
+            torch.ones(n, device=device),
+            torch.zeros(n, d_model, device=device),
+        )
+
+    @classmethod
+    def from_flat(cls, flat: Tensor) -> Neurons:
+        """The inverse of `flat`: rows of [n, 2·d_model + 1]."""
+        d_model = (flat.shape[1] - 1) // 2
+        return cls(flat[:, :d_model], flat[:, d_model], flat[:, d_model + 1 :])
+
+    def flat(self) -> Tensor:
+        """Every neuron as one row of 2·d_model + 1 numbers: k, b, v."""
+        return torch.cat([self.k, self.b[:, None], self.v], dim=1)
+
+    def rows(self, index: Tensor) -> Neurons:
+        """The neurons that `index` names, in its order."""
+        return Neurons(self.k[index], self.b[index], self.v[index])
+
+    def __len__(self) -> int:
+        return len(self.b)
+
+
+class NeuronSlot:
+    """The place in one FFN block where neurons are put and taken out again."""
+
+    def __init__(self, block: FFNBlock) -> None:
+        self._activation = block.activation
+        self._input: Tensor | None = None
+        self._neurons: Neurons | None = None
+        self._rows: Tensor | None = None
+        self._handles = (
+            block.inlet.register_forward_pre_hook(self._see),
+            block.outlet.register_forward_hook(self._add),
+        )
+
+    def put(self, neurons: Neurons | None, rows: Tensor | None = None) -> None:
+        """Use `neurons` from now on: neuron i for batch row `rows[i]`, or for row i where `rows` is not given."""
+        self._neurons = neurons if neurons is not None and len(neurons) else None
+        self._rows = rows
+
+    def remove(self) -> None:
+        """Take the slot out of the block for good."""
+        for handle in self._handles:
+            handle.remove()
+        self._input = self._neurons = self._rows = None
+
+    def _see(self, _: nn.Module, args: tuple[Any, ...]) -> None:
+        if self._neurons is not None:
+            self._input = args[0]
+
+    def _add(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        neurons, hidden = self._neurons, self._input
+        if neurons is None or hidden is None:
+            return None
+        self._input = None
+        if self._rows is None:
+            return output + self._contribution(neurons, hidden).to(output.dtype)
+        changed = output.clone()
+        changed[self._rows] += self._contribution(neurons, hidden[self._rows]).to(output.dtype)
+        return changed
+
+    def _contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:
+        """act(k·h + b)·v for hidden states [rows, length, d_model], computed in the neurons' own precision."""
+        drive = torch.einsum("rtd,rd->rt", hidden.to(neurons.k.dtype), neurons.k) + neurons.b[:, None]
+        fired: Tensor = self._activation(drive)
+        return fired[:, :, None] * neurons.v[:, None, :]
+
+
+@contextmanager
+def attached(block: FFNBlock) -> Iterator[NeuronSlot]:
+    """A slot in `block` for the time of the with-statement."""
+    slot = NeuronSlot(block)
+    try:
+        yield slot
+    finally:
+        slot.remove()

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from engine.language_model import (
+    ModelError,
+    QueryError,
+    clip_answer,
+    find_model,
+    load,
+    sentence_end,
+    target_loss,
+    target_shares,
+)
+from engine.runs import Cancel, Cancelled
+from tests.tiny_models import CONFIGS, D_FF, D_MODEL, LAYERS, tiny_model
+
+PROMPTS = ["The capital of France is", "Oslo lies in", "Q: Who wrote Emma? A:"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_ffn_blocks_are_found_by_shape(name):
+    model = tiny_model(name)
+    assert [block.layer for block in model.blocks] == list(range(LAYERS))
+    assert {(block.d_model, block.d_ff) for block in model.blocks} == {(D_MODEL, D_FF)}
+    named = {id(module): path for path, module in model.model.named_modules()}
+    for block in model.blocks:
+        assert "mlp" in named[id(block.inlet)]
+        assert "mlp" in named[id(block.outlet)]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("layer", [0, 2])
+def test_the_cached_prefix_gives_the_same_logits(name, layer):
+    model = tiny_model(name)
+    batch = model.encode(PROMPTS)
+    whole = model.logits(batch, keep=3)
+    resumed = model.logits_after(batch, model.prefix(batch, layer), layer, keep=3)
+    torch.testing.assert_close(resumed, whole)
+    torch.testing.assert_close(model.logits(batch, keep=3), whole, rtol=0, atol=0)
+
+
+def test_answers_do_not_depend_on_what_else_is_in_the_batch():
+    model = tiny_model()
+    assert model.answer(PROMPTS) == [model.answer([prompt])[0] for prompt in PROMPTS]
+
+
+def test_answer_equals_plain_greedy_decoding():
+    model = tiny_model()
+    ids = model.tokenizer(PROMPTS[0], return_tensors="pt").input_ids
+    for _ in range(24):
+        ids = torch.cat([ids, model.model(ids).logits[:, -1].argmax(-1, keepdim=True)], 1)
+        if ids[0, -1] == model.tokenizer.eos_token_id:
+            break
+    text = model.tokenizer.decode(ids[0, len(model.token_ids(PROMPTS[0])) :], skip_special_tokens=True)
+    assert model.answer([PROMPTS[0]]) == [clip_answer(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (" Paris. The city", "Paris"),
+        (" St. Louis. It", "St. Louis"),
+        (" George W. Bush.", "George W. Bush"),
+        (" 3.5 metres. And", "3.5 metres"),
+        (" 1912.", "1912"),
+        ("\n\nRome\n", "Rome"),
+        (" Rome\nQ:", "Rome"),
+        (" no stop", "no stop"),
+    ],
+)
+def test_an_answer_is_the_first_sentence(text, answer):
+    assert clip_answer(text) == answer
+
+
+def test_a_number_may_go_on_while_decoding():
+    assert sentence_end(" 3.", whole=False) is None
+    assert sentence_end(" 3.", whole=True) == 2
+    assert sentence_end(" Paris.", whole=False) == 6
+
+
+def test_targets_are_scored_on_their_own_tokens():
+    model = tiny_model()
+    batch = model.encode_targets(["Oslo lies in", "A much longer prompt is"], ["Norway", "x"])
+    assert (batch.labels != -100).sum(1).tolist() == [len(" Norway."), len(" x.")]
+    logits = model.logits(batch)
+    perfect = torch.nn.functional.one_hot(batch.labels.clamp(min=0).roll(-1, 1), logits.shape[-1]).float() * 99
+    assert target_shares(perfect, batch) == [1.0, 1.0]
+    assert target_loss(perfect, batch.labels).max() < 1e-6
+    keep = len(" Norway.") + 1
+    torch.testing.assert_close(target_loss(logits[:, -keep:], batch.labels), target_loss(logits, batch.labels))
+
+
+def test_teacher_forcing_agrees_with_decoding():
+    model = tiny_model()
+    shares = model.teacher_forced(PROMPTS, ["Norway"] * 3)
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_next_tokens_are_ranked_probabilities():
+    chances = tiny_model().next_tokens("Oslo lies in", k=5)
+    values = [chance.probability for chance in chances]
+    assert len(values) == 5
+    assert values == sorted(values, reverse=True)
+    assert 0 < sum(values) <= 1
+
+
+def test_an_empty_or_endless_question_is_refused_in_a_sentence():
+    model = tiny_model()
+    with pytest.raises(QueryError, match="empty"):
+        model.answer(["  "])
+    with pytest.raises(QueryError, match="232 at most"):
+        model.answer(["word " * 100])
+
+
+def test_cancel_stops_an_answer():
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        tiny_model().answer(PROMPTS, cancel=cancel)
+
+
+def test_the_fingerprint_names_the_weights():
+    assert tiny_model().fingerprint() == tiny_model().fingerprint()
+    assert tiny_model().fingerprint() != tiny_model(seed=1).fingerprint()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gemma"])
+def test_a_model_loads_from_a_folder(tmp_path, name):
+    model = tiny_model(name)
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    loaded = load(str(tmp_path), device="cpu")
+    assert loaded.answer(PROMPTS) == model.answer(PROMPTS)
+    assert loaded.fingerprint() == model.fingerprint()
+
+
+def test_what_cannot_be_loaded_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        load(str(tmp_path))
+    with pytest.raises(ModelError, match="neither"):
+        find_model("nobody/nothing-here")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    with pytest.raises(ModelError, match="no causal language model"):
+        load(str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS["llama"].to_dict()))
+    with pytest.raises(ModelError, match=r"lacks model\.safetensors"):
+        load(str(tmp_path))
