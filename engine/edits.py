@@ -7,15 +7,30 @@ An *edit set* is a named collection of edits with the relations they use.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 SLOT = "{}"
 MAX_TEXT = 4_000
 """Characters allowed in one prompt, subject or object: beyond it a row is a mistake, not a fact."""
+MAX_TEXTS = 1_000
+"""Paraphrases, probes or aliases that one edit may have."""
+MAX_ID = 200
+"""Characters allowed in the id of an edit or a relation."""
+
+# Everything of the categories Cc and Cs but the line feed and the tab: no file, database or tokenizer takes them well.
+_UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060-\u2064\ufeff]")
+_LATIN, _CYRILLIC = "A-Za-z\u00c0-\u024f", "\u0400-\u052f"
+_MIXED_ALPHABETS = re.compile(f"[{_LATIN}][{_CYRILLIC}]|[{_CYRILLIC}][{_LATIN}]")
+_TYPOGRAPHY = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"'}
+) | str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 
 
 class EditError(ValueError):
@@ -52,6 +67,8 @@ class Relation:
     held_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_id(self.id, "relation")
+        check_text(self.name)
         if not self.phrasings:
             raise EditError(f"Relation “{self.name}” has no phrasing: give at least one with {SLOT} for the subject.")
         for template in (*self.phrasings, *self.held_out):
@@ -63,7 +80,8 @@ class Edit:
     """One fact that the model shall answer from now on.
 
     `prompt` is the whole query, subject filled in, ending where the answer begins. `paraphrases` ask the same in
-    words that training never sees. A free prompt has neither subject nor relation.
+    words that training never sees. `aliases` are other spellings of the new object. A free prompt has neither
+    subject nor relation.
     """
 
     id: str
@@ -78,16 +96,26 @@ class Edit:
     enabled: bool = True
 
     def __post_init__(self) -> None:
-        for name, text in (("prompt", self.prompt), ("new object", self.new_object)):
+        check_id(self.id, "edit")
+        probes = [probe.prompt for probe in self.probes]
+        never_empty = [("prompt", self.prompt), ("new object", self.new_object)]
+        for name, texts in (("alias", self.aliases), ("paraphrase", self.paraphrases), ("probe", probes)):
+            if len(texts) > MAX_TEXTS:
+                raise EditError(f"Edit {self.id} has {len(texts):,} texts as {name}: {MAX_TEXTS:,} are the most.")
+            never_empty += [(name, text) for text in texts]
+        for name, text in never_empty:
             if not text.strip():
                 raise EditError(f"Edit {self.id}: the {name} is empty.")
-        for text in (self.prompt, self.new_object, self.subject, *self.paraphrases):
             check_text(text)
+        for text in (self.subject, self.original_answer):
+            check_text(text)
+        if self.relation:
+            check_id(self.relation, "relation")
 
 
 @dataclass(frozen=True, slots=True)
 class EditSet:
-    """A named collection of edits; ids are unique."""
+    """A named collection of edits; ids are unique. `relations` go by their id and hold what the edits need of them."""
 
     name: str
     edits: tuple[Edit, ...]
@@ -99,6 +127,10 @@ class EditSet:
             if edit.id in seen:
                 raise EditError(f"Two edits of “{self.name}” have the id {edit.id}.")
             seen.add(edit.id)
+        check_text(self.name)
+        for key, relation in self.relations.items():
+            if key != relation.id:
+                raise EditError(f"The relation “{relation.name}” is listed as {key!a} and has the id {relation.id!a}.")
 
     def enabled(self) -> tuple[Edit, ...]:
         """The edits that are switched on, in order."""
@@ -113,14 +145,41 @@ class Conflict:
     contradiction: bool
 
 
+def check_id(text: str, what: str) -> None:
+    """Raise EditError unless `text` can name an edit or a relation (`what`): one line, not blank, not endless."""
+    if not text.strip() or len(text) > MAX_ID or "\n" in text or "\t" in text:
+        raise EditError(
+            f"The id {text[:40]!a} of the {what} cannot be used: give 1 to {MAX_ID} characters on one line."
+        )
+    check_text(text)
+
+
 def check_text(text: str) -> None:
     """Raise EditError where `text` cannot be stored or asked: control characters, lone surrogates, too long."""
     if len(text) > MAX_TEXT:
         raise EditError(f"A text of {len(text):,} characters is too long: {MAX_TEXT:,} is the most.")
-    for character in text:
-        category = unicodedata.category(character)
-        if category == "Cs" or (category == "Cc" and character not in "\n\t"):
-            raise EditError(f"The character U+{ord(character):04X} in “{text[:40]!a}” cannot be used: remove it.")
+    found = _UNUSABLE.search(text)
+    if found:
+        raise EditError(f"The character U+{ord(found[0]):04X} in {text[:40]!a} cannot be used: remove it.")
+
+
+def storable(text: str) -> str:
+    """`text`, which a model wrote, as `check_text` accepts it: unusable characters become �, the rest is cut off."""
+    return _UNUSABLE.sub("\ufffd", text.replace("\r\n", "\n"))[:MAX_TEXT]
+
+
+def find_oddity(text: str) -> str | None:
+    """What a reader of `text` cannot see and should know, as a noun phrase; None where there is nothing.
+
+    Such a text is usable, but often an accident of copying or a disguise: two subjects that look the same and are not.
+    """
+    if _DIRECTION.search(text):
+        return "marks that change the direction of writing"
+    if _INVISIBLE.search(text):
+        return "characters that cannot be seen"
+    if _MIXED_ALPHABETS.search(text):
+        return "a word that mixes Latin and Cyrillic letters"
+    return None
 
 
 def check_template(template: str) -> None:
@@ -137,19 +196,87 @@ def fill(template: str, subject: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The form in which two spellings count as the same: NFKC, case-folded, spaces collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The form in which two spellings count as the same.
+
+    Case, width, ligatures, typographic quotes and dashes, invisible characters and runs of spaces make no difference;
+    accents do.
+    """
+    # Case folding can undo a normalisation and the other way round: twice is what Unicode needs to come to rest.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
+    folded = unicodedata.normalize("NFKC", folded.casefold().translate(_TYPOGRAPHY))
+    return " ".join(_DIRECTION.sub("", _INVISIBLE.sub("", folded)).split())
 
 
 def find_conflicts(edits: Iterable[Edit]) -> list[Conflict]:
-    """Enabled edits that ask the same: equal subject and relation, or equal prompt, after folding."""
-    groups: dict[tuple[str, ...], list[Edit]] = defaultdict(list)
-    for edit in edits:
-        if edit.enabled:
-            key = (fold(edit.subject), edit.relation) if edit.subject and edit.relation else (fold(edit.prompt),)
-            groups[key].append(edit)
+    """Enabled edits that ask the same: equal subject and relation, or equal prompt, after folding.
+
+    Groups come in the order of their first edit, ids in the order of the edits.
+    """
+    enabled = [edit for edit in edits if edit.enabled]
+    group_of = list(range(len(enabled)))  # index of an edit -> index of an edit of its group, a forest of such steps
+
+    def root(index: int) -> int:
+        while group_of[index] != index:
+            group_of[index] = group_of[group_of[index]]
+            index = group_of[index]
+        return index
+
+    first: dict[tuple[str, ...], int] = {}
+    for index, edit in enumerate(enabled):
+        keys: list[tuple[str, ...]] = [(fold(edit.prompt),)]
+        if edit.subject and edit.relation:
+            keys.append((fold(edit.subject), edit.relation))
+        for key in keys:
+            one, other = sorted((root(first.setdefault(key, index)), root(index)))
+            group_of[other] = one
+    groups: dict[int, list[Edit]] = defaultdict(list)
+    for index, edit in enumerate(enabled):
+        groups[root(index)].append(edit)
     return [
         Conflict(tuple(edit.id for edit in group), len({fold(edit.new_object) for edit in group}) > 1)
         for group in groups.values()
         if len(group) > 1
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicate:
+    """Two edits of one relation whose subjects are spelt almost alike: a hint, for a person to judge."""
+
+    edit_ids: tuple[str, str]
+    similarity: float  # of the folded subjects, in [0, 1]
+
+
+def find_near_duplicates(edits: Iterable[Edit], similarity: float = 0.9) -> list[NearDuplicate]:
+    """Pairs of enabled edits of one relation with subjects at least so similar, and not equal once folded; best first.
+
+    Takes seconds for 20,000 edits of one relation (it compares all pairs): call it off the window's thread.
+    """
+    by_relation: dict[str, list[Edit]] = defaultdict(list)
+    for edit in edits:
+        if edit.enabled and edit.subject and edit.relation:
+            by_relation[edit.relation].append(edit)
+    found = [pair for group in by_relation.values() for pair in _alike(group, similarity)]
+    return sorted(found, key=lambda pair: -pair.similarity)
+
+
+def _alike(edits: Sequence[Edit], similarity: float) -> Iterable[NearDuplicate]:
+    import numpy as np
+    from rapidfuzz import fuzz, process
+
+    subjects = [fold(edit.subject) for edit in edits]
+    # “Apollo 11” and “Apollo 12” are two subjects, not one misspelt.
+    numbers = [re.findall(r"\d+", subject) for subject in subjects]
+    rows = max(1, 4_000_000 // len(subjects))  # of the score matrix at a time
+    for start in range(0, len(subjects), rows):
+        scores = process.cdist(
+            subjects[start : start + rows],
+            subjects[start:],
+            scorer=fuzz.ratio,
+            score_cutoff=similarity * 100,
+            dtype=np.float32,
+        )
+        for row, column in np.argwhere(scores > 0).tolist():
+            one, other = start + row, start + column
+            if one < other and subjects[one] != subjects[other] and numbers[one] == numbers[other]:
+                yield NearDuplicate((edits[one].id, edits[other].id), float(scores[row, column]) / 100)

@@ -1,0 +1,1 @@
+"""Edit sets in files: one module a format, `registry` for all of them."""

@@ -1,0 +1,320 @@
+"""CSV and TSV, for people who keep facts in a spreadsheet.
+
+One row an edit; the header names the columns, in any order and case. Lists take numbered columns (“paraphrase 1”,
+“paraphrase 2”, …). A file that we wrote says so in its last header cell: its cells are then taken to the letter, and
+where it was made safe for spreadsheets, the apostrophes come off again. In any other file spaces around a cell are
+dropped.
+
+A table holds no relations' phrasings, and it gathers probes by kind; JSON Lines is the exact format.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fold
+from engine.formats.cells import protect, unprotect
+from engine.formats.imported import Imported, Written
+from engine.formats.intake import Draft, Intake, RowError
+from engine.formats.records import write_bytes
+from engine.formats.source import NOT_DECODED, FormatError, Source
+
+VERSION = 1
+Delimiter = Literal[",", "\t", ";"]
+MAX_HEADER = 100_000
+"""Characters that the header is looked for in."""
+DELIMITERS: tuple[Delimiter, ...] = (",", "\t", ";")
+
+SINGLE = ("id", "subject", "relation", "new object", "prompt", "original answer", "enabled")
+MANY = ("alias", "paraphrase", "neighbour probe", "same-subject probe", "far probe")
+_OTHER_NAMES = {
+    "object": "new object",
+    "target new": "new object",
+    "ground truth": "original answer",
+    "aliases": "alias",
+    "paraphrases": "paraphrase",
+    "rephrase prompt": "paraphrase",
+    "neighbor probe": "neighbour probe",
+    "locality prompt": "neighbour probe",
+    "same subject probe": "same-subject probe",
+}
+_TRUE, _FALSE = {"", "yes", "true", "1", "on"}, {"no", "false", "0", "off"}
+_SEPARATOR = re.compile(r"sep=[,;\t]\s*")  # Excel's own line above the header, which names the delimiter
+_MARK = re.compile(r"meg-edits/(\d+)( spreadsheet-safe)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    fields: tuple[str, ...]  # our name for each column; empty where the column is left out
+    names: tuple[str, ...]  # as the file has them
+    exact: bool  # we wrote the file: spaces around a cell belong to it
+    protected: bool
+
+
+def read(
+    source: Source,
+    relations: Mapping[str, Relation],
+    *,
+    delimiter: Delimiter | None = None,
+    columns: Mapping[str, str] | None = None,
+    skip_rows: int = 0,
+) -> Imported:
+    """The edits of `source`.
+
+    `delimiter` is found by the header where it is not given; `columns` maps header cells of the file to our column
+    names (an empty name leaves the column out); `skip_rows` lines above the header are passed over. Raises FormatError.
+    """
+    _check_decoded(source)
+    lines = list(io.StringIO(source.text, newline=""))
+    start = skip_rows
+    if start < len(lines) and _SEPARATOR.fullmatch(lines[start]):
+        delimiter = delimiter or _delimiter(lines[start][4])
+        start += 1
+    while start < len(lines) and not lines[start].strip():
+        start += 1
+    if start >= len(lines):
+        raise FormatError(f"{source.name} has no header: its first row must name the columns.")
+    delimiter = delimiter or find_delimiter(lines[start])
+    rows = _rows(lines, start, delimiter)
+    _, cells = next(rows)
+    if isinstance(cells, str):
+        raise FormatError(f"The header of {source.name} cannot be read: {cells}.")
+    header = _header(source, cells, columns or {})
+    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
+    for name, field in zip(header.names, header.fields, strict=True):
+        if not field and name.strip() and name not in (columns or {}) and not _MARK.fullmatch(name):
+            intake.note(f"The column {name[:60]!a} is not known here and was left out")
+    return _read_rows(rows, header, intake)
+
+
+def read_pasted(text: str, relations: Mapping[str, Relation], *, name: str = "the clipboard") -> Imported:
+    """The edits of rows copied from a spreadsheet, with a header row or without.
+
+    Without one, rows of two cells are a prompt and its new object, rows of three a subject, a relation and a new
+    object.
+    Raises FormatError where the rows have neither.
+    """
+    source = Source(name, text)
+    lines = list(io.StringIO(text, newline=""))
+    first = next((line for line in lines if line.strip()), "")
+    if not first:
+        raise FormatError(f"There is no text in {name}.")
+    delimiter: Delimiter = "\t" if "\t" in first else find_delimiter(first)
+    start = lines.index(first)
+    _, cells = next(_rows(lines, start, delimiter))
+    if isinstance(cells, str):
+        raise FormatError(f"The first row of {name} cannot be read: {cells}.")
+    if "new object" in map(_field, cells):
+        return read(source, relations, delimiter=delimiter)
+    shapes = {2: ("prompt", "new object"), 3: ("subject", "relation", "new object")}
+    if len(cells) not in shapes:
+        raise FormatError(
+            f"The rows of {name} have {len(cells)} cells: paste subject, relation and new object, or prompt and new "
+            "object, or put a header row above."
+        )
+    fields = shapes[len(cells)]
+    header = _Header(fields, fields, exact=False, protected=False)
+    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
+    return _read_rows(_rows(lines, start, delimiter), header, intake)
+
+
+def write(edit_set: EditSet, path: Path, *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> Written:
+    """Write all of `edit_set` to `path`. Raises FormatError where the disk refuses."""
+    write_bytes(path, [to_text(edit_set.edits, delimiter=delimiter, spreadsheet_safe=spreadsheet_safe).encode()])
+    notes = []
+    if edit_set.relations:
+        notes.append(f"A table has no place for the phrasings of relations: {len(edit_set.relations):,} left out.")
+    return Written(path, _name(delimiter), len(edit_set.edits), (), tuple(notes))
+
+
+def to_text(edits: Sequence[Edit], *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> str:
+    """The table of `edits` as text.
+
+    `spreadsheet_safe` puts an apostrophe before each cell that a spreadsheet would execute ("=1+1", but "-40" too); the
+    header says so, and our reader takes it off.
+    """
+    longest = {name: max((len(_listed(edit)[name]) for edit in edits), default=0) for name in MANY}
+    numbered = [f"{name} {number}" for name in MANY for number in range(1, longest[name] + 1)]
+    mark = f"meg-edits/{VERSION}" + (" spreadsheet-safe" if spreadsheet_safe else "")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow([*SINGLE, *numbered, mark])
+    for edit in edits:
+        enabled = "yes" if edit.enabled else "no"
+        cells = [edit.id, edit.subject, edit.relation, edit.new_object, edit.prompt, edit.original_answer, enabled]
+        for name, texts in _listed(edit).items():
+            cells += [*texts, *[""] * (longest[name] - len(texts))]
+        writer.writerow([protect(cell) if spreadsheet_safe else cell for cell in cells] + [""])
+    return text.getvalue()
+
+
+def is_table(source: Source) -> bool:
+    """Whether the first line names columns of ours, so that the file is a table and nothing else."""
+    first = header_line(source)
+    return "new object" in map(_field, _cells(first, find_delimiter(first)))
+
+
+def header_line(source: Source) -> str:
+    """The first line that can name columns; empty where there is none."""
+    start = io.StringIO(source.text[:MAX_HEADER])
+    return next((line for line in start if line.strip() and not _SEPARATOR.fullmatch(line)), "")
+
+
+def find_delimiter(header: str) -> Delimiter:
+    """The delimiter that makes most columns of ours out of a header line; a comma where none makes any."""
+    return max(DELIMITERS, key=lambda delimiter: sum(bool(_field(cell)) for cell in _cells(header, delimiter)))
+
+
+def _cells(line: str, delimiter: Delimiter) -> list[str]:
+    """The cells of a line, roughly: only to look for names in."""
+    return [cell.strip().strip('"') for cell in line.split(delimiter)]
+
+
+def _field(cell: str) -> str:
+    """Our name for a header cell, without its number; empty where there is none."""
+    name = re.sub(r"\s*\d+$", "", fold(cell).replace("_", " "))
+    name = _OTHER_NAMES.get(name, name)
+    if name.endswith(" probes"):
+        name = _OTHER_NAMES.get(name[:-1], name[:-1])
+    return name if name in SINGLE or name in MANY else ""
+
+
+def _name(delimiter: Delimiter) -> str:
+    return "tsv" if delimiter == "\t" else "csv"
+
+
+def _delimiter(character: str) -> Delimiter:
+    return next(delimiter for delimiter in DELIMITERS if delimiter == character)
+
+
+def _check_decoded(source: Source) -> None:
+    found = NOT_DECODED.search(source.text)
+    if found:
+        line = source.text.count("\n", 0, found.start()) + 1
+        raise FormatError(
+            f"{source.name} is not written in UTF-8 (line {line:,}): choose its encoding, cp1252 for a spreadsheet "
+            "saved on Windows."
+        )
+
+
+def _header(source: Source, cells: Sequence[str], columns: Mapping[str, str]) -> _Header:
+    mark = next(filter(None, map(_MARK.fullmatch, cells)), None)
+    if mark and int(mark[1][:9]) > VERSION:
+        raise FormatError(
+            f"{source.name} was written by a newer MeG Studio (version {mark[1]} of the format, this one reads "
+            f"{VERSION}): update to open it."
+        )
+    fields = tuple(_field(columns[cell]) if cell in columns else _field(cell) for cell in cells)
+    for cell, name in columns.items():
+        if cell not in cells:
+            raise FormatError(f"{source.name} has no column {cell!a}.")
+        if name and not _field(name):
+            raise FormatError(f"There is no column “{name}” here: use one of {', '.join((*SINGLE, *MANY))}.")
+    twice = [name for name, count in Counter(fields).items() if count > 1 and name in SINGLE]
+    if twice:
+        raise FormatError(f"{source.name} has the column “{twice[0]}” more than once.")
+    if "new object" not in fields or not ("prompt" in fields or {"subject", "relation"} <= set(fields)):
+        shown = ", ".join(cell[:40] for cell in cells[:12])
+        raise FormatError(
+            f"The header of {source.name} must name “new object” and either “prompt” or “subject” and “relation”; it "
+            f"has {shown!a}."
+        )
+    return _Header(fields, tuple(cells), exact=mark is not None, protected=mark is not None and mark[2] is not None)
+
+
+def _rows(lines: Sequence[str], start: int, delimiter: Delimiter) -> Iterator[tuple[int, list[str] | str]]:
+    """The rows from line index `start` on as (line number, cells), or a reason in the cells' place.
+
+    A quote that is opened and never closed would swallow all that follows: reading goes on with the line after it.
+    """
+    while start < len(lines):
+        taken = 0
+
+        def feed(first: int) -> Iterator[str]:
+            nonlocal taken
+            for index in range(first, len(lines)):
+                taken += 1
+                yield lines[index]
+
+        reader = csv.reader(feed(start), delimiter=delimiter, strict=True)
+        while True:
+            taken = 0
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield start + 1, _reason(error, taken)
+                start += 1
+                break
+            if any(cell.strip() for cell in cells):
+                yield start + 1, cells
+            start += taken
+
+
+def _reason(error: csv.Error, taken: int) -> str:
+    text = str(error)
+    if "field larger" in text:
+        return "a cell is longer than a table may hold"
+    if "unexpected end" in text or taken > 1:
+        return "a quotation mark is opened and not closed: double the marks that belong to the text"
+    if "expected after" in text:
+        return "a quotation mark stands within a cell: double the marks that belong to the text"
+    return text
+
+
+def _read_rows(rows: Iterator[tuple[int, list[str] | str]], header: _Header, intake: Intake) -> Imported:
+    def draft(cells: Sequence[str]) -> Draft:
+        return _draft(cells, header)
+
+    for line, cells in rows:
+        if isinstance(cells, str):
+            intake.turn_away(line, cells)
+        else:
+            intake.take(line, draft, cells)
+    return intake.finish()
+
+
+def _draft(cells: Sequence[str], header: _Header) -> Draft:
+    if len(cells) != len(header.fields):
+        raise RowError(("", f"it has {len(cells)} cells and the header has {len(header.fields)}"))
+    single = dict.fromkeys(SINGLE, "")
+    many: dict[str, list[str]] = {name: [] for name in MANY}
+    columns = {}
+    for cell, field, name in zip(cells, header.fields, header.names, strict=True):
+        text = cell.replace("\r\n", "\n")
+        text = (unprotect(text) if header.protected else text) if header.exact else text.strip()
+        if field in many and text:
+            many[field].append(text)
+        elif field in single:
+            single[field] = text
+            columns[field] = name
+    state = fold(single["enabled"])
+    if state not in _TRUE | _FALSE:
+        raise RowError((columns["enabled"], f"{single['enabled'][:40]!a} is neither yes nor no"))
+    return Draft(
+        id=single["id"],
+        new_object=single["new object"],
+        subject=single["subject"],
+        relation=single["relation"],
+        prompt=single["prompt"],
+        original_answer=single["original answer"],
+        aliases=tuple(many["alias"]),
+        paraphrases=tuple(many["paraphrase"]),
+        probes=tuple(Probe(kind, text) for kind in ProbeKind for text in many[f"{kind.value} probe"]),
+        enabled=state in _TRUE,
+        columns=columns,
+    )
+
+
+def _listed(edit: Edit) -> dict[str, list[str]]:
+    """The texts of the numbered columns, in the order of `MANY`."""
+    probes = {f"{kind.value} probe": [p.prompt for p in edit.probes if p.kind == kind] for kind in ProbeKind}
+    return {"alias": list(edit.aliases), "paraphrase": list(edit.paraphrases), **probes}
