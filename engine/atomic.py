@@ -53,7 +53,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     recover_folder(target)
     temporary = _temporary(target)
     try:
-        temporary.mkdir(parents=True)
+        make_folder(target.parent)
+        temporary.mkdir()
         yield temporary
         for file in temporary.iterdir():
             _sync(file, os.O_RDWR)
@@ -83,6 +84,14 @@ def clear_temporaries(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` and what is missing above it, such that they outlast a power cut."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
