@@ -7,7 +7,14 @@ report needs.
 
 from __future__ import annotations
 
+import errno
+import re
+import sqlite3
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
+
+from engine.runs import Cancelled
 
 
 class UserFixable(Exception):
@@ -29,6 +36,135 @@ class UserMessage:
     is_bug: bool
 
 
+DISK_FULL = ("There is no room left on the disk.", "Make room, then try again: nothing that was saved is lost.")
+READ_ONLY = ("The file cannot be written to.", "Allow writing to it, or work on a copy in a folder of your own.")
+LOCKED = ("Another program has the file open.", "Close it there, then try again.")
+DAMAGED = ("The file is damaged.", "Restore a backup of it.")
+WRITE_FAILED = ("The disk refused to read or write the file.", "Check the disk and its cable, then try again.")
+
+SQLITE_WORDING: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: ("The file cannot be opened.", "Check that its folder exists and may be written to."),
+    sqlite3.SQLITE_PERM: READ_ONLY,
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+    sqlite3.SQLITE_IOERR: WRITE_FAILED,
+    sqlite3.SQLITE_NOMEM: ("There is not enough memory.", "Close other programs, then try again."),
+}
+"""What SQLite's primary result codes mean to the user; a code that is missing here is a bug."""
+
+_OS_WORDING: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EFBIG: ("The file would grow larger than this disk or account allows.", "Choose another place for it."),
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: ("The file or folder may not be used.", "Change its permissions, or choose another place."),
+    errno.EPERM: ("The file or folder may not be used.", "Change its permissions, or choose another place."),
+    errno.ENOENT: ("The file or folder is not there.", "Check whether it was moved or renamed."),
+    errno.EIO: WRITE_FAILED,
+    errno.ENOMEM: ("There is not enough memory.", "Close other programs, then try again."),
+}
+
+_MEMORY = (
+    "There is not enough memory for this.",
+    "Close other programs, or choose a smaller model or fewer edits at once.",
+)
+_GPU_MEMORY = (
+    "The graphics card's memory is full.",
+    "Close other programs that use the card, choose a smaller model, or choose the device “CPU”.",
+)
+_GPU_ERROR = (
+    "The graphics card reported an error and cannot be used until the studio is started again.",
+    "Start the studio again; where it happens once more, choose the device “CPU”.",
+)
+
+_TOKEN = re.compile(r"\b(hf_|ghp_|sk-)[A-Za-z0-9_-]{8,}")
+
+
 def describe(error: BaseException) -> UserMessage:
     """What to tell the user of `error`; never raises."""
-    raise NotImplementedError
+    details = _details(error)
+    known = _known(error)
+    if known is not None:
+        sentence, action = known
+        return UserMessage(sentence, action, details, is_bug=False)
+    return UserMessage(
+        f"Something went wrong inside MeG Studio ({type(error).__name__}: {_first_line(error)}).",
+        "Your edits are saved. Copy the diagnostics and report what you were doing.",
+        details,
+        is_bug=True,
+    )
+
+
+def sqlite_code(error: BaseException) -> int | None:
+    """SQLite's primary result code of `error`, or of the driver's error that it wraps."""
+    original = getattr(error, "orig", error)
+    code = getattr(original, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def _known(error: BaseException) -> tuple[str, str] | None:
+    """Sentence and action of what the user can put right, else None."""
+    if isinstance(error, UserFixable):
+        return error.sentence, error.action
+    if isinstance(error, Cancelled):
+        return "Stopped.", ""
+    memory = _memory(error)
+    if memory is not None:
+        return memory
+    code = sqlite_code(error)
+    if code is not None:
+        return SQLITE_WORDING.get(code)
+    if isinstance(error, OSError):
+        return _os_wording(error)
+    if isinstance(error, Exception) and type(error).__module__.split(".")[0] == "engine":
+        # An exception class of the engine's own is raised for the user; its bugs raise Python's.
+        return _first_line(error), ""
+    return None
+
+
+def _memory(error: BaseException) -> tuple[str, str] | None:
+    """Wording of every way in which Python and torch say that memory ran out; torch is not imported for it."""
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if not isinstance(error, RuntimeError):
+        return None
+    text = _text(error)
+    if type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in text or "_ALLOC_FAILED" in text:
+        return _GPU_MEMORY
+    if "DefaultCPUAllocator" in text or "can't allocate memory" in text or "not enough memory" in text:
+        return _MEMORY
+    if "CUDA error" in text or "CUBLAS_STATUS" in text or "CUDNN_STATUS" in text:
+        return _GPU_ERROR
+    return None
+
+
+def _os_wording(error: OSError) -> tuple[str, str] | None:
+    wording = _OS_WORDING.get(error.errno or 0)
+    if wording is None or error.filename is None:
+        return wording
+    sentence, action = wording
+    return f"{sentence.removesuffix('.')}: {error.filename}", action
+
+
+def _details(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001  # a traceback that cannot be printed must not hide the error itself
+        text = type(error).__name__
+    return _TOKEN.sub(r"\1…", text.replace(str(Path.home()), "~"))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  # an exception may fail to print itself
+        return type(error).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = _text(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

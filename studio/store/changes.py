@@ -10,7 +10,7 @@ class Changes:
     """The ids and parts of a project that one operation changed; falsy where it changed nothing."""
 
     added: tuple[int, ...] = ()  # edits that were not there before
-    updated: tuple[int, ...] = ()  # edits whose row looks different now
+    updated: tuple[int, ...] = ()  # edits that were changed; the conflict marks of others may differ too
     removed: tuple[int, ...] = ()  # edits that are gone
     skipped: int = 0  # edits of an import that were there already, word for word
     relations: bool = False  # the relations, their names or phrasings

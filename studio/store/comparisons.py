@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import delete, select
+
+from engine.edits import storable
 from studio.store.changes import Changes
 from studio.store.project import Project
+from studio.store.schema import ComparisonRecord
 
 if TYPE_CHECKING:
     from engine.editor import Answer
@@ -34,14 +38,53 @@ class ComparisonRow:
 
 def add_comparison(project: Project, answer: Answer, *, run: int | None = None, model: str = "") -> Changes:
     """Note one answered question."""
-    raise NotImplementedError
+    routing = answer.routing
+    with project.write() as session:
+        session.add(
+            ComparisonRecord(
+                created=datetime.now(UTC).isoformat(),
+                run_id=run,
+                model=model,
+                query=storable(answer.query),
+                original=storable(answer.original),
+                edited=storable(answer.edited),
+                familiarity=routing.familiarity,
+                routed=routing.routed,
+                threshold=routing.threshold,
+                entropy=routing.entropy,
+                nearest_edit=routing.nearest_edit,
+                similarity=routing.similarity,
+            )
+        )
+    return Changes(comparisons=True)
 
 
 def comparisons(project: Project, limit: int = 500) -> list[ComparisonRow]:
     """The history, newest first."""
-    raise NotImplementedError
+    with project.read() as session:
+        records = session.execute(select(ComparisonRecord).order_by(ComparisonRecord.id.desc()).limit(limit)).scalars()
+        return [
+            ComparisonRow(
+                id=record.id,
+                created=datetime.fromisoformat(record.created),
+                run=record.run_id,
+                model=record.model,
+                query=record.query,
+                original=record.original,
+                edited=record.edited,
+                familiarity=record.familiarity,
+                routed=record.routed,
+                threshold=record.threshold,
+                entropy=record.entropy,
+                nearest_edit=record.nearest_edit,
+                similarity=record.similarity,
+            )
+            for record in records
+        ]
 
 
 def clear_comparisons(project: Project) -> Changes:
     """Empty the history."""
-    raise NotImplementedError
+    with project.write() as session:
+        session.execute(delete(ComparisonRecord))
+    return Changes(comparisons=True)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
-from engine.edits import EditSet, Probe
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation, fill, storable
 from studio.store.changes import Changes
+from studio.store.journal import Step, step
 from studio.store.project import Project
+from studio.store.records import (
+    StoredEdit,
+    among,
+    among_texts,
+    delete_edit_rows,
+    insert_edits,
+    next_edit_id,
+    read_edits,
+    read_relations,
+    refresh_derived,
+    replace_edits,
+    replace_relations,
+)
+from studio.store.schema import EditRecord
+from studio.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +37,7 @@ class EditDraft:
     """An edit as it is entered: a subject, a relation and a new object, or a free prompt and a new object.
 
     An empty `prompt` is made of the relation's first phrasing. `key` is the edit's id in an edit set, made up when
-    empty.
+    empty or taken.
     """
 
     new_object: str
@@ -55,47 +75,284 @@ class OnClash(StrEnum):
 
 
 def add_edits(project: Project, drafts: Iterable[EditDraft], *, name: str = "") -> Changes:
-    """Add edits as one step; `name` names it for undo ("Paste 12 edits"), else "Add 12 edits".
+    """Add edits as one step; `name` names it for undo ("paste 12 edits"), else "add 12 edits".
 
     Raises EditError, and adds none, where a draft cannot be an edit: the sentence names its row (from 1).
     """
-    raise NotImplementedError
+    drafts = list(drafts)
+    if not drafts:
+        return Changes()
+    with step(project, name or f"add {counted(len(drafts), 'edit')}") as under_way:
+        known = _usable_relations(project, under_way.session, {draft.relation for draft in drafts})
+        keys = _Keys(under_way.session, [draft.key for draft in drafts])
+        edits = [
+            StoredEdit.from_edit(_edit_of(draft, keys, known, f"Row {row}: " if len(drafts) > 1 else ""))
+            for row, draft in enumerate(drafts, start=1)
+        ]
+        adopted = _adopt(under_way, known.values())
+        return replace(_insert(under_way, edits), relations=adopted)
 
 
 def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) -> Changes:
-    """Change parts of one edit.
+    """Change parts of one edit; nothing happens where it is gone.
 
     A new subject or relation carries the prompt with it: it is phrased anew where it came from the relation, else the
     subject is replaced in it, in the paraphrases and in the same-subject probes; EditError where the prompt does not
-    name the subject. A new prompt empties the original answer and the familiarity, which belong to the old one.
+    name the subject. A new relation empties the paraphrases, which ask for the old one. A new prompt empties the
+    original answer and the familiarity, which belong to the old one.
     """
-    raise NotImplementedError
+    with step(project, "change an edit") as under_way:
+        session = under_way.session
+        stored = read_edits(session, [edit_id]).get(edit_id)
+        if stored is None:
+            return Changes()
+        before = stored.to_edit()
+        known = _usable_relations(project, session, {before.relation, fields.get("relation", "")})
+        after = _updated(before, fields, known)
+        if after == before:
+            return Changes()
+        under_way.edits([edit_id])
+        adopted = _adopt(under_way, [known[after.relation]] if after.relation in known else [])
+        familiarity = stored.familiarity if after.prompt == before.prompt else None
+        replace_edits(session, {edit_id: StoredEdit.from_edit(after, familiarity)})
+        return Changes(updated=(edit_id,), relations=adopted, undo=True)
 
 
 def delete_edits(project: Project, edit_ids: Iterable[int]) -> Changes:
     """Delete edits as one step; ids that are gone are ignored."""
-    raise NotImplementedError
+    with project.read() as session:
+        there = tuple(session.execute(select(EditRecord.id).where(among(EditRecord.id, edit_ids))).scalars())
+    if not there:
+        return Changes()
+    with step(project, f"delete {counted(len(there), 'edit')}") as under_way:
+        under_way.edits(there)
+        delete_edit_rows(under_way.session, there)
+    return Changes(removed=there, undo=True)
 
 
 def set_enabled(project: Project, edit_ids: Iterable[int], enabled: bool) -> Changes:
     """Switch edits on or off as one step."""
-    raise NotImplementedError
+    with project.read() as session:
+        differing = select(EditRecord.id).where(among(EditRecord.id, edit_ids), EditRecord.enabled.is_not(enabled))
+        changing = tuple(session.execute(differing).scalars())
+    if not changing:
+        return Changes()
+    with step(project, f"switch {counted(len(changing), 'edit')} {'on' if enabled else 'off'}") as under_way:
+        under_way.edits(changing)
+        under_way.session.execute(
+            update(EditRecord).where(among(EditRecord.id, changing)).values(enabled=enabled),
+            execution_options={"synchronize_session": False},
+        )
+    return Changes(updated=changing, undo=True)
 
 
 def set_original_answers(project: Project, answers: Mapping[int, str]) -> Changes:
-    """Fill in what the original model answers, as one step."""
-    raise NotImplementedError
+    """Fill in what the original model answers, as one step; what cannot be stored of an answer becomes �."""
+    clean = {edit_id: storable(answer) for edit_id, answer in answers.items()}
+    with project.read() as session:
+        there = session.execute(
+            select(EditRecord.id, EditRecord.original_answer).where(among(EditRecord.id, clean))
+        ).all()
+    changing = [edit_id for edit_id, answer in there if clean[edit_id] != answer]
+    if not changing:
+        return Changes()
+    with step(project, f"fill in {counted(len(changing), 'original answer')}") as under_way:
+        before = under_way.edits(changing)
+        replace_edits(
+            under_way.session,
+            {edit_id: replace(edit, original_answer=clean[edit_id]) for edit_id, edit in before.items()},
+        )
+    return Changes(updated=tuple(changing), undo=True)
 
 
 def set_familiarity(project: Project, familiarity: Mapping[int, float | None]) -> Changes:
     """Note how familiar each edit's prompt is to the editor, in [0, 1]. A measurement, not a step of undo."""
-    raise NotImplementedError
+    for value in familiarity.values():
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise ValueError(f"A familiarity lies between 0 and 1, not at {value}.")
+    with project.write() as session:
+        there = tuple(session.execute(select(EditRecord.id).where(among(EditRecord.id, familiarity))).scalars())
+        if there:
+            table = EditRecord.__table__
+            session.connection().execute(
+                update(table)  # type: ignore[arg-type]
+                .where(table.c.id == bindparam("row_id"))
+                .values(familiarity=bindparam("measured")),
+                [{"row_id": edit_id, "measured": familiarity[edit_id]} for edit_id in there],
+            )
+    return Changes(updated=there)
 
 
 def import_edit_set(project: Project, edit_set: EditSet, on_clash: OnClash = OnClash.ADD) -> Changes:
     """Add every edit of `edit_set`, with the relations it brings, as one step.
 
-    An edit that is there already, id and all, is skipped and counted in `Changes.skipped`. Relations that the project
-    or the catalogue already has under the same id keep their own phrasings.
+    An edit that is there already, id and all, is skipped and counted in `Changes.skipped`. A relation that the project
+    has already, under the same id, keeps its own phrasings there.
     """
-    raise NotImplementedError
+    with step(project, f"import {counted(len(edit_set.edits), 'edit')}") as under_way:
+        session = under_way.session
+        used = {edit.relation for edit in edit_set.edits} | set(edit_set.relations)
+        known = {**project.catalogue, **edit_set.relations}
+        adopted = _adopt(under_way, [known[relation] for relation in used if relation in known])
+        keys = _Keys(session, [edit.id for edit in edit_set.edits])
+        there = read_edits(session, keys.ids.values())
+        added: list[StoredEdit] = []
+        replaced: dict[int, StoredEdit] = {}
+        skipped = 0
+        for edit in edit_set.edits:
+            clash = keys.ids.get(edit.id)
+            if clash is None:
+                added.append(StoredEdit.from_edit(edit))
+            elif there[clash].to_edit() == edit or on_clash is OnClash.KEEP:
+                skipped += 1
+            elif on_clash is OnClash.REPLACE:
+                replaced[clash] = StoredEdit.from_edit(edit)
+            else:
+                added.append(StoredEdit.from_edit(replace(edit, id=keys.free())))
+        under_way.edits(replaced)
+        replace_edits(session, replaced)
+        changes = _insert(under_way, added)
+        return replace(changes, updated=tuple(replaced), skipped=skipped, relations=adopted, undo=under_way.kept)
+
+
+class _Keys:
+    """Which keys are taken, and new ones that are not."""
+
+    def __init__(self, session: Session, wanted: Iterable[str]) -> None:
+        found = session.execute(
+            select(EditRecord.key, EditRecord.id).where(among_texts(EditRecord.key, filter(None, wanted)))
+        )
+        self.ids = {row.key: row.id for row in found}
+        self._taken = set(self.ids)
+
+    def take(self, key: str) -> str:
+        """`key`, or another one where it is empty or taken."""
+        key = key if key and key not in self._taken else self.free()
+        self._taken.add(key)
+        return key
+
+    def free(self) -> str:
+        """A key that no edit anywhere has: sets made in different projects can be put together."""
+        return secrets.token_hex(8)
+
+
+def _insert(under_way: Step, edits: list[StoredEdit]) -> Changes:
+    if not edits:
+        return Changes()
+    start = next_edit_id(under_way.session)
+    numbered = dict(enumerate(edits, start=start))
+    under_way.edits(numbered)
+    insert_edits(under_way.session, numbered)
+    return Changes(added=tuple(numbered), undo=True)
+
+
+def _usable_relations(project: Project, session: Session, relation_ids: set[str]) -> dict[str, Relation]:
+    """The relations of `relation_ids` that the project or the catalogue knows."""
+    own = read_relations(session, relation_ids)
+    return {
+        relation_id: own.get(relation_id) or project.catalogue[relation_id]
+        for relation_id in relation_ids
+        if relation_id in own or relation_id in project.catalogue
+    }
+
+
+def _adopt(under_way: Step, relations: Iterable[Relation]) -> bool:
+    """Copy relations into the project that it has not got yet; says whether there were any."""
+    wanted = {relation.id: relation for relation in relations}
+    own = read_relations(under_way.session, wanted)
+    new = [relation for relation_id, relation in wanted.items() if relation_id not in own]
+    if not new:
+        return False
+    under_way.relations([relation.id for relation in new])
+    replace_relations(under_way.session, new)
+    # Edits may have named the relation before anyone said what it is.
+    refresh_derived(under_way.session, [relation.id for relation in new])
+    return True
+
+
+def _edit_of(draft: EditDraft, keys: _Keys, known: Mapping[str, Relation], row: str) -> Edit:
+    """The edit that a draft makes; EditError, beginning with `row`, where it makes none."""
+    subject, new_object, prompt = draft.subject.strip(), draft.new_object.strip(), draft.prompt.strip()
+    if draft.relation and draft.relation not in known:
+        raise EditError(f"{row}There is no relation “{draft.relation}” in this project.")
+    if not new_object:
+        raise EditError(f"{row}The new object is empty: say what the model shall answer.")
+    if not prompt and not (subject and draft.relation):
+        missing = "subject" if draft.relation else "relation" if subject else "prompt"
+        raise EditError(f"{row}The {missing} is empty: give a subject and a relation, or a whole prompt.")
+    try:
+        return Edit(
+            id=keys.take(draft.key),
+            prompt=prompt or fill(known[draft.relation].phrasings[0], subject),
+            new_object=new_object,
+            subject=subject,
+            relation=draft.relation,
+            original_answer=draft.original_answer,
+            aliases=draft.aliases,
+            paraphrases=draft.paraphrases,
+            probes=draft.probes,
+            enabled=draft.enabled,
+        )
+    except EditError as error:
+        raise EditError(f"{row}{error}") from error
+
+
+def _updated(before: Edit, fields: EditFields, known: Mapping[str, Relation]) -> Edit:
+    """`before` with `fields`, its prompt, paraphrases and probes following its subject and relation."""
+    entered = EditFields(**fields)
+    for name in ("subject", "new_object", "prompt"):
+        if name in entered:
+            entered[name] = entered[name].strip()
+    following = _following(before, entered, known)
+    following.update(entered)
+    after = replace(before, **following)
+    if after.relation and after.relation != before.relation and after.relation not in known:
+        raise EditError(f"There is no relation “{after.relation}” in this project.")
+    if after.prompt != before.prompt and "original_answer" not in entered:
+        after = replace(after, original_answer="")
+    return after
+
+
+def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation]) -> EditFields:
+    """What a new subject or relation means for the texts that were not entered."""
+    subject, relation = entered.get("subject", before.subject), entered.get("relation", before.relation)
+    following = EditFields()
+    if relation and relation != before.relation:
+        following["paraphrases"] = ()
+        if subject and relation in known:
+            following["prompt"] = fill(known[relation].phrasings[0], subject)
+            return following
+    if subject == before.subject or not before.subject:
+        return following
+    if not subject:
+        if relation and "prompt" not in entered:
+            raise EditError("The subject is empty: an edit of a relation needs one.")
+        return following
+    following["prompt"] = _renamed_prompt(before, subject, known)
+    if relation == before.relation:
+        following["paraphrases"] = tuple(text.replace(before.subject, subject) for text in before.paraphrases)
+    following["probes"] = tuple(
+        replace(probe, prompt=probe.prompt.replace(before.subject, subject))
+        if probe.kind is ProbeKind.SAME_SUBJECT
+        else probe
+        for probe in before.probes
+    )
+    if following["prompt"] == before.prompt and "prompt" not in entered:
+        raise EditError(
+            f"The prompt “{before.prompt}” does not name “{before.subject}”: change the prompt with the subject."
+        )
+    return following
+
+
+def _renamed_prompt(before: Edit, subject: str, known: Mapping[str, Relation]) -> str:
+    """The prompt of `before` for another subject: in the phrasing it was made of, else with the name replaced."""
+    for phrasing in _all_phrasings(known.get(before.relation)):
+        if fill(phrasing, before.subject) == before.prompt:
+            return fill(phrasing, subject)
+    return before.prompt.replace(before.subject, subject)
+
+
+def _all_phrasings(relation: Relation | None) -> Iterator[str]:
+    if relation is not None:
+        yield from relation.phrasings
+        yield from relation.held_out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from studio.errors import UserFixable
+from studio.errors import SQLITE_WORDING, UserFixable, sqlite_code
 
 
 class ProjectError(UserFixable):
@@ -50,8 +51,29 @@ class ProjectDamaged(ProjectError):
     """The project's file is damaged; `backups` are the good copies that it can be restored from, newest first."""
 
     def __init__(
-        self, sentence: str, action: str = "", *, folder: Path | None, backups: tuple[Backup, ...] = ()
+        self, sentence: str, action: str = "", *, folder: Path | None = None, backups: tuple[Backup, ...] = ()
     ) -> None:
         super().__init__(sentence, action)
         self.folder = folder
         self.backups = backups
+
+
+_KINDS: dict[int, type[ProjectError]] = {
+    sqlite3.SQLITE_FULL: ProjectDiskFull,
+    sqlite3.SQLITE_READONLY: ProjectReadOnly,
+    sqlite3.SQLITE_PERM: ProjectReadOnly,
+    sqlite3.SQLITE_CANTOPEN: ProjectReadOnly,
+    sqlite3.SQLITE_BUSY: ProjectLocked,
+    sqlite3.SQLITE_LOCKED: ProjectLocked,
+    sqlite3.SQLITE_CORRUPT: ProjectDamaged,
+    sqlite3.SQLITE_NOTADB: ProjectDamaged,
+}
+
+
+def project_error(error: BaseException, path: Path) -> ProjectError | None:
+    """The project error that a database error on the file `path` amounts to; None where it is a bug."""
+    code = sqlite_code(error)
+    if code is None or code not in SQLITE_WORDING:
+        return None
+    sentence, action = SQLITE_WORDING[code]
+    return _KINDS.get(code, ProjectError)(f"{sentence.removesuffix('.')}: {path}", action)

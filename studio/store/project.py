@@ -3,6 +3,7 @@
     project.sqlite   the truth: edits, relations, history, settings
     runs/            one folder a run
     backups/         checked copies of project.sqlite
+    set-aside/       files that a backup was restored over
     lock             held while the project is open
 
 A project belongs to the thread that opened it.
@@ -10,12 +11,36 @@ A project belongs to the thread that opened it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
-from engine.edits import Relation
-from studio.store.errors import Backup
+from filelock import FileLock, Timeout
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from engine.edits import Relation, check_text
+from studio.store import backups, checks, migrations
+from studio.store.database import Database
+from studio.store.errors import (
+    Backup,
+    ProjectDamaged,
+    ProjectDiskFull,
+    ProjectError,
+    ProjectExists,
+    ProjectLocked,
+    ProjectMissing,
+    ProjectReadOnly,
+)
+
+RUNS = "runs"
+LOCK = "lock"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +56,40 @@ class ProjectInfo:
 class Project:
     """An open project. Operations on it are the functions of this package, each one transaction."""
 
-    folder: Path
-    name: str
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        lock: FileLock,
+        catalogue: Mapping[str, Relation],
+        repairs: tuple[str, ...],
+    ) -> None:
+        self.folder = folder
+        self.catalogue = catalogue
+        self._database = database
+        self._lock = lock
+        self._repairs = repairs
+        self._name = str(json.loads(self._setting(migrations.NAME) or json.dumps(folder.name)))
+        self._computed: dict[str, tuple[int, object]] = {}
 
     @classmethod
     def create(cls, folder: Path, name: str, catalogue: Mapping[str, Relation] | None = None) -> Project:
         """Make a new project in `folder` (new, or empty) and open it. `catalogue`: the built-in relations.
 
-        Raises ProjectExists, ProjectReadOnly, ProjectDiskFull.
+        Raises EditError for a name that cannot be one, ProjectExists, ProjectLocked, ProjectReadOnly, ProjectDiskFull.
         """
-        raise NotImplementedError
+        check_text(name)
+        with _disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder)
+        try:
+            _check_empty(folder)
+            with _disk_errors(folder):
+                migrations.create_file(folder / backups.FILE, name.strip() or folder.name)
+            return cls._open_locked(folder, lock, catalogue)
+        except BaseException:
+            lock.release()
+            raise
 
     @classmethod
     def open(cls, folder: Path, catalogue: Mapping[str, Relation] | None = None) -> Project:
@@ -49,34 +98,200 @@ class Project:
         Raises ProjectMissing, ProjectLocked, ProjectTooNew, ProjectReadOnly, ProjectDiskFull, or ProjectDamaged
         with the backups that can be restored. A file that is refused is left as it is.
         """
-        raise NotImplementedError
+        if not (folder / backups.FILE).exists() and not backups.list_backups(folder):
+            raise ProjectMissing(f"There is no project here: {folder}", "Check whether it was moved or renamed.")
+        lock = _lock(folder)
+        try:
+            return cls._open_locked(folder, lock, catalogue)
+        except BaseException:
+            lock.release()
+            raise
 
     @staticmethod
     def restore(folder: Path, backup: Backup) -> Path:
-        """Put `backup` in the place of the project's file; the file that was there is kept: returns its new path."""
-        raise NotImplementedError
+        """Put `backup` in the place of the project's file; the file that was there is kept: returns its new path.
+
+        Raises ProjectLocked, ProjectReadOnly, ProjectDiskFull, and ProjectDamaged where the backup is damaged itself.
+        """
+        lock = _lock(folder)
+        try:
+            with _disk_errors(folder):
+                return backups.restore(folder, backup)
+        finally:
+            lock.release()
+
+    @property
+    def name(self) -> str:
+        """What the project is called."""
+        return self._name
 
     @property
     def runs_folder(self) -> Path:
         """Where runs keep their folders."""
-        raise NotImplementedError
+        return self.folder / RUNS
 
     @property
     def info(self) -> ProjectInfo:
         """The project in plain values."""
-        raise NotImplementedError
+        return ProjectInfo(self.folder, self.name, self.runs_folder, self._repairs)
 
     def rename(self, name: str) -> None:
-        """Give the project another name; the folder keeps its own."""
-        raise NotImplementedError
+        """Give the project another name; the folder keeps its own. Raises EditError for one that cannot be used."""
+        check_text(name)
+        name = name.strip() or self.folder.name
+        with self.write() as session:
+            session.execute(
+                text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+                {"name": migrations.NAME, "value": json.dumps(name)},
+            )
+        self._name = name
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading. Raises ProjectError."""
+        with self._database.transaction() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are committed together at the end, or not at all. Raises ProjectError."""
+        before = self._database.writes
+        with self._database.transaction() as session:
+            yield session
+            session.flush()
+            if self._database.writes != before:
+                session.execute(
+                    text("UPDATE settings SET value = value + 1 WHERE name = :name"), {"name": migrations.REVISION}
+                )
+
+    def computed(self, name: str, compute: Callable[[], T]) -> T:
+        """What `compute` gives, kept under `name` until the project is written to."""
+        now = self._database.writes
+        kept = self._computed.get(name)
+        if kept is None or kept[0] != now:
+            kept = (now, compute())
+            self._computed[name] = kept
+        return cast(T, kept[1])
 
     def back_up(self) -> Backup | None:
-        """Make a checked backup now if anything changed since the newest one; older ones are thinned."""
-        raise NotImplementedError
+        """Make a checked backup now if anything changed since the newest one; older ones are thinned.
+
+        Raises ProjectDamaged, with the older backups, where the file turns out to be damaged; ProjectError.
+        """
+        if int(self._setting(migrations.REVISION) or 0) == backups.newest_revision(self.folder):
+            return None
+        try:
+            with _disk_errors(self.folder):
+                return backups.back_up(self._database.raw, self.folder)
+        except ProjectDamaged as error:
+            error.backups = backups.list_backups(self.folder)
+            raise
 
     def close(self) -> None:
         """Back up if anything changed, close the file and give up the lock.
 
         The project is closed whatever happens; raises ProjectError where the backup could not be written.
         """
-        raise NotImplementedError
+        try:
+            self.back_up()
+        finally:
+            self._database.close()
+            self._lock.release()
+
+    def _setting(self, name: str) -> str | None:
+        with self.read() as session:
+            return session.execute(text("SELECT value FROM settings WHERE name = :name"), {"name": name}).scalar()
+
+    @classmethod
+    def _open_locked(cls, folder: Path, lock: FileLock, catalogue: Mapping[str, Relation] | None) -> Project:
+        try:
+            database = _open_file(folder / backups.FILE)
+            try:
+                repairs = _bring_up(database, folder)
+                return cls(folder, database, lock, catalogue or {}, repairs)
+            except BaseException:
+                database.close()
+                raise
+        except ProjectDamaged as error:
+            error.folder = folder
+            error.backups = backups.list_backups(folder)
+            raise
+
+
+def _check_empty(folder: Path) -> None:
+    leftovers = (LOCK, f"{backups.FILE}.partial-")  # of an attempt that was cut off
+    if any(not path.name.startswith(leftovers) for path in folder.iterdir()):
+        raise ProjectExists(f"There is something in this folder already: {folder}", "Choose a new or an empty folder.")
+
+
+def _open_file(path: Path) -> Database:
+    """The checked file, of whatever version up to this one."""
+    if not path.exists():
+        raise ProjectDamaged(f"The project has lost its file: {path}", "Restore a backup of it.")
+    with _disk_errors(path.parent):
+        checks.check_header(path)
+        checks.check_writable(path)
+    database = Database(path)
+    try:
+        # The header may be older than the log beside it.
+        checks.check_version(migrations.file_version(database), path)
+        checks.check_integrity(database)
+        return database
+    except BaseException:
+        database.close()
+        raise
+
+
+def _bring_up(database: Database, folder: Path) -> tuple[str, ...]:
+    """Bring an open file to this version and put right what is wrong in it; both only after a backup."""
+    with _disk_errors(folder):
+        if migrations.file_version(database) < migrations.VERSION:
+            backups.back_up(database.raw, folder, backups.BEFORE_UPDATE)
+            migrations.migrate(database)
+        repairs: tuple[str, ...] = ()
+        if checks.needs_repair(database):
+            backups.back_up(database.raw, folder, backups.BEFORE_REPAIR)
+            repairs = checks.repair(database)
+        checks.follow_unicode(database)
+        (folder / RUNS).mkdir(exist_ok=True)
+    with database.transaction() as session:
+        # Nothing runs yet: what is noted as running was cut off.
+        session.execute(text("UPDATE runs SET state = 'interrupted' WHERE state = 'running'"))
+    return repairs
+
+
+def _lock(folder: Path) -> FileLock:
+    """The project's lock, held. The system gives it up when the process dies, however it dies."""
+    lock = FileLock(folder / LOCK)
+    try:
+        with _disk_errors(folder):
+            lock.acquire(blocking=False)
+    except Timeout:
+        raise ProjectLocked(
+            f"This project is open in another window of MeG Studio: {folder}", "Close it there first."
+        ) from None
+    return lock
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """What the system says of a folder, as a project error."""
+    try:
+        yield
+    except Timeout:
+        raise  # filelock's own, an OSError too
+    except NotImplementedError as error:
+        raise ProjectError(
+            f"Files cannot be locked in this folder: {folder}", "Choose one on this computer."
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ProjectDiskFull(
+                f"There is no room left on the disk for the project: {folder}", "Make room, then try again."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise ProjectReadOnly(
+                f"The project's folder cannot be written to: {folder}",
+                "Allow writing to it, or work on a copy in a folder of your own.",
+            ) from error
+        raise

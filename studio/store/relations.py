@@ -6,11 +6,25 @@ catalogue changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.edits import Relation
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine.edits import EditError, Relation, fill, fold
 from studio.store.changes import Changes
+from studio.store.journal import step
 from studio.store.project import Project
+from studio.store.records import (
+    delete_relation_rows,
+    read_edits,
+    read_relations,
+    refresh_derived,
+    replace_edits,
+    replace_relations,
+)
+from studio.store.schema import EditRecord
+from studio.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +38,97 @@ class RelationRow:
 
 def relations(project: Project) -> list[RelationRow]:
     """Every relation an edit can use, by name."""
-    raise NotImplementedError
+    with project.read() as session:
+        everything = _everything(project, session)
+        used = _uses(session)
+    rows = [
+        RelationRow(relation, used.get(relation.id, 0), project.catalogue.get(relation.id) == relation)
+        for relation in everything.values()
+    ]
+    return sorted(rows, key=lambda row: (fold(row.relation.name), row.relation.id))
 
 
 def add_relation(project: Project, relation: Relation) -> Changes:
     """Add a relation of one's own; EditError where the id or the name is taken."""
-    raise NotImplementedError
+    with step(project, f"add the relation “{relation.name}”") as under_way:
+        everything = _everything(project, under_way.session)
+        if relation.id in everything:
+            raise EditError(f"There is a relation with the id “{relation.id}” already.")
+        _check_name(relation, everything)
+        under_way.relations([relation.id])
+        replace_relations(under_way.session, [relation])
+        relabelled = refresh_derived(under_way.session, [relation.id])
+        return Changes(updated=tuple(relabelled), relations=True, undo=True)
 
 
 def update_relation(project: Project, relation: Relation) -> Changes:
-    """Give a relation another name or other phrasings; prompts made of its old phrasings stay as they are."""
-    raise NotImplementedError
+    """Give a relation another name or other phrasings; EditError where it is not there or the name is taken.
+
+    Prompts that were made of a phrasing that is gone are made anew of the one in its place, or of the first; their
+    original answers and familiarity, which belong to the old prompts, are emptied.
+    """
+    with step(project, f"change the relation “{relation.name}”") as under_way:
+        session = under_way.session
+        everything = _everything(project, session)
+        before = everything.get(relation.id)
+        if before is None:
+            raise EditError(f"There is no relation “{relation.name}” in this project.")
+        if before == relation:
+            return Changes()
+        _check_name(relation, everything)
+        under_way.relations([relation.id])
+        replace_relations(session, [relation])
+        using = session.execute(select(EditRecord.id).where(EditRecord.relation == relation.id)).scalars().all()
+        rephrased = {
+            edit_id: replace(edit, prompt=prompt, original_answer="", familiarity=None)
+            for edit_id, edit in read_edits(session, using).items()
+            if (prompt := _rephrased(edit.prompt, edit.subject, before, relation)) != edit.prompt
+        }
+        under_way.edits(rephrased)
+        replace_edits(session, rephrased)
+        relabelled = refresh_derived(session, [relation.id])
+        return Changes(updated=tuple(sorted({*rephrased, *relabelled})), relations=True, undo=True)
 
 
 def delete_relation(project: Project, relation_id: str) -> Changes:
-    """Delete a relation of one's own; EditError while edits use it."""
-    raise NotImplementedError
+    """Delete a relation of one's own, or give a built-in one its own phrasings back; EditError while edits use it."""
+    with step(project, "delete a relation") as under_way:
+        session = under_way.session
+        own = read_relations(session, [relation_id]).get(relation_id)
+        if own is None:
+            return Changes()
+        using = _uses(session).get(relation_id, 0)
+        if using:
+            raise EditError(
+                f"{counted(using, 'edit')} of this project use “{own.name}”: delete them or give them another relation."
+            )
+        under_way.name = f"delete the relation “{own.name}”"
+        under_way.relations([relation_id])
+        delete_relation_rows(session, [relation_id])
+        return Changes(relations=True, undo=True)
+
+
+def _everything(project: Project, session: Session) -> dict[str, Relation]:
+    return {**project.catalogue, **read_relations(session)}
+
+
+def _uses(session: Session) -> dict[str, int]:
+    number = func.count().label("number")
+    statement = select(EditRecord.relation, number).where(EditRecord.relation != "").group_by(EditRecord.relation)
+    return {row.relation: row.number for row in session.execute(statement)}
+
+
+def _check_name(relation: Relation, everything: dict[str, Relation]) -> None:
+    if not relation.name.strip():
+        raise EditError("The relation has no name: give it one.")
+    for other in everything.values():
+        if other.id != relation.id and fold(other.name) == fold(relation.name):
+            raise EditError(f"There is a relation called “{other.name}” already: choose another name.")
+
+
+def _rephrased(prompt: str, subject: str, before: Relation, after: Relation) -> str:
+    """`prompt` in the words of `after`, where it was in words of `before` that are gone."""
+    for place, phrasing in enumerate(before.phrasings):
+        if subject and phrasing not in after.phrasings and fill(phrasing, subject) == prompt:
+            return fill(after.phrasings[place if place < len(after.phrasings) else 0], subject)
+    return prompt

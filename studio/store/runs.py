@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from sqlalchemy import select
+
+from engine.edits import storable
 from studio.store.changes import Changes
 from studio.store.project import Project
+from studio.store.schema import RunRecord
 
 
 class RunState(StrEnum):
@@ -60,19 +67,90 @@ def add_run(
     settings: Mapping[str, object] | None = None,
 ) -> RunRow:
     """Note a run that starts now and make its folder, named after the moment and the editor."""
-    raise NotImplementedError
+    now = datetime.now(UTC)
+    with project.write() as session:
+        record = RunRecord(
+            created=now.isoformat(),
+            folder=_make_folder(project.runs_folder, now, editor),
+            editor=editor,
+            model=model,
+            state=RunState.RUNNING.value,
+            seed=seed,
+            snapshot=snapshot,
+            edits=edits,
+            settings=json.dumps(dict(settings or {})),
+            figures="{}",
+            message="",
+        )
+        session.add(record)
+        session.flush()
+        return _row(project, record)
 
 
 def update_run(project: Project, run_id: int, **fields: Unpack[RunFields]) -> Changes:
-    """Note how a run stands."""
-    raise NotImplementedError
+    """Note how a run stands; nothing happens where it was deleted."""
+    with project.write() as session:
+        record = session.get(RunRecord, run_id)
+        if record is None:
+            return Changes()
+        if "state" in fields:
+            record.state = RunState(fields["state"]).value
+        if "figures" in fields:
+            record.figures = json.dumps(dict(fields["figures"]))
+        if "message" in fields:
+            record.message = storable(fields["message"])
+    return Changes(runs=(run_id,))
 
 
 def delete_run(project: Project, run_id: int) -> Changes:
     """Delete a run and its folder; the history keeps what it answered."""
-    raise NotImplementedError
+    with project.write() as session:
+        record = session.get(RunRecord, run_id)
+        if record is None:
+            return Changes()
+        folder = project.runs_folder / record.folder
+        session.delete(record)
+    # The row first: a folder without a row is litter, a row without a folder is a run that cannot be opened.
+    if folder.exists():
+        shutil.rmtree(folder)
+    return Changes(runs=(run_id,), comparisons=True)
 
 
 def runs(project: Project) -> list[RunRow]:
     """Every run, newest first."""
-    raise NotImplementedError
+    with project.read() as session:
+        return [
+            _row(project, record)
+            for record in session.execute(select(RunRecord).order_by(RunRecord.id.desc())).scalars()
+        ]
+
+
+def _row(project: Project, record: RunRecord) -> RunRow:
+    return RunRow(
+        id=record.id,
+        created=datetime.fromisoformat(record.created),
+        folder=project.runs_folder / record.folder,
+        editor=record.editor,
+        model=record.model,
+        state=RunState(record.state),
+        seed=record.seed,
+        snapshot=record.snapshot,
+        edits=record.edits,
+        settings=json.loads(record.settings),
+        figures=json.loads(record.figures),
+        message=record.message,
+    )
+
+
+def _make_folder(parent: Path, now: datetime, editor: str) -> str:
+    """Make a new folder and give its name, which every file system can hold whatever the editor is called."""
+    stem = f"{now:%Y-%m-%d-%H%M%S}-{re.sub('[^a-z0-9]+', '-', editor.casefold()).strip('-')[:40] or 'run'}"
+    attempt = 1
+    while True:
+        name = stem if attempt == 1 else f"{stem}-{attempt}"
+        try:
+            (parent / name).mkdir(parents=True)
+        except FileExistsError:
+            attempt += 1
+        else:
+            return name

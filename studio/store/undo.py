@@ -6,28 +6,125 @@ row that stood there is remembered in its place, so redo is the same operation o
 
 from __future__ import annotations
 
-from studio.store.changes import Changes
-from studio.store.project import Project
+from dataclasses import replace
 
-STEPS = 100
-"""How many steps are kept."""
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from studio.store.changes import Changes
+from studio.store.journal import EDIT, RELATION, relation_from_payload, relation_payload
+from studio.store.project import Project
+from studio.store.records import (
+    StoredEdit,
+    delete_edit_rows,
+    delete_relation_rows,
+    insert_edits,
+    read_edits,
+    read_relations,
+    refresh_derived,
+    replace_relations,
+)
+from studio.store.schema import UndoRowRecord, UndoStepRecord
+
+_NEWEST_DONE = (
+    select(UndoStepRecord).where(UndoStepRecord.undone.is_(False)).order_by(UndoStepRecord.id.desc()).limit(1)
+)
+_OLDEST_UNDONE = select(UndoStepRecord).where(UndoStepRecord.undone.is_(True)).order_by(UndoStepRecord.id).limit(1)
 
 
 def undo(project: Project) -> Changes:
     """Take the newest step back; nothing happens where there is none."""
-    raise NotImplementedError
+    with project.write() as session:
+        return _swap(session, session.execute(_NEWEST_DONE).scalar_one_or_none())
 
 
 def redo(project: Project) -> Changes:
     """Do the step again that was taken back last; nothing happens where there is none."""
-    raise NotImplementedError
+    with project.write() as session:
+        return _swap(session, session.execute(_OLDEST_UNDONE).scalar_one_or_none())
 
 
 def undo_name(project: Project) -> str | None:
-    """What `undo` would take back ("Delete 3 edits"), or None."""
-    raise NotImplementedError
+    """What `undo` would take back, to be said after the word ("delete 3 edits"), or None."""
+    with project.read() as session:
+        found = session.execute(_NEWEST_DONE).scalar_one_or_none()
+        return found.name if found else None
 
 
 def redo_name(project: Project) -> str | None:
-    """What `redo` would do again, or None."""
-    raise NotImplementedError
+    """What `redo` would do again, to be said after the word, or None."""
+    with project.read() as session:
+        found = session.execute(_OLDEST_UNDONE).scalar_one_or_none()
+        return found.name if found else None
+
+
+def _swap(session: Session, step: UndoStepRecord | None) -> Changes:
+    """Exchange the rows of the project with those that `step` remembers."""
+    if step is None:
+        return Changes()
+    remembered: dict[str, dict[str, str | None]] = {EDIT: {}, RELATION: {}}
+    for kind, row, payload in session.execute(
+        select(UndoRowRecord.kind, UndoRowRecord.row, UndoRowRecord.payload).where(UndoRowRecord.step_id == step.id)
+    ):
+        remembered[kind][row] = payload
+    renamed = _swap_relations(session, step.id, remembered[RELATION])
+    changes = _swap_edits(session, step.id, remembered[EDIT])
+    relabelled = [edit_id for edit_id in refresh_derived(session, renamed) if edit_id not in set(changes.added)]
+    step.undone = not step.undone
+    session.flush()
+    return replace(
+        changes,
+        updated=tuple(sorted({*changes.updated, *relabelled})),
+        relations=bool(renamed),
+        undo=True,
+    )
+
+
+def _swap_relations(session: Session, step_id: int, remembered: dict[str, str | None]) -> list[str]:
+    if not remembered:
+        return []
+    there = read_relations(session, remembered)
+    delete_relation_rows(session, [key for key, payload in remembered.items() if payload is None])
+    replace_relations(session, [relation_from_payload(payload) for payload in remembered.values() if payload])
+    _remember(
+        session,
+        step_id,
+        RELATION,
+        {key: relation_payload(there[key]) if key in there else None for key in remembered},
+    )
+    return list(remembered)
+
+
+def _swap_edits(session: Session, step_id: int, remembered: dict[str, str | None]) -> Changes:
+    before = {int(row): StoredEdit.from_payload(payload) for row, payload in remembered.items() if payload}
+    there = read_edits(session, map(int, remembered))
+    for edit_id, edit in before.items():
+        now = there.get(edit_id)
+        if now is not None and now.prompt == edit.prompt:
+            # Familiarity is measured, not entered: it follows the prompt, not the step.
+            before[edit_id] = replace(edit, familiarity=now.familiarity)
+    delete_edit_rows(session, there)
+    insert_edits(session, before)
+    _remember(
+        session,
+        step_id,
+        EDIT,
+        {row: there[int(row)].payload() if int(row) in there else None for row in remembered},
+    )
+    return Changes(
+        added=tuple(sorted(before.keys() - there.keys())),
+        updated=tuple(sorted(before.keys() & there.keys())),
+        removed=tuple(sorted(there.keys() - before.keys())),
+    )
+
+
+def _remember(session: Session, step_id: int, kind: str, payloads: dict[str, str | None]) -> None:
+    if not payloads:
+        return
+    table = UndoRowRecord.__table__
+    session.connection().execute(
+        update(table)  # type: ignore[arg-type]
+        .where(table.c.step_id == step_id, table.c.kind == kind, table.c.row == bindparam("its_row"))
+        .values(payload=bindparam("its_payload")),
+        [{"its_row": row, "its_payload": payload} for row, payload in payloads.items()],
+    )

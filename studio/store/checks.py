@@ -1,0 +1,201 @@
+"""What is checked before a project is trusted, and what can be put right without asking.
+
+A bad row must not keep the window from opening; a damaged file must not be opened at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import unicodedata
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from engine.edits import EditError, ProbeKind, Relation
+from studio.store.backups import integrity_problem
+from studio.store.database import APPLICATION_ID, Database
+from studio.store.errors import ProjectDamaged, ProjectReadOnly, ProjectTooNew, project_error
+from studio.store.migrations import UNICODE, VERSION
+from studio.store.records import refresh_derived, texts
+from studio.words import counted
+
+THOROUGH_UP_TO = 256 * 1024 * 1024
+"""Bytes up to which a file is checked thoroughly when it is opened; a larger one is when it is backed up."""
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER = 100
+_RESTORE = "Restore a backup of it; the damaged file is kept."
+
+
+def check_header(path: Path) -> None:
+    """Look at the first bytes only, so that a file that is refused is not touched at all.
+
+    Raises ProjectDamaged where it is no project's file, ProjectTooNew where it is a newer version's.
+    """
+    if not path.is_file():
+        raise ProjectDamaged(f"This is not a file: {path}", _RESTORE)
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if not header.startswith(_MAGIC) or len(header) < _HEADER:
+        raise ProjectDamaged(f"The project's file is damaged from its first bytes on: {path}", _RESTORE)
+    if int.from_bytes(header[68:72]) != APPLICATION_ID:
+        raise ProjectDamaged(f"This is a file of another program, not of MeG Studio: {path}", _RESTORE)
+    check_version(int.from_bytes(header[60:64]), path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ProjectReadOnly where the file may only be read: found out later, it would cost what was typed."""
+    if not os.access(path, os.W_OK):
+        raise ProjectReadOnly(
+            f"The project's file cannot be written to: {path}", "Allow writing to it, or work on a copy of the folder."
+        )
+
+
+def check_version(version: int, path: Path) -> None:
+    """Raise ProjectTooNew where `version` is newer than this program knows."""
+    if version > VERSION:
+        raise ProjectTooNew(
+            f"A newer version of MeG Studio wrote this project (file version {version}, this one knows {VERSION}): "
+            f"{path.parent}",
+            "Update MeG Studio, then open it.",
+        )
+
+
+def check_integrity(database: Database) -> None:
+    """Raise ProjectDamaged where SQLite finds the file damaged."""
+    try:
+        thorough = database.path.stat().st_size <= THOROUGH_UP_TO
+        problem = integrity_problem(database.raw, thorough=thorough)
+    except sqlite3.DatabaseError as error:
+        raise project_error(error, database.path) or error from error
+    if problem is not None:
+        raise ProjectDamaged(f"The project's file is damaged ({problem.splitlines()[-1]}): {database.path}", _RESTORE)
+
+
+def needs_repair(database: Database) -> bool:
+    """Whether `repair` would find anything."""
+    with database.transaction() as session:
+        return any(_count(session, where) for _, where, _ in _REPAIRS) or bool(_bad_relations(session))
+
+
+def repair(database: Database) -> tuple[str, ...]:
+    """Put bad rows right in one transaction; a sentence for each kind that was found. A second time finds nothing."""
+    sentences = []
+    with database.transaction() as session:
+        for sentence, where, statement in _REPAIRS:
+            number = _count(session, where)
+            if number:
+                session.connection().exec_driver_sql(statement)
+                sentences.append(sentence.replace("#", counted(number, "row")))
+        bad = _bad_relations(session)
+        for relation_id in bad:
+            session.connection().exec_driver_sql("DELETE FROM relations WHERE id = ?", (relation_id,))
+        if bad:
+            sentences.append(f"{counted(len(bad), 'relation')} could not be read: removed from the project.")
+    return tuple(sentences)
+
+
+def follow_unicode(database: Database) -> None:
+    """Derive the keys anew where they were made with the tables of another Unicode version."""
+    with database.transaction() as session:
+        connection = session.connection()
+        made_with = connection.exec_driver_sql("SELECT value FROM settings WHERE name = ?", (UNICODE,)).scalar()
+        current = json.dumps(unicodedata.unidata_version)
+        if made_with != current:
+            refresh_derived(session)
+            connection.exec_driver_sql("INSERT OR REPLACE INTO settings VALUES (?, ?)", (UNICODE, current))
+
+
+def _list_is_bad(column: str) -> str:
+    return (
+        f"CASE WHEN NOT json_valid({column}) THEN 1 WHEN json_type({column}) <> 'array' THEN 1 "
+        f"ELSE EXISTS (SELECT 1 FROM json_each({column}) WHERE type <> 'text') END"
+    )
+
+
+def _object_is_bad(column: str) -> str:
+    return f"CASE WHEN NOT json_valid({column}) THEN 1 ELSE json_type({column}) <> 'object' END"
+
+
+_KINDS = ", ".join(f"'{kind.value}'" for kind in ProbeKind)
+_PROBES_ARE_BAD = (
+    "CASE WHEN NOT json_valid(probes) THEN 1 WHEN json_type(probes) <> 'array' THEN 1 "
+    "ELSE EXISTS (SELECT 1 FROM json_each(probes) AS probe WHERE "
+    "CASE WHEN probe.type <> 'array' THEN 1 "
+    f"ELSE ifnull(json_extract(probe.value, '$[0]'), '') NOT IN ({_KINDS}) "
+    "OR ifnull(json_type(probe.value, '$[1]'), '') <> 'text' OR json_array_length(probe.value) <> 2 END) END"
+)
+
+# What is said of it (# stands for the number of rows), where it is found, what is done.
+_REPAIRS: tuple[tuple[str, str, str], ...] = (
+    (
+        "# of texts belonged to no edit: removed.",
+        "edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
+        "DELETE FROM edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
+    ),
+    (
+        "# of edits had lost their paraphrases and probes: these are empty now.",
+        "edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
+        "INSERT INTO edit_texts (edit_id, aliases, paraphrases, probes) "
+        "SELECT id, '[]', '[]', '[]' FROM edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
+    ),
+    *(
+        (
+            f"# of edits had {column} that could not be read: these are empty now.",
+            f"edit_texts WHERE {bad}",
+            f"UPDATE edit_texts SET {column} = '[]' WHERE {bad}",
+        )
+        for column, bad in (
+            ("aliases", _list_is_bad("aliases")),
+            ("paraphrases", _list_is_bad("paraphrases")),
+            ("probes", _PROBES_ARE_BAD),
+        )
+    ),
+    (
+        "# of the history named a run that is gone: the name was removed.",
+        "comparisons WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT id FROM runs)",
+        "UPDATE comparisons SET run_id = NULL WHERE run_id NOT IN (SELECT id FROM runs)",
+    ),
+    *(
+        (
+            f"# of runs had {column} that could not be read: these are empty now.",
+            f"runs WHERE {_object_is_bad(column)}",
+            f"UPDATE runs SET {column} = '{{}}' WHERE {_object_is_bad(column)}",
+        )
+        for column in ("settings", "figures")
+    ),
+    (
+        "# of settings could not be read: forgotten.",
+        "settings WHERE NOT json_valid(value)",
+        "DELETE FROM settings WHERE NOT json_valid(value)",
+    ),
+    (
+        "# of undo could not be read: what was done before cannot be taken back.",
+        "undo_rows WHERE step_id NOT IN (SELECT id FROM undo_steps) "
+        "OR kind NOT IN ('edit', 'relation') OR CASE WHEN payload IS NULL THEN 0 ELSE NOT json_valid(payload) END",
+        "DELETE FROM undo_rows",
+    ),
+    (
+        "# of undo held nothing: removed.",
+        "undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
+        "DELETE FROM undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
+    ),
+)
+
+
+def _count(session: Session, where: str) -> int:
+    return int(session.connection().exec_driver_sql(f"SELECT count(*) FROM {where}").scalar_one())
+
+
+def _bad_relations(session: Session) -> list[str]:
+    bad = []
+    for relation_id, name, phrasings, held_out in session.connection().exec_driver_sql(
+        "SELECT id, name, phrasings, held_out FROM relations"
+    ):
+        try:
+            Relation(relation_id, name, texts(phrasings), texts(held_out))
+        except (EditError, ValueError, TypeError):
+            bad.append(relation_id)
+    return bad

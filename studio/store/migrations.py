@@ -1,0 +1,88 @@
+"""How a project's file comes to be, and how an older one is brought to this version.
+
+The file's `user_version` counts: 1 is the first schema released, each migration adds one. A migration is a plain
+function of SQL statements written out, which never change again; it runs in one transaction together with its number,
+so a crash leaves the version before it or the version after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from studio.store.database import APPLICATION_ID, Database, engine_on
+from studio.store.errors import ProjectDamaged, project_error
+from studio.store.placing import put_in_place
+from studio.store.schema import Base
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""The n-th brings a file of version n (from 1) to version n + 1."""
+
+VERSION = 1 + len(MIGRATIONS)
+
+NAME = "_name"
+REVISION = "_revision"
+UNICODE = "_unicode"
+"""Settings of the store itself: the project's name, how often it was written, the Unicode tables its keys follow."""
+
+
+def create_file(path: Path, name: str) -> None:
+    """Make the file of a new, empty project at `path`, which appears there whole. Raises ProjectError, OSError."""
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    try:
+        raw = sqlite3.connect(partial, isolation_level=None)
+        try:
+            with engine_on(raw).begin() as connection:
+                _build(connection, name)
+        finally:
+            raw.close()
+        put_in_place(partial, path)
+    except Exception as error:
+        partial.unlink(missing_ok=True)
+        raise project_error(error, path) or error from error
+
+
+def file_version(database: Database) -> int:
+    """The version of an open file."""
+    return int(database.raw.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring an open file to the newest version, one whole step after the other. Raises ProjectError."""
+    for version, migration in enumerate(migrations, start=1):
+        if version < file_version(database):
+            continue
+        # A table that is built anew would take its children with it; this is ignored inside a transaction.
+        database.raw.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with database.transaction() as session:
+                connection = session.connection()
+                migration(connection)
+                if connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
+                    raise ProjectDamaged(
+                        f"The project's file holds rows that belong to nothing: {database.path}",
+                        "Restore a backup of it.",
+                        folder=database.path.parent,
+                    )
+                connection.exec_driver_sql(f"PRAGMA user_version={version + 1}")
+        finally:
+            database.raw.execute("PRAGMA foreign_keys=ON")
+
+
+def _build(connection: Connection, name: str) -> None:
+    Base.metadata.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
+    connection.exec_driver_sql(
+        "INSERT INTO settings (name, value) VALUES (?, ?), (?, ?), (?, ?)",
+        (NAME, json.dumps(name), REVISION, "0", UNICODE, json.dumps(unicodedata.unidata_version)),
+    )
