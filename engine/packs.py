@@ -72,7 +72,7 @@ class PackFile(_Model):
 
 
 class Manifest(_Model):
-    """What a pack says of itself. `settings`, `state` (what was learnt besides tensors) and `figures` are its editor's."""
+    """What a pack says of itself; `settings`, `state` (learnt, and no tensors) and `figures` are its editor's own."""
 
     editor: str
     created_by: str

@@ -23,8 +23,8 @@ from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fold
 from engine.formats.cells import protect, unprotect
 from engine.formats.imported import Imported, Written
 from engine.formats.intake import Draft, Intake, RowError
-from engine.formats.records import write_bytes
 from engine.formats.source import NOT_DECODED, FormatError, Source
+from engine.formats.target import write_bytes
 
 VERSION = 1
 Delimiter = Literal[",", "\t", ";"]
@@ -92,37 +92,6 @@ def read(
         if not field and name.strip() and name not in (columns or {}) and not _MARK.fullmatch(name):
             intake.note(f"The column {name[:60]!a} is not known here and was left out")
     return _read_rows(rows, header, intake)
-
-
-def read_pasted(text: str, relations: Mapping[str, Relation], *, name: str = "the clipboard") -> Imported:
-    """The edits of rows copied from a spreadsheet, with a header row or without.
-
-    Without one, rows of two cells are a prompt and its new object, rows of three a subject, a relation and a new
-    object.
-    Raises FormatError where the rows have neither.
-    """
-    source = Source(name, text)
-    lines = list(io.StringIO(text, newline=""))
-    first = next((line for line in lines if line.strip()), "")
-    if not first:
-        raise FormatError(f"There is no text in {name}.")
-    delimiter: Delimiter = "\t" if "\t" in first else find_delimiter(first)
-    start = lines.index(first)
-    _, cells = next(_rows(lines, start, delimiter))
-    if isinstance(cells, str):
-        raise FormatError(f"The first row of {name} cannot be read: {cells}.")
-    if "new object" in map(_field, cells):
-        return read(source, relations, delimiter=delimiter)
-    shapes = {2: ("prompt", "new object"), 3: ("subject", "relation", "new object")}
-    if len(cells) not in shapes:
-        raise FormatError(
-            f"The rows of {name} have {len(cells)} cells: paste subject, relation and new object, or prompt and new "
-            "object, or put a header row above."
-        )
-    fields = shapes[len(cells)]
-    header = _Header(fields, fields, exact=False, protected=False)
-    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
-    return _read_rows(_rows(lines, start, delimiter), header, intake)
 
 
 def write(edit_set: EditSet, path: Path, *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> Written:

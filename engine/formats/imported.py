@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import atomic
 from engine.edits import EditSet
 from engine.formats.cells import protect
 from engine.formats.source import FormatError
+from engine.formats.target import write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,14 @@ class Written:
 
 
 def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
-    """A CSV file of file, row, column and reason, for a user who mends the rows in a spreadsheet."""
+    """A CSV file of file, row, column and reason, for a user who mends the rows in a spreadsheet.
+
+    Raises FormatError where the disk refuses.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(("file", "unit", "row", "column", "reason"))
     for rejection in rejections:
         row = (rejection.file, rejection.unit, str(rejection.row), rejection.column, rejection.reason)
         writer.writerow([protect(cell) for cell in row])
-    atomic.write_file(path, [text.getvalue().encode("utf-8", errors="backslashreplace")])
+    write_bytes(path, [text.getvalue().encode("utf-8", errors="backslashreplace")])

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
 from engine.formats.imported import Imported, Written
 from engine.formats.intake import Draft, Intake, extra_keys, validated
-from engine.formats.records import Record, Records, read_records, write_bytes
+from engine.formats.records import Record, Records, read_records
 from engine.formats.source import FormatError, Source
+from engine.formats.target import write_bytes
 from engine.strict_json import dump
 
 NAME = "jsonl"

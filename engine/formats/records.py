@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine import atomic
 from engine.edits import EditSet
 from engine.formats.imported import Rejection, Written
 from engine.formats.source import NOT_DECODED, FormatError, Source
+from engine.formats.target import write_bytes
 from engine.strict_json import JsonFault, StrictDecoder, dump, parse
 
 MAX_LINE = 32_000_000
@@ -59,14 +59,6 @@ def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one record a line where `path` ends in .jsonl, else one list. Raises FormatError where the disk refuses."""
     lines = (dump(record).encode() for record in records)
     write_bytes(path, (line + b"\n" for line in lines) if path.suffix.lower() == ".jsonl" else _as_list(lines))
-
-
-def write_bytes(path: Path, chunks: Iterable[bytes]) -> None:
-    """`atomic.write_file`, with a sentence where the disk refuses."""
-    try:
-        atomic.write_file(path, chunks)
-    except OSError as error:
-        raise FormatError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 class Outlet:

@@ -69,7 +69,8 @@ class Source:
                 for signature, what in _SIGNATURES:
                     if data.startswith(signature):
                         raise FormatError(f"{name} {what}.")
-                if b"\x00" in data[:4096]:
+                beginning = data[:4096]
+                if beginning.count(0) * 8 > len(beginning):  # a stray one is the fault of its row
                     raise FormatError(f"{name} is no text in UTF-8: if it is in UTF-16, choose that encoding.")
                 text = data.decode("utf-8-sig", errors="surrogateescape")
             else:
