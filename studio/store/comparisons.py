@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -81,6 +82,13 @@ def comparisons(project: Project, limit: int = 500) -> list[ComparisonRow]:
             )
             for record in records
         ]
+
+
+def delete_comparisons(project: Project, ids: Iterable[int]) -> Changes:
+    """Take questions out of the history; ids that are gone are ignored."""
+    with project.write() as session:
+        session.execute(delete(ComparisonRecord).where(ComparisonRecord.id.in_(list(ids))))
+    return Changes(comparisons=True)
 
 
 def clear_comparisons(project: Project) -> Changes:

@@ -68,6 +68,7 @@ class Project:
         self.catalogue = catalogue
         self._database = database
         self._lock = lock
+        self._closed = False
         self._repairs = repairs
         self._name = str(json.loads(self._setting(migrations.NAME) or json.dumps(folder.name)))
         self._computed: dict[str, tuple[int, object]] = {}
@@ -188,10 +189,13 @@ class Project:
             raise
 
     def close(self) -> None:
-        """Back up if anything changed, close the file and give up the lock.
+        """Back up if anything changed, close the file and give up the lock; a second time does nothing.
 
         The project is closed whatever happens; raises ProjectError where the backup could not be written.
         """
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.back_up()
         finally:
