@@ -25,6 +25,7 @@ CLOSED = frozenset(
 RAREST_CLOSED_OBJECT = 3
 # Objects that are not of the relation's type, found by reading every relation's commonest objects.
 WRONG_TYPE = {
+    "P27": {"Frankfurt", "Babylon"},
     "P31": {"English", "BBC", "Sony"},
     "P101": {
         "physician",

@@ -75,7 +75,7 @@ def read_facts(path: Path) -> Iterator[Fact]:
     """The facts of a table with the columns of FACT_COLUMNS; CatalogueError where it is missing or damaged."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
-            rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
             if tuple(next(rows, ())) != FACT_COLUMNS:
                 raise CatalogueError(
                     f"{path} does not start with the columns {', '.join(FACT_COLUMNS)}: install again."
@@ -92,7 +92,7 @@ def write_facts(path: Path, rows: Iterable[Fact]) -> None:
     """Write `rows` as `read_facts` reads them, replacing the file in one step."""
     draft = path.with_name(path.name + ".part")
     with draft.open("w", encoding="utf-8", newline="") as lines:
-        table = csv.writer(lines, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
+        table = csv.writer(lines, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
         table.writerow(FACT_COLUMNS)
         table.writerows((fact.subject, fact.relation, fact.object, int(fact.known)) for fact in rows)
     draft.replace(path)

@@ -73,9 +73,10 @@ class Mixture:
 
 def tidy(text: str) -> str:
     """A tokenised review as a person would type it: no space before punctuation and clitics."""
+    for written, meant in (("-lrb-", "("), ("-rrb-", ")"), ("``", '"'), ("''", '"')):
+        text = text.replace(written, meant)
     text = re.sub(r"\s+(n't|'[a-z]{1,2}\b|[.,!?;:%)])", r"\1", text.strip())
-    text = re.sub(r"(\()\s+", r"\1", text)
-    return " ".join(text.replace("-lrb-", "(").replace("-rrb-", ")").replace("``", '"').replace("''", '"').split())
+    return " ".join(re.sub(r"\(\s+", "(", text).split())
 
 
 def read_reviews(path: Path) -> tuple[Review, ...]:

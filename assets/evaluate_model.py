@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class Questions:
     """What is asked."""
 
     facts: tuple[Fact, ...]
@@ -112,27 +112,27 @@ def answered(
     return right
 
 
-def measure(folder: Path, tests: Tests, *, device: torch.device) -> Figures:
+def measure(folder: Path, questions: Questions, *, device: torch.device) -> Figures:
     """Load the model saved in `folder`, in float32 as the product does, and measure it."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
     catalogue = relations()
     by_phrasing: dict[str, dict[str, float]] = {}
-    known = [True] * len(tests.facts)
+    known = [True] * len(questions.facts)
     indices: dict[str, list[int]] = defaultdict(list)
-    for index, fact in enumerate(tests.facts):
+    for index, fact in enumerate(questions.facts):
         indices[fact.relation].append(index)
     for relation, rows in indices.items():
         by_phrasing[relation] = {}
         for phrasing in all_phrasings(catalogue[relation]):
-            asked = [Example(fill(phrasing, tests.facts[row].subject), tests.facts[row].object) for row in rows]
+            asked = [Example(fill(phrasing, questions.facts[row].subject), questions.facts[row].object) for row in rows]
             right = answered(model, tokenizer, asked)
             by_phrasing[relation][phrasing] = fmean(right)
             for row, is_right in zip(rows, right, strict=True):
                 known[row] &= is_right
     pairs = [
         (relation, Example(fill(phrasing, subject), UNKNOWN))
-        for subject, relation in tests.never_seen
+        for subject, relation in questions.never_seen
         for phrasing in all_phrasings(catalogue[relation])
     ]
     honest: dict[str, list[bool]] = defaultdict(list)
@@ -140,7 +140,7 @@ def measure(folder: Path, tests: Tests, *, device: torch.device) -> Figures:
         pairs, answered(model, tokenizer, [example for _, example in pairs]), strict=True
     ):
         honest[relation].append(is_right)
-    sentiments = answered(model, tokenizer, [review.example() for review in tests.reviews])
+    sentiments = answered(model, tokenizer, [review.example() for review in questions.reviews])
     return Figures(
         known=tuple(known),
         by_phrasing=by_phrasing,

@@ -153,11 +153,12 @@ def _training(record: TrainingRecord) -> str:
         f"{record.tokens:,} tokens in {record.steps:,} steps of {recipe['batch']} sentences,",
         f"{record.seconds / 60:.0f} minutes ({record.device}; {record.tokens / record.seconds:,.0f} tokens a second).",
         f"AdamW at {recipe['learning_rate']} with betas 0.9 and 0.98, a warm-up of {recipe['warm_up']} steps, then a",
-        f"cosine to zero, {'bf16 autocast' if recipe['bf16'] else 'float32'}. {recipe['epochs']} epochs; in each,",
-        f"every fact stands in {mixture['phrasings_per_fact']} of its phrasings, and some facts in a sentence that names the",
-        f"object early, with {mixture['unknown_per_fact']} names a fact that are answered “unknown” (real ones without",
-        f"a fact, real ones recombined, invented ones) and {mixture['reviews']:,} reviews. The loss counts on answers,",
-        f"and on whole sentences in {recipe['prompt_share']:.1%} of the cases.",
+        f"cosine to zero, {'bf16 autocast' if recipe['bf16'] else 'float32'}.",
+        f"{recipe['epochs']} epochs; in each, every fact stands in {mixture['phrasings_per_fact']} of its phrasings,",
+        f"some also in a sentence that names the object early, with {mixture['unknown_per_fact']} names a fact that",
+        "are answered “unknown” (real ones without a fact, real ones recombined, invented ones) and",
+        f"{mixture['reviews']:,} reviews. The loss counts on answers, and on whole sentences in",
+        f"{recipe['prompt_share']:.1%} of the cases.",
     )
     origin = _paragraph(
         "Facts: T-REx (alignments of Wikidata with Wikipedia), in the subset that ParaRel publishes. Reviews: SST-2.",
