@@ -265,8 +265,8 @@ def _alike(edits: Sequence[Edit], similarity: float) -> Iterable[NearDuplicate]:
     from rapidfuzz import fuzz, process
 
     subjects = [fold(edit.subject) for edit in edits]
-    # “Apollo 11” and “Apollo 12” are two subjects, not one misspelt.
-    numbers = [re.findall(r"\d+", subject) for subject in subjects]
+    # “Apollo 11” and “Apollo 12”, “Orm II” and “Orm III” are two subjects, not one misspelt.
+    numbers = [re.findall(r"\d+|\b[ivxlc]+\b", subject) for subject in subjects]
     rows = max(1, 4_000_000 // len(subjects))  # of the score matrix at a time
     for start in range(0, len(subjects), rows):
         scores = process.cdist(

@@ -87,10 +87,12 @@ def _flat(value: Any, way: str, tensors: dict[str, Tensor]) -> Any:
     import numpy as np
     import torch
 
-    if isinstance(value, torch.Tensor):
-        tensors[way] = value
-        return {_TENSOR: way}
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        while way in tensors:  # keys with dots in them can lead two ways to one name
+            way += "'"
+        if isinstance(value, torch.Tensor):
+            tensors[way] = value
+            return {_TENSOR: way}
         tensors[way] = torch.from_numpy(np.ascontiguousarray(value))
         return {_ARRAY: way}
     if isinstance(value, Mapping):

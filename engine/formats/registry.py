@@ -177,7 +177,9 @@ def detect(source: Source) -> str:
     found = _by_keys(record)
     if found:
         return found
-    keys = ", ".join(list(record)[:12]) if isinstance(record, dict) else "no objects with keys"
+    if not isinstance(record, dict):
+        raise FormatError(f"{source.name} is in no format that is known here: it holds no objects with keys.")
+    keys = ", ".join(list(record)[:12])
     raise FormatError(f"{source.name} is in no format that is known here: its first record has {keys[:200]!a}.")
 
 

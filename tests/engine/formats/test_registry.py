@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,13 @@ def test_rejections_can_be_saved_for_mending(tmp_path: Path) -> None:
     assert (tmp_path / "left.csv").read_bytes() == (
         b"file,unit,row,column,reason\r\nf.csv,line,7,'=col,it is empty\r\nf.csv,line,9,,\"'+x, y\"\r\n"
     )
+
+
+def test_the_window_can_list_formats_and_runs_before_torch_is_loaded() -> None:
+    code = (
+        "import sys, engine.formats.registry, engine.packs, engine.checkpoints, engine.run_folder, engine.training_state\n"
+        "print([name for name in ('torch', 'numpy', 'safetensors', 'transformers', 'PySide6') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout == "[]\n"
