@@ -150,7 +150,7 @@ def test_rejections_can_be_saved_for_mending(tmp_path: Path) -> None:
 
 def test_the_window_can_list_formats_and_runs_before_torch_is_loaded() -> None:
     code = (
-        "import sys, engine.formats.registry, engine.packs, engine.checkpoints, engine.run_folder, engine.training_state\n"
+        "import sys\nimport engine.checkpoints, engine.formats.registry, engine.packs, engine.run_folder\n"
         "print([name for name in ('torch', 'numpy', 'safetensors', 'transformers', 'PySide6') if name in sys.modules])"
     )
     root = Path(__file__).parents[3]
