@@ -1,0 +1,59 @@
+"""Puts the theme on the application: scheme, palette, style sheet, zoom."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from studio import icons
+from studio.stylesheet import sheet
+from studio.theme import DARK, LIGHT, Scheme, palette
+
+ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+
+class Appearance:
+    """The look of one application: what the user chose, and how to change it."""
+
+    def __init__(self, app: QApplication, scheme: Scheme = Scheme.SYSTEM, zoom: float = 1.0) -> None:
+        self._app = app
+        self._base = app.font()
+        self.scheme = scheme
+        self.zoom = 1.0
+        app.setStyle("Fusion")
+        app.styleHints().colorSchemeChanged.connect(self._desktop_changed)
+        self.set_scheme(scheme)
+        self.set_zoom(zoom)
+
+    def set_scheme(self, scheme: Scheme) -> None:
+        """Dress the application in `scheme`; SYSTEM follows the desktop."""
+        self.scheme = scheme
+        hints = self._app.styleHints()
+        wanted = {
+            Scheme.SYSTEM: Qt.ColorScheme.Unknown,
+            Scheme.LIGHT: Qt.ColorScheme.Light,
+            Scheme.DARK: Qt.ColorScheme.Dark,
+        }[scheme]
+        hints.setColorScheme(wanted)
+        dark = hints.colorScheme() == Qt.ColorScheme.Dark if scheme is Scheme.SYSTEM else scheme is Scheme.DARK
+        colours = DARK if dark else LIGHT
+        self._app.setPalette(palette(colours))
+        self._app.setStyleSheet(sheet(colours, icons.folder()))
+        for window in self._app.topLevelWidgets():
+            icons.repaint_all(window)
+
+    def set_zoom(self, zoom: float) -> None:
+        """Scale all text: 1 is the desktop's own size."""
+        self.zoom = min(max(zoom, ZOOMS[0]), ZOOMS[-1])
+        font = self._app.font()
+        font.setPointSizeF(self._base.pointSizeF() * self.zoom)
+        self._app.setFont(font)
+
+    def zoom_by(self, steps: int) -> None:
+        """Go `steps` sizes up, or down where negative."""
+        nearest = min(range(len(ZOOMS)), key=lambda index: abs(ZOOMS[index] - self.zoom))
+        self.set_zoom(ZOOMS[min(max(nearest + steps, 0), len(ZOOMS) - 1)])
+
+    def _desktop_changed(self) -> None:
+        if self.scheme is Scheme.SYSTEM:
+            self.set_scheme(Scheme.SYSTEM)

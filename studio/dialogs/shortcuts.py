@@ -1,0 +1,54 @@
+"""All keys in one list, read from the actions themselves so that it cannot grow stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from studio.theme import SPACE
+from studio.widgets.buttons import button
+from studio.widgets.labels import page_title
+from studio.widgets.tables import fill, text_table
+
+_BUILT_IN = (
+    ("Change the cell of the facts table", "F2"),
+    ("Switch the selected edits on or off", "Space"),
+    ("Go to the next field", "Tab"),
+)
+
+
+def shortcuts(actions: Iterable[QAction]) -> list[tuple[str, str]]:
+    """What each action does and its keys, by name."""
+    found = {
+        (action.text().replace("&&", "&").rstrip("…"), keys.toString(QKeySequence.SequenceFormat.NativeText))
+        for action in actions
+        for keys in action.shortcuts()
+    }
+    return sorted({*found, *_BUILT_IN}, key=lambda row: row[0].casefold())
+
+
+class ShortcutsDialog(QDialog):
+    """A table of words and keys."""
+
+    def __init__(self, actions: Iterable[QAction], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keyboard shortcuts")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.resize(64 * SPACE, 72 * SPACE)
+        rows = shortcuts(actions)
+        table = text_table("Keyboard shortcuts", ("What", "Keys"), stretch=(0,), framed=True)
+        fill(table, rows)
+        close = button("Close", primary=True)
+        close.clicked.connect(self.accept)
+        bottom = QHBoxLayout()
+        bottom.addStretch(1)
+        bottom.addWidget(close)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
+        box.setSpacing(2 * SPACE)
+        box.addWidget(page_title("Keyboard shortcuts"))
+        box.addWidget(table, 1)
+        box.addLayout(bottom)

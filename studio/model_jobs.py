@@ -1,0 +1,329 @@
+"""What the model worker is asked to do. Every function here runs in that worker's thread and touches no widget.
+
+torch and what needs it are imported inside the functions: the window is on the screen long before they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.edits import Edit
+from engine.formats.registry import read_edits
+from engine.runs import Cancel, Cancelled, ProgressBoard
+from studio.jobs import Shelf
+
+if TYPE_CHECKING:
+    from engine.editor import Answer, EditedModel, Editor, Pack, Routing
+    from engine.language_model import LanguageModel, ModelChoice, TokenChance
+
+AT_ONCE = 64
+"""Queries between two looks at the Cancel flag."""
+SAMPLE = 1_000
+"""Queries that a figure is measured on after a training, at most."""
+
+LOADING = "Load the model"
+MEASURING = "Measure"
+EDITS = "edits.jsonl"
+"""The snapshot of the edits, in a run's folder and in a pack."""
+PACK = "pack"
+"""The folder of the pack, in a run's folder."""
+
+_MODEL = "language model"
+_EDITED = "edited model"
+Key = TypeVar("Key", int, str)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Which language model to load, and where to."""
+
+    name: str = "embedded"  # "embedded", a folder, or a name in the Hugging Face cache
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """What answers a question: a language model and, where one is in use, a pack."""
+
+    source: ModelSource
+    pack: Path | None = None
+    live: frozenset[str] = frozenset()  # ids of the project's enabled edits; any other edit of the pack is gated out
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What can be chosen: the models at hand, the devices of this machine, the stages of a training."""
+
+    models: tuple[ModelChoice, ...]
+    devices: tuple[str, ...]
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """Everything that one training depends on; the same order gives the same pack."""
+
+    source: ModelSource
+    layer: int | None  # None: the editor chooses
+    encoder: str  # "embedded", a folder, or a name in the Hugging Face cache
+    seed: int
+    watched: tuple[str, ...]
+    folder: Path  # of the run
+
+    @property
+    def pack(self) -> Path:
+        """Where the pack goes."""
+        return self.folder / PACK
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training came to."""
+
+    figures: dict[str, float]
+    familiarity: dict[str, float]  # by edit id
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered to one question; `answer` is None while no pack is in use."""
+
+    query: str
+    original: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """The likeliest next tokens of both models; `edited` is empty while no pack is in use."""
+
+    original: tuple[TokenChance, ...]
+    edited: tuple[TokenChance, ...]
+
+
+class _Attached:
+    """An edited model, and which edits of its pack are switched off in it."""
+
+    def __init__(self, edited: EditedModel, keys: Collection[str]) -> None:
+        self.edited = edited
+        self._keys = frozenset(keys)
+        self._off: frozenset[str] = frozenset()
+
+    def keep_live(self, live: frozenset[str]) -> None:
+        """Gate out every edit of the pack that is not `live`."""
+        off = self._keys - live
+        self.edited.enable(self._off - off)
+        self.edited.disable(off - self._off)
+        self._off = off
+
+
+# --- loading -------------------------------------------------------------------------------------------------------
+
+
+def load_model(source: ModelSource) -> LanguageModel:
+    """The language model that `source` names."""
+    from engine.language_model import load
+
+    return load(source.name, device=source.device)
+
+
+def make_editor(order: TrainingOrder) -> Editor:
+    """The editor with the settings of `order`."""
+    from engine.meg.editor import MegEditor, MegSettings
+
+    return MegEditor(MegSettings(layer=order.layer, encoder=order.encoder, watched=order.watched))
+
+
+def open_pack(folder: Path) -> Pack:
+    """The pack in `folder`."""
+    from engine.packs import load_pack
+
+    return load_pack(folder)
+
+
+def look_around() -> Machine:
+    """What there is to choose from."""
+    from engine.device import available_devices
+    from engine.language_model import available
+    from engine.meg.editor import MegEditor
+
+    return Machine(tuple(available()), tuple(available_devices()), (LOADING, *MegEditor().stages(), MEASURING))
+
+
+def language_model(shelf: Shelf, source: ModelSource) -> LanguageModel:
+    """The language model, loaded where it is not on the shelf yet."""
+    if shelf.find(_MODEL) is None:
+        return shelf.get(_MODEL, source, lambda: load_model(source))
+
+    def exchange() -> LanguageModel:
+        release(shelf)
+        return load_model(source)
+
+    return shelf.get(_MODEL, source, exchange)
+
+
+def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
+    """The language model with the pack in use, edits switched off as the project has them; None without a pack."""
+    model = language_model(shelf, engagement.source)
+    folder = engagement.pack
+    if folder is None:
+        release(shelf)
+        return None
+
+    def attach() -> _Attached:
+        release(shelf)
+        return _Attached(open_pack(folder).attach(model), _keys(folder))
+
+    attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
+    attached.keep_live(engagement.live)
+    return attached.edited
+
+
+def release(shelf: Shelf) -> None:
+    """Detach the editor, so that the language model is the original one."""
+    attached = shelf.find(_EDITED)
+    if isinstance(attached, _Attached):
+        attached.edited.detach()
+        shelf.drop(_EDITED)
+
+
+def _keys(pack: Path) -> list[str]:
+    """The ids of a pack's edits."""
+    return [edit.id for edit in read_edits(pack / EDITS, "jsonl").edit_set.edits]
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def original_answers(
+    shelf: Shelf, source: ModelSource, prompts: Sequence[str], board: ProgressBoard, cancel: Cancel
+) -> list[str]:
+    """What the original model answers, as far as it got: shorter than `prompts` where it was asked to stop."""
+    board.report(LOADING, 0, 0)
+    model = language_model(shelf, source)
+    release(shelf)
+    answers: list[str] = []
+    try:
+        for start in range(0, len(prompts), AT_ONCE):
+            board.report("Ask the model", start, len(prompts))
+            answers.extend(model.answer(prompts[start : start + AT_ONCE], cancel=cancel))
+    except Cancelled:
+        if not answers:
+            raise
+    return answers
+
+
+def reply(shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel) -> list[Reply]:
+    """Both models' answers to each question."""
+    edited = edited_model(shelf, engagement)
+    if edited is None:
+        texts = language_model(shelf, engagement.source).answer(questions, cancel=cancel)
+        return [Reply(query, text, None) for query, text in zip(questions, texts, strict=True)]
+    return [Reply(answer.query, answer.original, answer) for answer in edited.answer(questions, cancel=cancel)]
+
+
+def route(shelf: Shelf, engagement: Engagement, query: str) -> Routing | None:
+    """The gate's word on one query; None without a pack."""
+    edited = edited_model(shelf, engagement)
+    return None if edited is None else edited.route([query])[0]
+
+
+def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 8) -> Chances:
+    """The likeliest next tokens of both models."""
+    edited = edited_model(shelf, engagement)
+    if edited is None:
+        return Chances(language_model(shelf, engagement.source).next_tokens(query, k), ())
+    both = edited.next_tokens(query, k)
+    return Chances(both.original, both.edited)
+
+
+def familiarities(
+    shelf: Shelf, engagement: Engagement, prompts: Mapping[int, str], board: ProgressBoard, cancel: Cancel
+) -> dict[int, float | None]:
+    """How familiar each prompt is to the pack in use; None for all without a pack."""
+    board.report(LOADING, 0, 0)
+    edited = edited_model(shelf, engagement)
+    if edited is None:
+        return dict.fromkeys(prompts)
+    return dict(_routed(edited, prompts, board, cancel))
+
+
+# --- training ------------------------------------------------------------------------------------------------------
+
+
+def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Cancel) -> Trained:
+    """Train on the run's snapshot, keep the pack in the run's folder, attach it and measure it.
+
+    A run that was stopped goes on from its checkpoints. Raises Cancelled, and what the editor raises.
+    """
+    board.report(LOADING, 0, 0)
+    edits = read_edits(order.folder / EDITS, "jsonl").or_nothing()
+    model = language_model(shelf, order.source)
+    release(shelf)
+    if order.watched:
+        # The first answers on the board are the original ones: what the window compares the later ones with.
+        originally = dict(zip(order.watched, model.answer(order.watched, cancel=cancel), strict=True))
+        board.report(LOADING, 1, 1, answers=originally)
+    cancel.check()
+    pack = make_editor(order).fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
+    pack.save(order.pack)
+    keys = [edit.id for edit in edits.edits]
+    attached = shelf.get(_EDITED, (order.source, order.pack), lambda: _Attached(pack.attach(model), keys), on=_MODEL)
+    try:
+        return _measured(attached.edited, edits.enabled(), board, cancel)
+    except Cancelled:
+        # The pack is on the disk: a stop that comes now costs the figures, not the training.
+        return Trained({}, {})
+
+
+def _measured(edited: EditedModel, edits: Sequence[Edit], board: ProgressBoard, cancel: Cancel) -> Trained:
+    """Reliability, generality and locality by what the model writes, on a sample of at most SAMPLE queries each."""
+    known = board.latest().answered
+    own = _sample([(edit.prompt, edit) for edit in edits])
+    paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
+    probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
+    groups = {"reliability": own, "generality": paraphrases, "locality": probes}
+    whole = sum(len(group) for group in groups.values())
+    figures: dict[str, float] = {"edits": float(len(edits))}
+    done = 0
+    for name, group in groups.items():
+        right = 0
+        for start in range(0, len(group), AT_ONCE):
+            board.report(MEASURING, done, whole, answered=known)
+            some = group[start : start + AT_ONCE]
+            answers = edited.answer([query for query, _ in some], cancel=cancel)
+            for answer, (_, edit) in zip(answers, some, strict=True):
+                right += answer.edited == answer.original if name == "locality" else _is_right(answer.edited, edit)
+            done += len(some)
+        if group:
+            figures[name] = right / len(group)
+            figures[f"{name} queries"] = float(len(group))
+    familiarity = dict(_routed(edited, {edit.id: edit.prompt for edit in edits}, board, cancel))
+    return Trained(figures, familiarity)
+
+
+def _routed(
+    edited: EditedModel, prompts: Mapping[Key, str], board: ProgressBoard, cancel: Cancel
+) -> Iterator[tuple[Key, float]]:
+    keys = list(prompts)
+    for start in range(0, len(keys), AT_ONCE):
+        cancel.check()
+        board.report(MEASURING, start, len(keys))
+        some = keys[start : start + AT_ONCE]
+        for key, routing in zip(some, edited.route([prompts[key] for key in some]), strict=True):
+            yield key, routing.familiarity
+
+
+def _sample(group: list[tuple[str, Edit]]) -> list[tuple[str, Edit]]:
+    """At most SAMPLE of `group`, evenly spread."""
+    step = max(1, -(-len(group) // SAMPLE))
+    return group[::step]
+
+
+def _is_right(text: str, edit: Edit) -> bool:
+    """Whether the decoded answer is the new object, or an alias of it, to the letter."""
+    wanted = {name.strip().removesuffix(".") for name in (edit.new_object, *edit.aliases)}
+    return text.strip().removesuffix(".") in wanted

@@ -1,0 +1,86 @@
+"""The columns of the facts table: what each shows of an edit and how it is sorted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from studio.store.listing import EditRow, EditSort, EditState
+from studio.widgets.figures import share
+
+
+class Column(IntEnum):
+    """The columns, from the left."""
+
+    ENABLED = 0
+    SUBJECT = 1
+    RELATION = 2
+    NEW_OBJECT = 3
+    ORIGINAL_ANSWER = 4
+    FAMILIARITY = 5
+    STATE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column's title, what it means, what a click on it sorts by, and its share of the width."""
+
+    title: str
+    meaning: str
+    sort: EditSort
+    width: int
+
+
+HEADINGS = {
+    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 6),
+    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 19),
+    Column.RELATION: Heading("Relation", "What is asked of the subject.", EditSort.RELATION, 15),
+    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 16),
+    Column.ORIGINAL_ANSWER: Heading(
+        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 17
+    ),
+    Column.FAMILIARITY: Heading(
+        "Familiarity",
+        "How sure the gate of the pack in use is that the prompt is about an edit.",
+        EditSort.FAMILIARITY,
+        15,
+    ),
+    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 15),
+}
+
+STATE_WORDS = {
+    EditState.READY: "ready",
+    EditState.KNOWN: "known already",
+    EditState.DUPLICATE: "duplicate",
+    EditState.CONTRADICTION: "contradiction",
+    EditState.DISABLED: "off",
+}
+
+STATE_MEANINGS = {
+    EditState.READY: "This edit takes part in the next training.",
+    EditState.KNOWN: "The original model answers the new object already.",
+    EditState.DUPLICATE: "Another edit asks the same and wants the same object.",
+    EditState.CONTRADICTION: "Another edit asks the same and wants another object: switch one of them off.",
+    EditState.DISABLED: "This edit is switched off.",
+}
+
+FREE_PROMPT = "free prompt"
+
+
+def cell_text(row: EditRow, column: Column) -> str:
+    """What `column` shows of `row`."""
+    match column:
+        case Column.SUBJECT:
+            return row.subject or row.prompt
+        case Column.RELATION:
+            return row.relation_name or row.relation or FREE_PROMPT
+        case Column.NEW_OBJECT:
+            return row.new_object
+        case Column.ORIGINAL_ANSWER:
+            return row.original_answer
+        case Column.FAMILIARITY:
+            return share(row.familiarity) if row.familiarity is not None else ""
+        case Column.STATE:
+            return STATE_WORDS[row.state]
+        case _:
+            return ""

@@ -1,0 +1,169 @@
+"""What can be done on the Facts page: each deed is one operation of the store, or one job of the model worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QGuiApplication
+
+from engine.edits import Relation
+from engine.runs import Cancel, ProgressBoard
+from studio import model_jobs
+from studio.jobs import Job
+from studio.messages import Deed, Kind
+from studio.pages.facts import clipboard
+from studio.store import edits as editing
+from studio.store import listing
+from studio.store.changes import Changes
+from studio.store.edits import EditDraft, EditFields
+from studio.store.listing import EditFilter
+from studio.store.project import Project
+from studio.widgets.figures import count
+from studio.workspace import Workspace
+
+
+class FactDeeds(QObject):
+    """Add, change, delete, switch, copy, paste, ask."""
+
+    added = Signal(object)  # Changes of an addition
+    asking = Signal(object, object)  # Job and ProgressBoard of a question to the model
+    refused_rows = Signal(object)  # clipboard.Pasted with refusals: the user decides
+
+    def __init__(self, workspace: Workspace, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._asked: Job | None = None
+
+    def add(self, drafts: Sequence[EditDraft], name: str = "") -> None:
+        """Add edits as one step."""
+        self._workspace.database.run(
+            lambda project: editing.add_edits(project, drafts, name=name),
+            on_success=self.added.emit,
+            owner=self,
+            name="Add edits",
+        )
+
+    def change(self, edit_id: int, fields: EditFields) -> None:
+        """Change parts of one edit."""
+        self._run(lambda project: editing.update_edit(project, edit_id, **fields), "Change an edit")
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete edits; the message offers to take it back."""
+        if ids:
+            self._workspace.database.run(
+                lambda project: editing.delete_edits(project, ids),
+                on_success=self._deleted,
+                owner=self,
+                name="Delete edits",
+            )
+
+    def _deleted(self, changes: Changes) -> None:
+        told = count(len(changes.removed), "edit")
+        self._workspace.say(Kind.INFO, f"Deleted {told}. Ctrl+Z brings {'it' if told == '1 edit' else 'them'} back.")
+
+    def switch(self, ids: Sequence[int], on: bool) -> None:
+        """Switch edits on or off."""
+        if ids:
+            self._run(lambda project: editing.set_enabled(project, ids, on), "Switch edits")
+
+    def _run(self, operation: Callable[[Project], Changes], name: str) -> None:
+        self._workspace.database.run(operation, owner=self, name=name)
+
+    # --- the clipboard -----------------------------------------------------------------------------------------
+
+    def copy(self, ids: Sequence[int]) -> None:
+        """Put edits on the clipboard as a spreadsheet takes them."""
+        if ids:
+            self._workspace.database.run(
+                lambda project: clipboard.to_tsv(listing.rows(project, ids)),
+                on_success=partial(self._copied, len(ids)),
+                owner=self,
+                name="Copy edits",
+            )
+
+    def _copied(self, number: int, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self._workspace.say(Kind.INFO, f"Copied {count(number, 'edit')}: paste into a spreadsheet.")
+
+    def paste(self) -> None:
+        """Add what a spreadsheet put on the clipboard, as one step; rows that cannot be edits are shown first."""
+        text = QGuiApplication.clipboard().text()
+        relations: Mapping[str, Relation] = {relation.id: relation for relation in self._workspace.relations}
+        if not text.strip():
+            self._workspace.say(
+                Kind.INFO, "The clipboard holds no text: copy rows of subject, relation and new object first."
+            )
+            return
+        # Reading a hundred thousand rows takes a moment: not in the window's thread.
+        self._workspace.database.run(
+            lambda _project: clipboard.from_tsv(text, relations),
+            on_success=self._pasted,
+            owner=self,
+            name="Read the clipboard",
+        )
+
+    def _pasted(self, pasted: clipboard.Pasted) -> None:
+        if pasted.refusals:
+            self.refused_rows.emit(pasted)
+        elif pasted.drafts:
+            self.add_pasted(pasted)
+        else:
+            self._workspace.say(Kind.INFO, "The clipboard holds no edits: copy rows of subject, relation, new object.")
+
+    def add_pasted(self, pasted: clipboard.Pasted) -> None:
+        """Add the rows of a paste that can be edits."""
+        told = count(len(pasted.drafts), "edit")
+        self.add(pasted.drafts, f"Paste {told}")
+        self._workspace.say(Kind.GOOD, f"Pasted {told}.")
+
+    # --- the model ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the model is being asked for original answers."""
+        return self._asked is not None and not self._asked.state.ended
+
+    def ask_model(self, ids: Sequence[int] = ()) -> None:
+        """Fill in the original answers of `ids`, or of every edit that has none."""
+        if not self.is_asking:
+            self._workspace.database.run(
+                lambda project: _questions(project, ids),
+                on_success=self._ask,
+                owner=self,
+                name="Read the prompts",
+            )
+
+    def _ask(self, questions: dict[int, str]) -> None:
+        if not questions:
+            self._workspace.say(Kind.INFO, "Every edit has its original answer: select edits to ask for them again.")
+            return
+        source, board, cancel = self._workspace.source, ProgressBoard(), Cancel()
+        self._asked = self._workspace.models.run(
+            lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel),
+            on_success=partial(self._answered, questions),
+            on_error=self._workspace.report,
+            cancel=cancel,
+            owner=self,
+            name="Ask the model",
+        )
+        self.asking.emit(self._asked, board)
+
+    def _answered(self, questions: dict[int, str], answers: list[str]) -> None:
+        found = dict(zip(questions, answers, strict=False))
+        if not found:
+            return
+        self._workspace.database.run(
+            lambda project: editing.set_original_answers(project, found), owner=self, name="Keep the original answers"
+        )
+        left = len(questions) - len(found)
+        rest = f" {count(left, 'edit')} not asked yet." if left else ""
+        deeds = [Deed("Ask the rest", self.ask_model)] if left else []
+        self._workspace.say(Kind.GOOD, f"The model answered {count(len(found), 'prompt')}.{rest}", deeds=deeds)
+
+
+def _questions(project: Project, ids: Sequence[int]) -> dict[int, str]:
+    """The prompts of `ids`, or of every edit without an original answer."""
+    asked = ids or listing.edit_ids(project, filter=EditFilter.UNANSWERED)
+    return {row.id: row.prompt for row in listing.rows(project, asked)}

@@ -1,0 +1,185 @@
+"""The inspector: everything about one edit that the table has no column for, each part editable.
+
+A part is written when the user leaves it, as one step of undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+
+from engine.edits import Edit, Probe, ProbeKind
+from studio.store.edits import EditFields
+from studio.theme import SPACE
+from studio.widgets.card import Card
+from studio.widgets.empty_state import EmptyState
+from studio.widgets.fields import named
+from studio.widgets.labels import Label, hint
+
+_PROBES = (
+    (ProbeKind.NEIGHBOUR, "Neighbour probes", "Another subject, the same relation: these answers must stay."),
+    (ProbeKind.SAME_SUBJECT, "Same-subject probes", "The same subject, another relation: these answers must stay."),
+    (ProbeKind.FAR, "Far probes", "Anything else whose answer must stay."),
+)
+
+
+class Lines(QPlainTextEdit):
+    """A few lines of text that are handed over when the user leaves them changed."""
+
+    left_changed = Signal()
+
+    def __init__(self, name: str, rows: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows = rows
+        self._before = ""
+        self.setAccessibleName(name)
+        self.setTabChangesFocus(True)
+        self._fit()
+
+    def show_text(self, text: str) -> None:
+        """Show `text` as what stands in the project."""
+        self._before = text
+        if self.toPlainText() != text:
+            self.setPlainText(text)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the user changed what stands in the project."""
+        return self.toPlainText() != self._before
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines that say something."""
+        return tuple(line.strip() for line in self.toPlainText().splitlines() if line.strip())
+
+    def hand_over(self) -> None:
+        """Tell of a change, once."""
+        if self.changed:
+            self._before = self.toPlainText()
+            self.left_changed.emit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(self.fontMetrics().lineSpacing() * self._rows + 3 * SPACE)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Keep the number of lines when the zoom changes."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
+    def focusOutEvent(self, event: object) -> None:
+        """Hand over what was typed."""
+        super().focusOutEvent(event)  # type: ignore[arg-type]
+        self.hand_over()
+
+
+class Inspector(Card):
+    """Shows one edit; empty while none or several are selected."""
+
+    changed = Signal(int, object)  # row id, EditFields
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self._id: int | None = None
+        self._kept_probes: dict[ProbeKind, Lines] = {}
+        self.title = Label("", scale=1.1, bold=True, wrap=True)
+        self.prompt = Lines("Prompt", 3)
+        self.paraphrases = Lines("Paraphrases, one a line", 4)
+        self.aliases = Lines("Aliases of the new object, one a line", 2)
+        inner = QWidget()
+        inner.setProperty("scrolled", True)
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, SPACE, 0)
+        column.setSpacing(SPACE + SPACE // 2)
+        column.addWidget(self.title)
+        column.addLayout(named("Prompt", self.prompt, help="What the model is asked, up to where the answer begins."))
+        column.addLayout(
+            named(
+                "Paraphrases, one a line",
+                self.paraphrases,
+                help="The same question in other words: generality is measured on them, training never sees them.",
+            )
+        )
+        column.addLayout(
+            named("Aliases, one a line", self.aliases, help="Other spellings of the new object that count as right.")
+        )
+        for kind, name, meaning in _PROBES:
+            lines = Lines(f"{name}, one a line", 3)
+            self._kept_probes[kind] = lines
+            column.addLayout(named(f"{name}, one a line", lines, help=meaning))
+            lines.left_changed.connect(self._probes_left)
+        column.addWidget(hint("What you change is kept when you leave its field."))
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(inner)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(
+            EmptyState("search", "No edit selected", "Select one edit to see and change its prompt.", wide=26)
+        )
+        self._pages.addWidget(scroll)
+        self.body.addWidget(self._pages)
+        self.prompt.left_changed.connect(partial(self._left, "prompt"))
+        self.paraphrases.left_changed.connect(partial(self._left, "paraphrases"))
+        self.aliases.left_changed.connect(partial(self._left, "aliases"))
+
+    @property
+    def edit_id(self) -> int | None:
+        """The row id of the edit on show."""
+        return self._id
+
+    def probes(self, kind: ProbeKind) -> Lines:
+        """The field with the probes of `kind`."""
+        return self._kept_probes[kind]
+
+    def hand_over(self) -> None:
+        """Write what was typed and not left yet: before another edit is shown, before the window closes."""
+        for lines in (self.prompt, self.paraphrases, self.aliases, *self._kept_probes.values()):
+            lines.hand_over()
+
+    def clear(self) -> None:
+        """Show no edit."""
+        self.hand_over()
+        self._id = None
+        self._pages.setCurrentIndex(0)
+
+    def show_edit(self, edit_id: int, edit: Edit) -> None:
+        """Show `edit`; what the user is typing about the same edit right now is left alone."""
+        if edit_id != self._id:
+            self.hand_over()
+        same = edit_id == self._id
+        self._id = edit_id
+        self.title.setText(f"{edit.subject or 'Free prompt'} → {edit.new_object}")
+        parts: list[tuple[Lines, Sequence[str]]] = [
+            (self.prompt, (edit.prompt,)),
+            (self.paraphrases, edit.paraphrases),
+            (self.aliases, edit.aliases),
+        ]
+        for kind, lines in self._kept_probes.items():
+            parts.append((lines, [probe.prompt for probe in edit.probes if probe.kind is kind]))
+        for lines, texts in parts:
+            if not (same and lines.hasFocus() and lines.changed):
+                lines.show_text("\n".join(texts))
+        self._pages.setCurrentIndex(1)
+
+    def _left(self, part: str) -> None:
+        if self._id is None:
+            return
+        fields: EditFields
+        if part == "prompt":
+            fields = {"prompt": self.prompt.toPlainText().strip()}
+        elif part == "paraphrases":
+            fields = {"paraphrases": self.paraphrases.lines()}
+        else:
+            fields = {"aliases": self.aliases.lines()}
+        self.changed.emit(self._id, fields)
+
+    def _probes_left(self) -> None:
+        if self._id is not None:
+            probes = tuple(Probe(kind, text) for kind, lines in self._kept_probes.items() for text in lines.lines())
+            self.changed.emit(self._id, EditFields(probes=probes))

@@ -1,0 +1,393 @@
+"""The Facts page: enter facts, see and change them, ask the model what it answers now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from assets import catalogue
+from engine.edits import Edit, EditSet
+from engine.formats.registry import read_edits
+from studio import icons
+from studio.messages import Deed, Kind
+from studio.pages.facts.add_form import AddForm
+from studio.pages.facts.clipboard import Pasted
+from studio.pages.facts.deeds import FactDeeds
+from studio.pages.facts.export import Export
+from studio.pages.facts.import_dialog import ImportDialog
+from studio.pages.facts.inspector import Inspector
+from studio.pages.facts.relations_dialog import RelationsDialog
+from studio.pages.facts.table import EditTable
+from studio.pages.facts.view import EditView
+from studio.store import edits as editing
+from studio.store import listing
+from studio.store.changes import Changes
+from studio.store.edits import EditDraft, EditFields, OnClash
+from studio.store.listing import EditFilter
+from studio.store.project import Project
+from studio.theme import SPACE
+from studio.undo_actions import UndoActions
+from studio.widgets.buttons import action_button, button
+from studio.widgets.empty_state import EmptyState
+from studio.widgets.fields import line
+from studio.widgets.figures import count
+from studio.widgets.files import choose_file
+from studio.widgets.job_strip import JobStrip
+from studio.widgets.labels import Label, page_title
+from studio.workspace import Workspace
+
+SEARCH_DELAY = 150
+"""Milliseconds of silence after which a search begins."""
+
+_FILTERS = (
+    (EditFilter.ALL, "All edits"),
+    (EditFilter.ENABLED, "Switched on"),
+    (EditFilter.DISABLED, "Switched off"),
+    (EditFilter.CONFLICTS, "Duplicates and contradictions"),
+    (EditFilter.CONTRADICTIONS, "Contradictions"),
+    (EditFilter.UNANSWERED, "Without original answer"),
+)
+
+
+class FactsPage(QWidget):
+    """The table, what surrounds it, and the deeds."""
+
+    search_asked = Signal()  # the search box is about to take the focus: the page must be on show
+
+    def __init__(self, workspace: Workspace, undoing: UndoActions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._undoing = undoing
+        self.deeds = FactDeeds(workspace, self)
+        self.export = Export(workspace, self)
+        self.table = EditTable(workspace.database, self)
+        self.view = EditView(self.table)
+        self.form = AddForm()
+        self.inspector = Inspector()
+        self.strip = JobStrip()
+        self.search = line("Search the edits", "Search")
+        self.search.setClearButtonEnabled(True)
+        self.filter = QComboBox()
+        self.filter.setAccessibleName("Show which edits")
+        for value, words in _FILTERS:
+            self.filter.addItem(words, value)
+        self._count = Label(muted=True)
+        self._make_actions()
+        self._lay_out()
+        self._search_soon = QTimer(self)
+        self._search_soon.setSingleShot(True)
+        self._search_soon.setInterval(SEARCH_DELAY)
+        self._search_soon.timeout.connect(self._narrow)
+        self._connect()
+        self._project_changed()
+
+    # --- building ----------------------------------------------------------------------------------------------
+
+    def _make_actions(self) -> None:
+        self.copy = self._action("Copy edits", "copy", QKeySequence.StandardKey.Copy, self._copy, self.view)
+        self.paste = self._action("Paste edits", "", QKeySequence.StandardKey.Paste, self.deeds.paste, self.view)
+        self.delete = self._action("Delete edits", "delete", QKeySequence.StandardKey.Delete, self._delete, self.view)
+        self.switch_on = self._action("Switch on", "good", None, partial(self._switch, True), self.view)
+        self.switch_off = self._action("Switch off", "stop", None, partial(self._switch, False), self.view)
+        self.ask = self._action("Ask the model", "ask", None, self._ask, self.view)
+        self.find_edits = self._action("Find edits", "search", QKeySequence.StandardKey.Find, self._find, self)
+        self.import_file = self._action("Import edits…", "import", "Ctrl+I", self._choose_import, self)
+        self.export_all = self._action("Export edits…", "export", "Ctrl+E", partial(self.export.ask, None), self)
+        self.export_listed = self._action("Export the listed edits…", "", None, self._export_listed, self)
+        self.export_selected = self._action("Export the selected edits…", "", None, self._export_selected, self)
+        self.relations = self._action("Relations…", "settings", None, self._show_relations, self)
+        self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
+        self.ask.setToolTip("Fill in what the original model answers: of the selected edits, or where it is missing.")
+
+    def _action(
+        self,
+        text: str,
+        icon: str,
+        keys: QKeySequence.StandardKey | str | None,
+        deed: Callable[[], object],
+        place: QWidget,
+    ) -> QAction:
+        made = QAction(text, self)
+        if icon:
+            icons.dress(made, icon)
+        if isinstance(keys, QKeySequence.StandardKey):
+            made.setShortcuts([QKeySequence.keyBindings(keys)[0]])
+        elif keys:
+            made.setShortcut(QKeySequence(keys))
+        if place is self.view:
+            made.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        made.triggered.connect(lambda _checked=False: deed())
+        place.addAction(made)
+        return made
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(SPACE)
+        head.addWidget(page_title("Facts"))
+        head.addSpacing(SPACE)
+        head.addWidget(self._count, 1)
+        head.addWidget(action_button(self.import_file))
+        head.addWidget(self._export_button())
+        head.addWidget(action_button(self.ask))
+        tools = QHBoxLayout()
+        tools.setSpacing(SPACE)
+        tools.addWidget(self.search, 2)
+        tools.addWidget(self.filter, 1)
+        for action in (self._undoing.undo, self._undoing.redo, self.switch_on, self.switch_off, self.delete):
+            tools.addWidget(action_button(action, icon_only=True))
+        self._places = QStackedWidget()
+        self._places.addWidget(self.view)
+        self._places.addWidget(
+            EmptyState(
+                "facts",
+                "No facts yet",
+                "Add what the model shall answer from now on: a subject, a relation, a new object. "
+                "Or import a file, paste rows from a spreadsheet, or start with the sample edits.",
+                action_button(self.sample, primary=True),
+                action_button(self.import_file),
+            )
+        )
+        self._clear = button("Show all edits")
+        self._places.addWidget(
+            EmptyState("search", "No edit matches", "Search for other words, or show all edits again.", self._clear)
+        )
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE)
+        column.addLayout(tools)
+        column.addWidget(self.strip)
+        column.addWidget(self._places, 1)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter.setHandleWidth(2 * SPACE)
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.addWidget(left)
+        self._splitter.addWidget(self.inspector)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setSizes([100 * SPACE, 38 * SPACE])
+        self.inspector.setMinimumWidth(32 * SPACE)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
+        box.setSpacing(2 * SPACE)
+        box.addLayout(head)
+        box.addWidget(self.form)
+        box.addWidget(self._splitter, 1)
+
+    def _export_button(self) -> QWidget:
+        made = button("Export", "export", tip="Write edits to a file.")
+        made.setProperty("hasMenu", True)
+        menu = QMenu(made)
+        menu.addActions([self.export_all, self.export_listed, self.export_selected])
+        made.setMenu(menu)
+        return made
+
+    def _connect(self) -> None:
+        self._workspace.project_changed.connect(self._project_changed)
+        self._workspace.changed.connect(self._take_changes)
+        self._workspace.counts_changed.connect(self._tell_counts)
+        self._workspace.relations_changed.connect(self._relations_changed)
+        self.search.textChanged.connect(lambda _text: self._search_soon.start())
+        self.search.returnPressed.connect(self._narrow)
+        self.filter.currentIndexChanged.connect(self._narrow)
+        self._clear.clicked.connect(self._show_all)
+        self.form.add_asked.connect(self._add)
+        self.form.relations_asked.connect(self._show_relations)
+        self.table.listed.connect(self._listed)
+        self.table.refused.connect(self._workspace.report)
+        self.view.toggle_asked.connect(self._toggle)
+        self.view.selectionModel().selectionChanged.connect(self._selection_changed)
+        self.inspector.changed.connect(self._inspected)
+        self.deeds.added.connect(self._added)
+        self.deeds.asking.connect(self.strip.follow)
+        self.deeds.refused_rows.connect(self._offer_rest)
+
+    # --- what the workspace says -------------------------------------------------------------------------------
+
+    def _project_changed(self) -> None:
+        is_open = self._workspace.project is not None
+        self.inspector.clear()
+        self.search.clear()
+        self.filter.setCurrentIndex(0)
+        self.setEnabled(is_open)
+        self.table.set_project_open(is_open)
+        self._selection_changed()
+
+    def _take_changes(self, changes: Changes) -> None:
+        self.table.take_changes(changes)
+        if self.inspector.edit_id in changes.removed:
+            self.inspector.clear()
+        elif self.inspector.edit_id in changes.updated:
+            self._inspect(self.inspector.edit_id)
+
+    def _relations_changed(self) -> None:
+        self.form.set_relations(self._workspace.relations)
+        self.view.set_relations(self._workspace.relations)
+
+    def _tell_counts(self) -> None:
+        counts = self._workspace.counts
+        told = [count(counts.total, "edit")]
+        if counts.enabled != counts.total:
+            told.append(f"{counts.enabled:,} switched on")
+        if counts.conflicts:
+            told.append(f"{counts.conflicts:,} in conflict")
+        if counts.unanswered:
+            told.append(f"{counts.unanswered:,} without original answer")
+        self._count.setText(" · ".join(told) if counts.total else "")
+        self._listed()
+
+    def _listed(self) -> None:
+        if self.table.ids:
+            self._places.setCurrentIndex(0)
+        else:
+            self._places.setCurrentIndex(2 if self.table.narrowed and self._workspace.counts.total else 1)
+        self._selection_changed()
+
+    # --- the table ---------------------------------------------------------------------------------------------
+
+    def selected_ids(self) -> list[int]:
+        """The selected edits, from the top."""
+        ids = (self.table.id_at(row) for row in self.view.selected_rows())
+        return [edit_id for edit_id in ids if edit_id is not None]
+
+    def _narrow(self) -> None:
+        self._search_soon.stop()
+        self.table.narrow(self.search.text().strip(), EditFilter(self.filter.currentData()))
+
+    def _show_all(self) -> None:
+        self.search.clear()
+        self.filter.setCurrentIndex(0)
+        self._narrow()
+
+    def _find(self) -> None:
+        self.search_asked.emit()
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def _selection_changed(self) -> None:
+        ids = self.selected_ids()
+        for action in (self.copy, self.delete, self.switch_on, self.switch_off, self.export_selected):
+            action.setEnabled(bool(ids))
+        self.export_listed.setEnabled(self.table.narrowed and bool(self.table.ids))
+        if len(ids) == 1:
+            if ids[0] != self.inspector.edit_id:
+                self._inspect(ids[0])
+        else:
+            self.inspector.clear()
+
+    def _inspect(self, edit_id: int) -> None:
+        self._workspace.database.run(
+            lambda project: listing.get_edit(project, edit_id),
+            on_success=partial(self._inspect_now, edit_id),
+            owner=self,
+            name="Read an edit",
+        )
+
+    def _inspect_now(self, edit_id: int, edit: Edit | None) -> None:
+        if edit is not None and self.selected_ids() == [edit_id]:
+            self.inspector.show_edit(edit_id, edit)
+
+    def _inspected(self, edit_id: int, fields: EditFields) -> None:
+        self.deeds.change(edit_id, fields)
+
+    # --- deeds -------------------------------------------------------------------------------------------------
+
+    def _add(self, draft: EditDraft) -> None:
+        self.deeds.add([draft], f"Add “{draft.subject or draft.prompt}”")
+
+    def _added(self, changes: Changes) -> None:
+        self.form.clear()
+        if not changes.added:
+            return
+        newest = changes.added[-1]
+
+        def select() -> None:
+            self.table.listed.disconnect(select)
+            row = self.table.row_of(newest)
+            if row >= 0:
+                self.view.selectionModel().setCurrentIndex(
+                    self.table.index(row, 1),
+                    QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows,
+                )
+                self.view.scrollTo(self.table.index(row, 1))
+
+        self.table.listed.connect(select)
+
+    def _copy(self) -> None:
+        self.deeds.copy(self.selected_ids())
+
+    def _delete(self) -> None:
+        self.deeds.delete(self.selected_ids())
+
+    def _switch(self, on: bool) -> None:
+        self.deeds.switch(self.selected_ids(), on)
+
+    def _toggle(self) -> None:
+        first = next((self.table.known_row(row) for row in self.view.selected_rows()), None)
+        self._switch(first is not None and not first.enabled)
+
+    def _ask(self) -> None:
+        self.deeds.ask_model(self.selected_ids() if len(self.view.selected_rows()) > 1 else ())
+
+    def _offer_rest(self, pasted: Pasted) -> None:
+        refused = pasted.refusals
+        details = "\n".join(f"row {refusal.row}: {refusal.reason}" for refusal in refused)
+        rest = [Deed(f"Paste the other {len(pasted.drafts):,}", partial(self.deeds.add_pasted, pasted))]
+        self._workspace.say(
+            Kind.WARNING,
+            f"{count(len(refused), 'pasted row')} cannot be {'an edit' if len(refused) == 1 else 'edits'}; "
+            f"nothing was pasted. Row {refused[0].row}: {refused[0].reason}",
+            details=details,
+            deeds=rest if pasted.drafts else (),
+        )
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def _choose_import(self) -> None:
+        kinds = ["Edits (*.jsonl *.json *.csv *.tsv *.tab *.txt)", "Any file (*)"]
+        choose_file(self, "Import edits", kinds, self.import_from)
+
+    def import_from(self, path: Path) -> ImportDialog:
+        """Show what `path` holds; the user decides."""
+        dialog = ImportDialog(path, self._workspace.relations, self._workspace.database, self)
+        dialog.import_asked.connect(self._import)
+        dialog.open()
+        return dialog
+
+    def _import(self, edit_set: EditSet, clash: OnClash) -> None:
+        self._workspace.database.run(
+            lambda project: editing.import_edit_set(project, edit_set, clash),
+            on_success=self._imported,
+            owner=self,
+            name="Import edits",
+        )
+
+    def _imported(self, changes: Changes) -> None:
+        told = [f"{count(len(changes.added), 'edit')} added"]
+        if changes.updated:
+            told.append(f"{len(changes.updated):,} changed")
+        if changes.skipped:
+            told.append(f"{changes.skipped:,} skipped because they were there already")
+        self._workspace.say(Kind.GOOD, f"Import done: {', '.join(told)}.")
+
+    def add_sample(self) -> None:
+        """Add the edits that ship with the studio, as one step."""
+
+        def add(project: Project) -> Changes:
+            sample = read_edits(catalogue.SAMPLE_EDITS, relations=catalogue.relations()).or_nothing()
+            return editing.import_edit_set(project, sample)
+
+        self._workspace.database.run(add, on_success=self._imported, owner=self, name="Add the sample edits")
+
+    def _export_listed(self) -> None:
+        self.export.ask(list(self.table.ids))
+
+    def _export_selected(self) -> None:
+        self.export.ask(self.selected_ids())
+
+    def _show_relations(self) -> None:
+        RelationsDialog(self._workspace, self).open()

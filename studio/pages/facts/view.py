@@ -1,0 +1,101 @@
+"""The facts table on screen: columns that share the width, keys for copying, pasting, deleting and switching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from engine.edits import Relation
+from studio.pages.facts.columns import HEADINGS, Column
+from studio.pages.facts.delegates import FamiliarityDelegate, RelationDelegate, TextDelegate
+from studio.pages.facts.table import EditTable
+from studio.theme import SPACE
+
+
+class EditView(QTableView):
+    """Shows an EditTable; Space switches the selected edits on or off."""
+
+    toggle_asked = Signal()
+
+    def __init__(self, table: EditTable, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._sized_by_hand = False
+        self._sizing = False
+        self.setModel(table)
+        self.setAccessibleName("Edits")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked
+            | QAbstractItemView.EditTrigger.EditKeyPressed
+            | QAbstractItemView.EditTrigger.AnyKeyPressed
+        )
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setHighlightSections(False)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.setSortIndicatorClearable(True)
+        header.setMinimumSectionSize(5 * SPACE)
+        header.sectionResized.connect(self._note_resize)
+        self.setSortingEnabled(True)
+        self._relation = RelationDelegate(self)
+        self.setItemDelegateForColumn(Column.RELATION, self._relation)
+        self.setItemDelegateForColumn(Column.FAMILIARITY, FamiliarityDelegate(self))
+        for column in (Column.SUBJECT, Column.NEW_OBJECT, Column.ORIGINAL_ANSWER):
+            self.setItemDelegateForColumn(column, TextDelegate(HEADINGS[column].title, self))
+        self._share_height()
+
+    def set_relations(self, relations: Sequence[Relation]) -> None:
+        """The relations that a cell can be changed to."""
+        self._relation.set_relations(relations)
+
+    def selected_rows(self) -> list[int]:
+        """The selected rows, from the top."""
+        return sorted(index.row() for index in self.selectionModel().selectedRows())
+
+    def _note_resize(self) -> None:
+        if not self._sizing:
+            self._sized_by_hand = True
+
+    def _share_height(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 2 * SPACE)
+
+    def _share_width(self) -> None:
+        if self._sized_by_hand:
+            return
+        whole = sum(heading.width for heading in HEADINGS.values())
+        room = self.viewport().width()
+        self._sizing = True
+        used = 0
+        for column, heading in HEADINGS.items():
+            width = room - used if column is Column.STATE else room * heading.width // whole
+            self.setColumnWidth(column, width)
+            used += width
+        self._sizing = False
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the width among the columns until the user has sized one."""
+        super().resizeEvent(event)
+        self._share_height()
+        self._share_width()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space switches what is selected; Return edits the cell."""
+        if event.key() == Qt.Key.Key_Space and self.selectionModel().hasSelection():
+            self.toggle_asked.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            if self.state() != QAbstractItemView.State.EditingState:
+                self.edit(self.currentIndex())
+        else:
+            super().keyPressEvent(event)

@@ -1,0 +1,153 @@
+"""The live curves: the loss of each stage, and the share of edits answered; kept as a picture or as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
+
+from engine import atomic
+from engine.runs import Progress
+from studio.theme import SPACE, tokens
+from studio.widgets.buttons import icon_button
+from studio.widgets.card import Card
+from studio.widgets.files import choose_target
+
+
+class Curves(Card):
+    """Two plots beside each other over the same seconds."""
+
+    saved = Signal(str)  # the name of a file that was written
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Curves", parent)
+        self._history: Sequence[tuple[float, Progress]] = ()
+        self._stages: dict[str, pg.PlotDataItem] = {}
+        self.log = QCheckBox("Logarithmic loss")
+        self.log.setAccessibleName("Logarithmic loss axis")
+        self.picture = icon_button("Save the curves as a picture (PNG)", "chart", self._save_picture)
+        self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
+        for control in (self.log, self.picture, self.as_table):
+            self.head.addWidget(control)
+        self.loss = _plot("Loss", "loss")
+        self.answered = _plot("Share of edits answered", "edits answered, %")
+        self.answered.setYRange(0, 100, padding=0.03)
+        self.answered.setLimits(yMin=-4, yMax=104)
+        self._answered_line = self.answered.plot([], [])
+        self.loss.addLegend(offset=(-8, 8), labelTextSize="8pt")
+        row = QHBoxLayout()
+        row.setSpacing(2 * SPACE)
+        row.addWidget(self.loss, 1)
+        row.addWidget(self.answered, 1)
+        self.body.addLayout(row, 1)
+        self.log.toggled.connect(lambda on: self.loss.setLogMode(y=on))
+        self._dress()
+
+    def clear(self) -> None:
+        """Start anew."""
+        for item in self._stages.values():
+            self.loss.removeItem(item)
+        self._stages.clear()
+        self._answered_line.setData([], [])
+        self._history = ()
+
+    def show_history(self, history: Sequence[tuple[float, Progress]]) -> None:
+        """Draw the points that have a loss, a curve for each stage, and those that have a share."""
+        self._history = history
+        losses: dict[str, tuple[list[float], list[float]]] = {}
+        times: list[float] = []
+        shares: list[float] = []
+        for moment, progress in history:
+            if progress.loss is not None:
+                xs, ys = losses.setdefault(progress.stage, ([], []))
+                xs.append(moment)
+                ys.append(progress.loss)
+            if progress.answered is not None:
+                times.append(moment)
+                shares.append(progress.answered * 100)
+        for stage, (xs, ys) in losses.items():
+            if stage not in self._stages:
+                self._stages[stage] = self.loss.plot([], [], name=stage)
+                self._dress()
+            self._stages[stage].setData(xs, ys)
+        self._answered_line.setData(times, shares)
+
+    def table(self) -> str:
+        """The curves as CSV: stage, seconds since the start, step, loss, share of edits answered."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(("stage", "seconds", "step", "loss", "answered"))
+        for moment, progress in self._history:
+            writer.writerow(
+                (
+                    progress.stage,
+                    f"{moment:.3f}",
+                    progress.step,
+                    "" if progress.loss is None else f"{progress.loss:.6g}",
+                    "" if progress.answered is None else f"{progress.answered:.4f}",
+                )
+            )
+        return text.getvalue()
+
+    def write_picture(self, path: Path) -> None:
+        """Write the card as it is on the screen."""
+        if not self.grab().save(str(path), "PNG"):
+            raise OSError(f"{path.name} could not be written")
+
+    def _save_picture(self) -> None:
+        choose_target(
+            self, "Save the curves", "curves", [("Picture", ".png")], lambda path, _: self._keep_picture(path)
+        )
+
+    def _keep_picture(self, path: Path) -> None:
+        self.write_picture(path)
+        self.saved.emit(path.name)
+
+    def _save_table(self) -> None:
+        choose_target(self, "Save the curves", "curves", [("Table", ".csv")], lambda path, _: self._keep_table(path))
+
+    def _keep_table(self, path: Path) -> None:
+        atomic.write_file(path, [self.table().encode()])
+        self.saved.emit(path.name)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw in the colours of the scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_answered_line"):
+            self._dress()
+
+    def _dress(self) -> None:
+        colours = tokens()
+        for plot in (self.loss, self.answered):
+            plot.setBackground(colours.surface)
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(colours.border)
+                axis.setTextPen(colours.muted)
+        hues = (colours.accent, colours.warn, colours.good, colours.bad)
+        for place, item in enumerate(self._stages.values()):
+            style = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine)[place // len(hues) % 2]
+            item.setPen(pg.mkPen(hues[place % len(hues)], width=2, style=style))
+        self._answered_line.setPen(pg.mkPen(colours.accent, width=2))
+        legend = self.loss.getPlotItem().legend
+        if legend is not None:
+            legend.setLabelTextColor(colours.text)
+
+
+def _plot(name: str, left: str) -> pg.PlotWidget:
+    made = pg.PlotWidget()
+    made.setAccessibleName(f"Curve: {name}")
+    made.setMenuEnabled(False)
+    made.hideButtons()
+    made.setLabel("left", left)
+    made.setLabel("bottom", "seconds since the start")
+    made.showGrid(x=True, y=True, alpha=0.12)
+    made.setMinimumHeight(18 * SPACE)
+    made.setClipToView(True)
+    made.setDownsampling(auto=True, mode="peak")
+    return made

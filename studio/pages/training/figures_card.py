@@ -1,0 +1,56 @@
+"""What a training came to: the three figures that count, each with what it was measured on."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from studio.store.runs import RunRow, RunState
+from studio.theme import SPACE
+from studio.widgets.card import Card
+from studio.widgets.figures import count, figure, moment, share
+from studio.widgets.labels import Label, hint
+
+NAMES = (
+    ("reliability", "Reliability", "edits answered"),
+    ("generality", "Generality", "paraphrases answered"),
+    ("locality", "Locality", "probes left alone"),
+)
+
+
+class FiguresCard(Card):
+    """Reliability, generality, locality of one run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Figures", parent)
+        self._of = hint("")
+        self._values = {name: Label("–", scale=1.5, bold=True) for name, _, _ in NAMES}
+        self._bases = {name: Label(meaning, muted=True, scale=0.9, wrap=True) for name, _, meaning in NAMES}
+        row = QHBoxLayout()
+        row.setSpacing(2 * SPACE)
+        for name, title, _ in NAMES:
+            column = QVBoxLayout()
+            column.setSpacing(0)
+            column.addWidget(Label(title, muted=True, scale=0.9))
+            column.addWidget(self._values[name])
+            column.addWidget(self._bases[name])
+            column.addStretch(1)
+            row.addLayout(column, 1)
+        self.body.addLayout(row)
+        self.body.addWidget(self._of)
+        self.show_run(None)
+
+    def show_run(self, run: RunRow | None) -> None:
+        """Show the figures of `run`."""
+        for name, _, meaning in NAMES:
+            value = figure(run.figures, name) if run else None
+            queries = figure(run.figures, f"{name} queries") if run else None
+            self._values[name].setText(share(value))
+            self._bases[name].setText(f"{meaning}, of {int(queries):,}" if queries else meaning)
+        if run is None:
+            self._of.setText("They are measured when a training has finished.")
+        elif run.state is RunState.FINISHED:
+            self._of.setText(
+                f"{count(run.edits, 'edit')}, seed {run.seed}, {moment(run.created)}. Decoded text, exact."
+            )
+        else:
+            self._of.setText(run.message or f"The run of {moment(run.created)} was {run.state.value}.")

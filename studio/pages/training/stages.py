@@ -1,0 +1,103 @@
+"""The stages of a training: one bar each, how long it took, and how long the current one will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QWidget
+
+from engine.runs import Progress
+from studio import icons
+from studio.theme import SPACE, tokens
+from studio.widgets.card import Card
+from studio.widgets.figures import seconds
+from studio.widgets.labels import Label
+
+
+class _Row:
+    """The widgets of one stage."""
+
+    def __init__(self, name: str) -> None:
+        self.icon = QLabel()
+        self.icon.setFixedWidth(3 * SPACE)
+        self.name = Label(name)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setRange(0, 1)
+        self.bar.setAccessibleName(f"Progress of the stage {name}")
+        self.told = Label(muted=True)
+        self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.state = ""
+
+    def show_state(self, icon: str, colour: str) -> None:
+        if (icon + colour) != self.state:
+            self.state = icon + colour
+            self.icon.setPixmap(icons.pixmap(icon, colour, 16))
+
+
+class StageList(Card):
+    """One row a stage, in the order of the editor."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Stages", parent)
+        self._rows: dict[str, _Row] = {}
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(2 * SPACE)
+        self._grid.setVerticalSpacing(SPACE)
+        self._grid.setColumnStretch(2, 1)
+        self.state = Label(muted=True)
+        self.head.addWidget(self.state)
+        self.body.addLayout(self._grid)
+
+    def set_stages(self, names: Sequence[str]) -> None:
+        """Show these stages, none begun."""
+        for row in self._rows.values():
+            for widget in (row.icon, row.name, row.bar, row.told):
+                self._grid.removeWidget(widget)
+                widget.hide()
+                widget.deleteLater()
+        self._rows.clear()
+        for name in names:
+            self._add(name)
+
+    def _add(self, name: str) -> None:
+        row = self._rows[name] = _Row(name)
+        row.show_state("stage", tokens().faint)
+        place = len(self._rows)
+        for column, widget in enumerate((row.icon, row.name, row.bar, row.told)):
+            self._grid.addWidget(widget, place, column)
+        row.told.setMinimumWidth(row.told.fontMetrics().horizontalAdvance("1,000 of 1,000 · about 10 min 00 s left"))
+
+    def show_history(self, history: Sequence[tuple[float, Progress]], elapsed: float, running: bool) -> None:
+        """Show how far each stage is. `elapsed` is the time since the start in seconds."""
+        begun: dict[str, float] = {}
+        last: dict[str, Progress] = {}
+        for moment, progress in history:
+            begun.setdefault(progress.stage, moment)
+            last[progress.stage] = progress
+        order = list(begun)
+        for stage in order:
+            if stage not in self._rows:
+                self._add(stage)
+        colours = tokens()
+        for place, stage in enumerate(order):
+            row, progress = self._rows[stage], last[stage]
+            current = place == len(order) - 1
+            if not current or not running:
+                end = begun[order[place + 1]] if not current else elapsed
+                done = not current or progress.step >= progress.of
+                row.bar.setRange(0, 1)
+                row.bar.setValue(int(done))
+                row.told.setText(seconds(max(end - begun[stage], 0)) if done else f"stopped at {_steps(progress)}")
+                row.show_state("good" if done else "stop", colours.good if done else colours.warn)
+                continue
+            row.bar.setRange(0, progress.of)
+            row.bar.setValue(progress.step)
+            left = f" · about {seconds(progress.eta)} left" if progress.eta is not None and progress.of else ""
+            row.told.setText(f"{_steps(progress)}{left}" if progress.of else "working…")
+            row.show_state("train", colours.accent)
+
+
+def _steps(progress: Progress) -> str:
+    return f"{progress.step:,} of {progress.of:,}"

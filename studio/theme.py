@@ -1,0 +1,138 @@
+"""How the studio looks: one small table of colours for each scheme, shared by the widgets and the plots.
+
+Fusion draws the controls; this module gives it a palette, the few style rules that Fusion has no word for, icons in the
+text's colour, and the zoom. A widget that paints itself asks `tokens()` while it paints: the answer follows the
+application's palette, so that a change of scheme needs no registry of who has to be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
+
+SPACE = 8
+"""The grid: every margin and gap is a multiple of it, in device-independent pixels."""
+
+
+class Scheme(StrEnum):
+    """Which colours the user asked for."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The colours by what they are for, as #rrggbb."""
+
+    window: str
+    rail: str
+    surface: str
+    stripe: str
+    control: str
+    border: str
+    text: str
+    muted: str
+    faint: str
+    accent: str
+    on_accent: str
+    selection: str
+    original: str
+    edited: str
+    good: str
+    warn: str
+    bad: str
+    warn_surface: str
+    bad_surface: str
+    good_surface: str
+    info_surface: str
+
+
+LIGHT = Tokens(
+    window="#f4f5f7",
+    rail="#e9ebef",
+    surface="#ffffff",
+    stripe="#f8f9fb",
+    control="#ffffff",
+    border="#d3d8e0",
+    text="#1a1e26",
+    muted="#566070",
+    faint="#9aa3b1",
+    accent="#3451b8",
+    on_accent="#ffffff",
+    selection="#dbe3ff",
+    original="#5f6b7c",
+    edited="#3451b8",
+    good="#1b7446",
+    warn="#8a5200",
+    bad="#ad2218",
+    warn_surface="#fdf1dc",
+    bad_surface="#fde8e6",
+    good_surface="#e2f4ea",
+    info_surface="#e6ecff",
+)
+
+DARK = Tokens(
+    window="#17191e",
+    rail="#121418",
+    surface="#1f2228",
+    stripe="#23262d",
+    control="#272b33",
+    border="#3a404b",
+    text="#e7eaf0",
+    muted="#a3abb9",
+    faint="#646c7a",
+    accent="#94aaff",
+    on_accent="#10131b",
+    selection="#2f3d6e",
+    original="#a3abb9",
+    edited="#94aaff",
+    good="#63cb97",
+    warn="#e8b661",
+    bad="#ff8f85",
+    warn_surface="#3a2f1a",
+    bad_surface="#412220",
+    good_surface="#1c3529",
+    info_surface="#242d4b",
+)
+
+
+def tokens() -> Tokens:
+    """The colours in force, read from the application's palette."""
+    return DARK if QGuiApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+
+
+def palette(colours: Tokens) -> QPalette:
+    """`colours` as Qt's palette."""
+    roles = QPalette.ColorRole
+    made = QPalette()
+    for role, colour in (
+        (roles.Window, colours.window),
+        (roles.WindowText, colours.text),
+        (roles.Base, colours.surface),
+        (roles.AlternateBase, colours.stripe),
+        (roles.Text, colours.text),
+        (roles.Button, colours.control),
+        (roles.ButtonText, colours.text),
+        (roles.BrightText, colours.bad),
+        (roles.Highlight, colours.selection),
+        (roles.HighlightedText, colours.text),
+        (roles.Accent, colours.accent),
+        (roles.Link, colours.accent),
+        (roles.LinkVisited, colours.accent),
+        (roles.ToolTipBase, colours.surface),
+        (roles.ToolTipText, colours.text),
+        (roles.PlaceholderText, colours.muted),
+        (roles.Light, colours.surface),
+        (roles.Midlight, colours.stripe),
+        (roles.Mid, colours.border),
+        (roles.Dark, colours.border),
+        (roles.Shadow, colours.border),
+    ):
+        made.setColor(role, QColor(colour))
+    for role in (roles.WindowText, roles.Text, roles.ButtonText, roles.HighlightedText):
+        made.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours.faint))
+    return made

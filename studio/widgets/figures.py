@@ -1,0 +1,44 @@
+"""How figures are written, the same everywhere: thin units, no false precision."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+
+def seconds(value: float) -> str:
+    """A span of time for a person: “0.8 s”, “42 s”, “3 min 05 s”, “2 h 10 min”."""
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def share(value: float | None) -> str:
+    """A share in [0, 1] as per cent; a dash where nothing is known; never “100 %” for less than all."""
+    if value is None:
+        return "–"
+    percent = value * 100
+    if 99.95 <= percent < 100:
+        return "99.9 %"
+    return f"{percent:.0f} %" if percent in (0.0, 100.0) else f"{percent:.1f} %"
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """“1 edit”, “1,024 edits”."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def moment(when: datetime.datetime) -> str:
+    """A point in time in the user's zone: “2026-11-21 14:05”."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when.tzinfo else when.strftime("%Y-%m-%d %H:%M")
+
+
+def figure(figures: Mapping[str, object], name: str) -> float | None:
+    """A figure of a run, where it was measured."""
+    value = figures.get(name)
+    return float(value) if isinstance(value, int | float) else None

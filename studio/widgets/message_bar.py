@@ -1,0 +1,168 @@
+"""Messages that do not get in the way: a bar above the page, with what happened and what to do.
+
+The newest message is shown; closing it shows the one before. A message never blocks a page or takes the focus.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from studio import icons
+from studio.messages import Deed, Kind, Message
+from studio.theme import SPACE, tokens
+from studio.widgets.buttons import button, icon_button
+from studio.widgets.labels import Label
+
+
+class MessageBar(QFrame):
+    """Shows messages one at a time."""
+
+    QUIET_AFTER = 8_000
+    """Milliseconds after which good news go away by themselves; trouble stays until it is read."""
+
+    KEPT = 20
+
+    shown = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: list[Message] = []
+        self._icon = QLabel()
+        self._text = Label(wrap=True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._deeds = QHBoxLayout()
+        self._deeds.setSpacing(SPACE)
+        self._more = Label(muted=True)
+        self._details = button("Details")
+        self._details.setCheckable(True)
+        self._copy = button("Copy diagnostics", "copy")
+        self._close = icon_button("Close this message", "close", self.dismiss)
+        self._full = QPlainTextEdit()
+        self._full.setReadOnly(True)
+        self._full.setAccessibleName("Details of the message")
+        self._full.setFixedHeight(18 * SPACE)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._more)
+        row.addLayout(self._deeds)
+        row.addWidget(self._details)
+        row.addWidget(self._copy)
+        row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(2 * SPACE, SPACE, SPACE, SPACE)
+        box.addLayout(row)
+        box.addWidget(self._full)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.dismiss)
+        self._details.toggled.connect(self._full.setVisible)
+        self._copy.clicked.connect(self._copy_details)
+        self.hide()
+
+    def current(self) -> Message | None:
+        """The message on show."""
+        return self._waiting[-1] if self._waiting else None
+
+    def show_message(self, message: Message) -> None:
+        """Show a message; the same sentence twice in a row is shown once, and good news make room at once."""
+        before = self.current()
+        if before is not None and (
+            (before.kind, before.text) == (message.kind, message.text) or before.kind in (Kind.GOOD, Kind.INFO)
+        ):
+            self._waiting.pop()
+        self._waiting.append(message)
+        del self._waiting[: -self.KEPT]
+        self._show()
+        self.shown.emit(message.text)
+        QAccessible.updateAccessibility(QAccessibleEvent(self._text, QAccessible.Event.Alert))
+
+    def dismiss(self) -> None:
+        """Close the message on show."""
+        if self._waiting:
+            self._waiting.pop()
+        self._show()
+
+    def clear(self) -> None:
+        """Close all messages."""
+        self._waiting.clear()
+        self._show()
+
+    def _show(self) -> None:
+        self._timer.stop()
+        message = self.current()
+        self.setVisible(message is not None)
+        if message is None:
+            return
+        self._text.setText(message.text)
+        self._text.setAccessibleName(f"{message.kind.value}: {message.text}")
+        self._more.setText(f"{len(self._waiting) - 1} more" if len(self._waiting) > 1 else "")
+        while (item := self._deeds.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+        for deed in message.deeds:
+            self._deeds.addWidget(self._deed_button(deed))
+        self._details.setChecked(False)
+        self._full.setVisible(False)
+        self._details.setVisible(bool(message.details))
+        self._copy.setVisible(bool(message.details))
+        self._full.setPlainText(message.details)
+        self._paint_icon()
+        self.update()
+        if message.kind in (Kind.GOOD, Kind.INFO) and not message.deeds:
+            self._timer.start(self.QUIET_AFTER)
+
+    def _deed_button(self, deed: Deed) -> QPushButton:
+        made = button(deed.label)
+
+        def act() -> None:
+            self.dismiss()
+            deed.act()
+
+        made.clicked.connect(act)
+        return made
+
+    def _copy_details(self) -> None:
+        message = self.current()
+        if message is not None:
+            QGuiApplication.clipboard().setText(f"{message.text}\n\n{message.details}")
+
+    def _paint_icon(self) -> None:
+        message = self.current()
+        if message is not None:
+            colours = tokens()
+            colour = {
+                Kind.GOOD: colours.good,
+                Kind.INFO: colours.accent,
+                Kind.WARNING: colours.warn,
+                Kind.ERROR: colours.bad,
+            }[message.kind]
+            self._icon.setPixmap(icons.pixmap(message.kind.value, colour, 20))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Paint the icon anew after a change of scheme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._paint_icon()
+        super().changeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A tinted surface, in the colours in force."""
+        message = self.current()
+        if message is None:
+            return
+        colours = tokens()
+        surface = {
+            Kind.GOOD: colours.good_surface,
+            Kind.INFO: colours.info_surface,
+            Kind.WARNING: colours.warn_surface,
+            Kind.ERROR: colours.bad_surface,
+        }[message.kind]
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(surface))
+        painter.drawRoundedRect(QRectF(self.rect()), 8, 8)

@@ -1,0 +1,185 @@
+"""What the pages share: the two workers, the open project, the model and the pack in use, and a voice.
+
+A page is given the workspace, asks the workers through it, and listens to its signals. No page knows another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from assets import catalogue
+from engine.edits import Relation
+from studio.errors import UserMessage
+from studio.jobs import DatabaseWorker, ModelWorker
+from studio.messages import Deed, Kind, Message
+from studio.model_jobs import PACK, Engagement, ModelSource
+from studio.store import listing
+from studio.store import settings as keeping
+from studio.store.changes import Changes
+from studio.store.listing import EditCounts
+from studio.store.project import Project, ProjectInfo
+from studio.store.relations import relations
+from studio.store.runs import RunRow, RunState, runs
+
+NO_COUNTS = EditCounts(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the window wants to know of a project after it changed."""
+
+    counts: EditCounts
+    live: frozenset[str]
+    relations: tuple[Relation, ...]
+
+
+class Workspace(QObject):
+    """One window's work: at most one open project, one model, one pack."""
+
+    project_changed = Signal()
+    changed = Signal(object)  # Changes of the open project
+    counts_changed = Signal()
+    relations_changed = Signal()
+    engagement_changed = Signal()  # the model or the pack in use
+    training_changed = Signal(bool)
+    said = Signal(object)  # Message
+    page_asked = Signal(str)  # another page shall be shown, by its name
+
+    def __init__(self, database: DatabaseWorker, models: ModelWorker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.database = database
+        self.models = models
+        self.project: ProjectInfo | None = None
+        self.counts = NO_COUNTS
+        self.relations: tuple[Relation, ...] = ()
+        self.source = ModelSource()
+        self.run: RunRow | None = None
+        self._live: frozenset[str] = frozenset()
+        self._training = False
+        database.changed.connect(self._take_changes)
+        database.failed.connect(self.report)
+        models.failed.connect(self.report)
+
+    # --- messages ----------------------------------------------------------------------------------------------
+
+    def say(self, kind: Kind, text: str, *, details: str = "", deeds: Sequence[Deed] = ()) -> None:
+        """Tell the user something in the message bar."""
+        self.said.emit(Message(kind, text, details, tuple(deeds)))
+
+    def report(self, message: UserMessage, *deeds: Deed) -> None:
+        """Tell the user what went wrong and what to do about it."""
+        text = f"{message.sentence} {message.action}".strip()
+        self.said.emit(Message(Kind.ERROR, text, message.details, deeds))
+
+    # --- the project -------------------------------------------------------------------------------------------
+
+    def project_opened(self, info: ProjectInfo | None) -> None:
+        """Take over the project that the database worker has opened, or that there is none."""
+        self.project = info
+        self.counts, self._live, self.relations = NO_COUNTS, frozenset(), ()
+        self.source, self.run = ModelSource(), None
+        self.project_changed.emit()
+        self.counts_changed.emit()
+        self.engagement_changed.emit()
+        if info is not None:
+            self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the project")
+            self._look()
+
+    def _choices_read(self, found: tuple[ModelSource, RunRow | None]) -> None:
+        self.source, self.run = found
+        self.engagement_changed.emit()
+
+    def _take_changes(self, changes: Changes) -> None:
+        if changes.edits or changes.relations:
+            self._look()
+        if self.run is not None and self.run.id in changes.runs:
+            self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the runs")
+        self.changed.emit(changes)
+
+    def _look(self) -> None:
+        self.database.run(_look, on_success=self._looked, owner=self, name="Count the edits")
+
+    def _looked(self, standing: _Standing) -> None:
+        self.counts, self._live = standing.counts, standing.live
+        if standing.relations != self.relations:
+            self.relations = standing.relations
+            self.relations_changed.emit()
+        self.counts_changed.emit()
+
+    # --- the model and the pack in use -------------------------------------------------------------------------
+
+    @property
+    def engagement(self) -> Engagement:
+        """What answers a question now."""
+        run = self.run
+        if run is None:
+            return Engagement(self.source)
+        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live)
+
+    def use_model(self, source: ModelSource) -> None:
+        """Choose another model or device; a pack of another model is put aside."""
+        if source == self.source:
+            return
+        self.source = source
+        if self.run is not None and self.run.model != source.name:
+            self.run = None
+        self._keep_choices()
+
+    def use_run(self, run: RunRow | None) -> None:
+        """Answer with the pack of `run`, or with the original model alone."""
+        self.run = run
+        if run is not None:
+            self.source = replace(self.source, name=run.model)
+        self._keep_choices()
+
+    def _keep_choices(self) -> None:
+        source, run_id = self.source, self.run.id if self.run else None
+        if self.project is not None:
+            self.database.run(lambda project: _write_choices(project, source, run_id), owner=self, name="Keep a choice")
+        self.engagement_changed.emit()
+
+    # --- training ----------------------------------------------------------------------------------------------
+
+    @property
+    def training(self) -> bool:
+        """Whether an editor is being trained."""
+        return self._training
+
+    def set_training(self, training: bool) -> None:
+        """Note that a training began or ended."""
+        if training != self._training:
+            self._training = training
+            self.training_changed.emit(training)
+
+
+def pack_folder(run: RunRow) -> Path:
+    """Where a run keeps its pack."""
+    return run.folder / PACK
+
+
+def catalogue_relations() -> dict[str, Relation]:
+    """The built-in relations, for a project that is opened."""
+    return catalogue.relations()
+
+
+def _look(project: Project) -> _Standing:
+    known = tuple(row.relation for row in relations(project))
+    return _Standing(listing.counts(project), listing.enabled_keys(project), known)
+
+
+def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None]:
+    name = keeping.get_setting(project, "model", "embedded")
+    device = keeping.get_setting(project, "device", "auto")
+    wanted = keeping.get_setting(project, "run")
+    found = [run for run in runs(project) if run.id == wanted and run.state is RunState.FINISHED]
+    return ModelSource(str(name), str(device)), found[0] if found else None
+
+
+def _write_choices(project: Project, source: ModelSource, run_id: int | None) -> Changes:
+    keeping.set_setting(project, "model", source.name)
+    keeping.set_setting(project, "device", source.device)
+    return keeping.set_setting(project, "run", run_id)
