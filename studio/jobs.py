@@ -149,24 +149,54 @@ class Job:
         return news.error is None
 
 
+class _Mailbox(QObject):
+    """Brings news from the thread to the window.
+
+    It has no parent, and the thread holds on to it: were it the worker itself, which goes with its window, the thread
+    could speak through an object that Qt has deleted, which ends the whole program.
+    """
+
+    _posted = Signal()
+
+    def __init__(self, take: Callable[[Job, _News], None]) -> None:
+        super().__init__()
+        self._take = take
+        self._news: deque[tuple[Job, _News]] = deque()
+        self._posted.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    def post(self, job: Job, news: _News) -> None:
+        """Send news, from any thread."""
+        self._news.append((job, news))
+        self._posted.emit()
+
+    def empty(self) -> Iterator[tuple[Job, _News]]:
+        """Take out what was not delivered yet."""
+        while self._news:
+            yield self._news.popleft()
+
+    @Slot()
+    def _deliver(self) -> None:
+        # One piece of news a turn: an exception in a callback must not swallow those behind it.
+        if self._news:
+            self._take(*self._news.popleft())
+
+
 class Worker(QObject, Generic[R]):
     """One thread, its queue of jobs, and the thing `R` that only it touches. Use it from the window's thread."""
 
     job_changed = Signal(object)  # the Job whose state changed
     busy_changed = Signal(bool)  # whether any job is waiting or running
     failed = Signal(object)  # UserMessage of a job that was given no on_error
-    _posted = Signal()
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
         """`name` is the thread's, for debuggers."""
         super().__init__(parent)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._news: deque[tuple[Job, _News]] = deque()
+        self._mailbox = _Mailbox(self._take)
         self._pending: dict[Job, None] = {}  # in order
         self._closed = False
         # A daemon: a thread that hangs in a library must not keep the closed program alive.
         self._thread = threading.Thread(target=self._work, name=f"meg-studio {name}", daemon=True)
-        self._posted.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def run(
         self,
@@ -219,8 +249,7 @@ class Worker(QObject, Generic[R]):
         self._jobs.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout)
-        while self._news:
-            job, news = self._news.popleft()
+        for job, news in self._mailbox.empty():
             job._advance(news)
             if news.error is not None:
                 _logger.error("A job failed while the studio closed: %s", news.error.details)
@@ -250,7 +279,7 @@ class Worker(QObject, Generic[R]):
             elif news.error is not None:
                 self.failed.emit(news.error)
 
-        job = Job(name, call, cancel or Cancel(), answer, self._post, self.job_changed.emit)
+        job = Job(name, call, cancel or Cancel(), answer, self._mailbox.post, self._say_changed)
         if self._closed:
             job._advance(_News(JobState.CANCELLED))
             return job
@@ -286,21 +315,12 @@ class Worker(QObject, Generic[R]):
         except Exception:
             _logger.exception("The worker could not end cleanly.")
 
-    def _post(self, job: Job, news: _News) -> None:
-        """Send news to the window, from any thread."""
-        self._news.append((job, news))
-        try:
-            self._posted.emit()
-        except RuntimeError:
-            _logger.debug("News of the job “%s” came after the window was gone.", job.name)
+    def _say_changed(self, job: Job) -> None:
+        if isValid(self):
+            self.job_changed.emit(job)
 
-    @Slot()
-    def _deliver(self) -> None:
-        # One piece of news a turn: an exception in a callback must not swallow those behind it.
-        if not self._news:
-            return
-        job, news = self._news.popleft()
-        if not job._advance(news):
+    def _take(self, job: Job, news: _News) -> None:
+        if not isValid(self) or not job._advance(news):
             return
         if not news.state.ended:
             self.job_changed.emit(job)
@@ -309,6 +329,7 @@ class Worker(QObject, Generic[R]):
         try:
             job._answer(news)
         finally:
+            # A callback may have closed the window that the worker belongs to.
             if isValid(self):
                 self._announce(news.value)
                 self.job_changed.emit(job)

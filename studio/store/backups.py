@@ -29,8 +29,8 @@ KEEP_DAYS = 14
 KEEP_WEEKS = 8
 KEEP_MONTHS = 12
 
-_STAMP = "%Y-%m-%dT%H-%M-%SZ"
-_STAMP_LENGTH = len("2026-01-01T00-00-00Z")
+_STAMP = "%Y-%m-%dT%H-%M-%S.%fZ"
+_STAMP_LENGTH = len("2026-01-01T00-00-00.000000Z")
 
 
 def back_up(raw: sqlite3.Connection, folder: Path, reason: str = "", *, now: datetime | None = None) -> Backup:
@@ -41,7 +41,7 @@ def back_up(raw: sqlite3.Connection, folder: Path, reason: str = "", *, now: dat
     """
     backups = folder / FOLDER
     partial = backups / f".partial-{os.getpid()}.sqlite"
-    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    moment = now or datetime.now(UTC)
     try:
         backups.mkdir(exist_ok=True)
         partial.unlink(missing_ok=True)

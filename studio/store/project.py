@@ -80,6 +80,8 @@ class Project:
         Raises EditError for a name that cannot be one, ProjectExists, ProjectLocked, ProjectReadOnly, ProjectDiskFull.
         """
         check_text(name)
+        if folder.exists() and not folder.is_dir():
+            raise ProjectExists(f"There is a file of this name already: {folder}", "Choose another place.")
         with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)

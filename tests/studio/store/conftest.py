@@ -33,6 +33,7 @@ def dump(project: Project, *, familiarity: bool = False) -> Dump:
         connection = session.connection()
         for table, key in tables.items():
             result = connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY {key}")
-            keep = [name for name in result.keys() if familiarity or name != "familiarity"]
+            columns = list(result.keys())
+            keep = [name for name in columns if familiarity or name != "familiarity"]
             found[table] = [tuple(row[name] for name in keep) for row in result.mappings()]
     return found

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -94,7 +95,7 @@ def test_what_was_measured_stays_where_it_was_measured(project: Project) -> None
     assert rows(project, [edit_id])[0].familiarity == 0.25
 
 
-def test_a_step_that_fails_half_way_leaves_nothing(project: Project, monkeypatch) -> None:
+def test_a_step_that_fails_half_way_leaves_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = add_edits(project, [EditDraft("Lyon", "France", "capital")]).added
     before = dump(project)
 
@@ -102,10 +103,8 @@ def test_a_step_that_fails_half_way_leaves_nothing(project: Project, monkeypatch
         raise RuntimeError("half way")
 
     monkeypatch.setattr("studio.store.edits.delete_edit_rows", fail)
-    try:
+    with pytest.raises(RuntimeError, match="half way"):
         delete_edits(project, ids)
-    except RuntimeError:
-        pass
     assert dump(project) == before
     assert undo_name(project) == "add 1 edit"
 
@@ -114,7 +113,7 @@ WORDS = st.sampled_from(["Paris", "paris", "Lyon", "Österreich", "x y", "{}", "
 
 
 class Undoing(RuleBasedStateMachine):
-    """Any operations at all: taking all back gives the first state, doing all again gives the last, and each between."""
+    """Any operations at all: taking all back gives the first state, doing all again the last, and each between."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,105 @@
+"""What a project keeps beside its edits: runs, comparisons, watched questions, settings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.editor import Answer, Routing
+from engine.edits import EditError
+from studio.store.changes import Changes
+from studio.store.comparisons import add_comparison, clear_comparisons, comparisons
+from studio.store.project import Project
+from studio.store.runs import RunState, add_run, delete_run, runs, update_run
+from studio.store.settings import get_setting, set_setting
+from studio.store.watched import set_watched, watched
+
+ANSWER = Answer("Who?", "he\x00", "she", Routing("Who?", 0.9, True, 0.5, 0.25, "edit-1", 0.75))
+
+
+def test_a_run_has_a_folder_of_its_own_and_a_row(project: Project) -> None:
+    made = add_run(
+        project, editor="MeG / α: 2", model="embedded", seed=7, snapshot="abc", edits=3, settings={"layer": None}
+    )
+    again = add_run(project, editor="…", model="embedded", seed=7, snapshot="abc", edits=3)
+    assert made.folder.parent == project.runs_folder
+    assert made.folder.is_dir()
+    assert made.folder.name.endswith("-meg-2")
+    assert again.folder != made.folder
+    assert datetime.now(UTC) - made.created < timedelta(minutes=1)
+    changes = update_run(project, made.id, state=RunState.FINISHED, figures={"score": 98.5}, message="well\x00")
+    assert changes == Changes(runs=(made.id,))
+    newest, first = runs(project)
+    assert newest.id == again.id
+    assert (first.state, first.figures, first.message) == (RunState.FINISHED, {"score": 98.5}, "well\ufffd")
+    assert (first.seed, first.snapshot, first.edits, first.settings) == (7, "abc", 3, {"layer": None})
+
+
+def test_two_runs_of_one_second_do_not_share_a_folder(project: Project) -> None:
+    folders = {add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0).folder for _ in range(4)}
+    assert len(folders) == 4
+
+
+def test_a_deleted_run_takes_its_folder_and_leaves_the_history(project: Project) -> None:
+    run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
+    (run.folder / "pack").mkdir()
+    (run.folder / "pack" / "manifest.json").write_text("{}")
+    add_comparison(project, ANSWER, run=run.id, model="m")
+    delete_run(project, run.id)
+    assert not run.folder.exists()
+    assert runs(project) == []
+    assert comparisons(project)[0].run is None
+    assert not delete_run(project, run.id)
+    assert not update_run(project, run.id, state=RunState.FAILED)
+
+
+def test_a_run_that_fails_to_be_noted_cannot_be_of_a_state_that_is_none(project: Project) -> None:
+    run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
+    with pytest.raises(ValueError, match="sleeping"):
+        update_run(project, run.id, state="sleeping")  # type: ignore[typeddict-item]
+    assert runs(project)[0].state is RunState.RUNNING
+
+
+def test_the_history_comes_newest_first(project: Project) -> None:
+    for number in range(3):
+        assert add_comparison(project, Answer(f"{number}", "a", "b", ANSWER.routing)).comparisons
+    add_comparison(project, ANSWER, model="m")
+    newest, *rest = comparisons(project)
+    assert (newest.query, newest.original, newest.edited) == ("Who?", "he\ufffd", "she")
+    assert (newest.familiarity, newest.routed, newest.threshold, newest.entropy) == (0.9, True, 0.5, 0.25)
+    assert (newest.nearest_edit, newest.similarity, newest.model, newest.run) == ("edit-1", 0.75, "m", None)
+    assert [row.query for row in rest] == ["2", "1", "0"]
+    assert len(comparisons(project, limit=2)) == 2
+    clear_comparisons(project)
+    assert comparisons(project) == []
+
+
+def test_watched_questions_keep_their_order(project: Project) -> None:
+    assert watched(project) == ()
+    assert set_watched(project, ["b", " a ", "", "b", "ü?"]).watched
+    assert watched(project) == ("b", "a", "ü?")
+    assert not set_watched(project, ["b", "a", "ü?"])
+    with pytest.raises(EditError):
+        set_watched(project, ["\ud800"])
+    assert watched(project) == ("b", "a", "ü?")
+    set_watched(project, [])
+    assert watched(project) == ()
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "ü\ud800", True, [1, {"a": None}], {"layer": 3}])
+def test_settings_hold_what_json_can(project: Project, value: object) -> None:
+    assert get_setting(project, "x", "none") == "none"
+    assert set_setting(project, "x", value).settings == ("x",)
+    assert get_setting(project, "x") == value
+    assert not set_setting(project, "x", value)
+    assert set_setting(project, "x", None)
+    assert get_setting(project, "x") is None
+    assert not set_setting(project, "x", None)
+
+
+def test_settings_refuse_what_json_cannot_and_what_is_the_stores(project: Project) -> None:
+    with pytest.raises(ValueError, match=r"JSON compliant"):
+        set_setting(project, "x", float("nan"))
+    with pytest.raises(ValueError, match="the store's own"):
+        set_setting(project, "_name", "x")
