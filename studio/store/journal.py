@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import accumulate
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.edits import Relation
@@ -17,6 +18,9 @@ from studio.store.schema import UndoRowRecord, UndoStepRecord
 
 STEPS = 100
 """How many steps are kept."""
+
+ROWS = 500_000
+"""How many rows the steps remember together; beyond it the oldest go, so that the file stays of a sensible size."""
 
 EDIT = "edit"
 RELATION = "relation"
@@ -64,15 +68,29 @@ class Step:
             insert(UndoRowRecord.__table__).prefix_with("OR IGNORE"),  # type: ignore[arg-type]
             [{"step_id": self._id, "kind": kind, "row": row, "payload": payload} for row, payload in payloads.items()],
         )
+        self.session.execute(
+            update(UndoStepRecord)
+            .where(UndoStepRecord.id == self._id)
+            .values(size=UndoStepRecord.size + len(payloads)),
+            execution_options={"synchronize_session": False},
+        )
 
     def _begin(self) -> int:
         # What was taken back cannot be done again once something else is done.
         self.session.execute(delete(UndoStepRecord).where(UndoStepRecord.undone))
-        record = UndoStepRecord(name=self.name, undone=False)
+        sizes = self.session.execute(
+            select(UndoStepRecord.id, UndoStepRecord.size).order_by(UndoStepRecord.id.desc())
+        ).all()
+        remembered = list(accumulate(size for _, size in sizes))
+        kept = [
+            each.id
+            for place, each in enumerate(sizes)
+            if place == 0 or (place < STEPS - 1 and remembered[place] <= ROWS)
+        ]
+        self.session.execute(delete(UndoStepRecord).where(UndoStepRecord.id.not_in(kept)))
+        record = UndoStepRecord(name=self.name, undone=False, size=0)
         self.session.add(record)
         self.session.flush()
-        kept = select(UndoStepRecord.id).order_by(UndoStepRecord.id.desc()).limit(STEPS)
-        self.session.execute(delete(UndoStepRecord).where(UndoStepRecord.id.not_in(kept)))
         return record.id
 
 

@@ -7,14 +7,14 @@ texts of an edit stand beside it in `edit_texts`. The columns at the end of `edi
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
     """What every table has in common."""
 
-    type_annotation_map = {str: Text}  # noqa: RUF012  # read by SQLAlchemy as it is
+    type_annotation_map = {str: Text, float: Double}  # noqa: RUF012  # read by SQLAlchemy as it is
 
 
 class EditRecord(Base):
@@ -80,6 +80,7 @@ class UndoStepRecord(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     undone: Mapped[bool]
+    size: Mapped[int]  # how many rows it remembers
 
 
 class UndoRowRecord(Base):

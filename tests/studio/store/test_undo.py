@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
+from studio.store import journal
 from studio.store.edits import (
     EditDraft,
     OnClash,
@@ -66,6 +67,15 @@ def test_only_so_many_steps_are_kept(project: Project) -> None:
         taken_back += 1
     assert taken_back == STEPS
     assert rows(project, [edit_id])[0].new_object == "5"
+
+
+def test_huge_steps_push_the_oldest_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "ROWS", 10)
+    for number in range(4):
+        add_edits(project, [EditDraft(f"{number}", prompt=f"p{number} {each}") for each in range(4)])
+    assert sum(1 for _ in iter(lambda: bool(undo(project)), False)) == 3  # two that fit, and the last
+    add_edits(project, [EditDraft("huge", prompt=f"{each}") for each in range(30)])
+    assert undo(project)  # the last one can always be taken back
 
 
 def test_steps_outlive_the_window(project: Project) -> None:

@@ -100,11 +100,12 @@ INSERT INTO "undo_rows" VALUES(3,'edit','3','{"key": "fixed-3", "subject": "Ital
 CREATE TABLE undo_steps (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	name TEXT NOT NULL, 
-	undone BOOLEAN NOT NULL
+	undone BOOLEAN NOT NULL, 
+	size INTEGER NOT NULL
 );
-INSERT INTO "undo_steps" VALUES(1,'add 3 edits',0);
-INSERT INTO "undo_steps" VALUES(2,'fill in 1 original answer',0);
-INSERT INTO "undo_steps" VALUES(3,'delete 1 edit',0);
+INSERT INTO "undo_steps" VALUES(1,'add 3 edits',0,4);
+INSERT INTO "undo_steps" VALUES(2,'fill in 1 original answer',0,1);
+INSERT INTO "undo_steps" VALUES(3,'delete 1 edit',0,1);
 CREATE TABLE watched (
 	position INTEGER NOT NULL, 
 	question TEXT NOT NULL, 
