@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from studio.theme import Scheme
 
@@ -37,9 +37,9 @@ def menu(bar: QMenuBar, title: str, parts: Iterable[QAction | QMenu | None]) -> 
     return made
 
 
-def scheme_menu(current: Scheme, choose: Callable[[Scheme], object]) -> QMenu:
+def scheme_menu(parent: QWidget, current: Scheme, choose: Callable[[Scheme], object]) -> QMenu:
     """System, light or dark."""
-    made = QMenu("Theme")
+    made = QMenu("Theme", parent)
     group = QActionGroup(made)
     for scheme, words in ((Scheme.SYSTEM, "As the system"), (Scheme.LIGHT, "Light"), (Scheme.DARK, "Dark")):
         entry = action(made, words, partial(choose, scheme), checkable=True)

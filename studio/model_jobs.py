@@ -107,8 +107,10 @@ class Chances:
 class _Attached:
     """An edited model, and which edits of its pack are switched off in it."""
 
-    def __init__(self, edited: EditedModel, keys: Collection[str]) -> None:
+    def __init__(self, edited: EditedModel, keys: Collection[str], source: ModelSource, folder: Path) -> None:
         self.edited = edited
+        self.source = source
+        self.folder = folder
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
 
@@ -155,14 +157,10 @@ def look_around() -> Machine:
 
 def language_model(shelf: Shelf, source: ModelSource) -> LanguageModel:
     """The language model, loaded where it is not on the shelf yet."""
-    if shelf.find(_MODEL) is None:
-        return shelf.get(_MODEL, source, lambda: load_model(source))
-
-    def exchange() -> LanguageModel:
+    attached = _attached(shelf)
+    if attached is not None and attached.source != source:
         release(shelf)
-        return load_model(source)
-
-    return shelf.get(_MODEL, source, exchange)
+    return shelf.get(_MODEL, source, lambda: load_model(source))
 
 
 def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
@@ -173,9 +171,12 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
         release(shelf)
         return None
 
-    def attach() -> _Attached:
+    before = _attached(shelf)
+    if before is not None and before.folder != folder:
         release(shelf)
-        return _Attached(open_pack(folder).attach(model), _keys(folder))
+
+    def attach() -> _Attached:
+        return _Attached(open_pack(folder).attach(model), _keys(folder), engagement.source, folder)
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
@@ -184,10 +185,15 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
 
 def release(shelf: Shelf) -> None:
     """Detach the editor, so that the language model is the original one."""
-    attached = shelf.find(_EDITED)
-    if isinstance(attached, _Attached):
+    attached = _attached(shelf)
+    if attached is not None:
         attached.edited.detach()
         shelf.drop(_EDITED)
+
+
+def _attached(shelf: Shelf) -> _Attached | None:
+    found = shelf.find(_EDITED)
+    return found if isinstance(found, _Attached) else None
 
 
 def _keys(pack: Path) -> list[str]:
@@ -271,7 +277,11 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
     pack = make_editor(order).fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
     pack.save(order.pack)
     keys = [edit.id for edit in edits.edits]
-    attached = shelf.get(_EDITED, (order.source, order.pack), lambda: _Attached(pack.attach(model), keys), on=_MODEL)
+
+    def attach() -> _Attached:
+        return _Attached(pack.attach(model), keys, order.source, order.pack)
+
+    attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
     try:
         return _measured(attached.edited, edits.enabled(), board, cancel)
     except Cancelled:

@@ -72,6 +72,10 @@ QCheckBox::indicator, QAbstractItemView::indicator {{
 QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {{
     background: {c.accent}; border-color: {c.accent}; image: url({tick});
 }}
+QRadioButton::indicator {{
+    width: 12px; height: 12px; border: 2px solid {c.muted}; border-radius: 8px; background: {c.control};
+}}
+QRadioButton::indicator:checked {{ border: 5px solid {c.accent}; width: 6px; height: 6px; background: {c.on_accent}; }}
 QCheckBox::indicator:disabled {{ border-color: {c.border}; background: {c.window}; }}
 
 QTableView, QTreeView, QListView {{

@@ -138,7 +138,7 @@ class MainWindow(QMainWindow):
             action(self, f"{word} page", partial(self.show_page, name), f"Ctrl+{place}")
             for place, (name, word) in enumerate(PAGES, start=1)
         ]
-        self._schemes = scheme_menu(self.appearance.scheme, self.choose_scheme)
+        self._schemes = scheme_menu(self, self.appearance.scheme, self.choose_scheme)
         view += [
             None,
             self._schemes,

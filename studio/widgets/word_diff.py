@@ -10,7 +10,7 @@ from enum import Enum
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QSizePolicy, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 
 from studio.theme import tokens
 
@@ -53,6 +53,7 @@ class MarkedText(QTextEdit):
     def __init__(self, name: str, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pieces: tuple[Piece, ...] = ()
+        self._scale = 1.0
         self.setReadOnly(True)
         self.setTabChangesFocus(True)
         self.setAccessibleName(name)
@@ -65,16 +66,28 @@ class MarkedText(QTextEdit):
         self._pieces = tuple(pieces)
         self._write()
 
+    def set_scale(self, scale: float) -> None:
+        """Write at `scale` times the application's font size."""
+        self._scale = scale
+        self._size()
+
+    def _size(self) -> None:
+        font = QFont(QApplication.font())
+        font.setPointSizeF(font.pointSizeF() * self._scale)
+        self.setFont(font)
+
     def minimumSizeHint(self) -> QSize:
-        """Three lines."""
-        return QSize(160, self.fontMetrics().height() * 3 + 24)
+        """Two lines."""
+        return QSize(160, self.fontMetrics().height() * 2 + 24)
 
     def sizeHint(self) -> QSize:
-        """Three lines."""
+        """Two lines."""
         return self.minimumSizeHint()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Write anew after a change of scheme."""
+        """Write anew after a change of scheme, larger or smaller after a change of zoom."""
+        if event.type() == QEvent.Type.ApplicationFontChange:
+            self._size()
         if event.type() == QEvent.Type.PaletteChange:
             self._write()
         super().changeEvent(event)

@@ -24,6 +24,7 @@ class Answers(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * SPACE)
         for card, text in ((original, self.original), (edited, self.edited)):
+            text.set_scale(1.3)
             card.body.addWidget(text, 1)
             row.addWidget(card, 1)
 

@@ -148,7 +148,7 @@ class ComparePage(QWidget):
         pack = f"pack of {moment(run.created)}, {count(run.edits, 'edit')}" if run else "no pack in use"
         self._engaged.set_whole(f"{model} · {pack}")
         self._clear()
-        self._follow_soon.start()
+        self._follow()
 
     def _clear(self) -> None:
         self.answers.clear()

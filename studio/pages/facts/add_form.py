@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QRadioButton, QStackedWidget, QWidget
 
 from engine.edits import SLOT, EditError, Relation, check_text, fill
@@ -147,9 +148,11 @@ class AddForm(Card):
     def _list_phrasings(self) -> None:
         relation = self._relations.get(self.relation.currentData())
         self._menu.clear()
+        one_of = QActionGroup(self._menu)
         for template in relation.phrasings if relation else ():
             action = self._menu.addAction(template.replace("&", "&&").replace(SLOT, "…", 1))
             action.setCheckable(True)
+            one_of.addAction(action)
             action.setChecked(template == self._template)
             action.triggered.connect(lambda _=False, chosen=template: self._choose(chosen))
         self._menu.addSeparator()
@@ -158,7 +161,6 @@ class AddForm(Card):
 
     def _choose(self, template: str) -> None:
         self._template = template
-        self._list_phrasings()
         self._preview()
 
     def _preview(self) -> None:

@@ -87,7 +87,7 @@ class Inspector(Card):
         self.title = Label("", scale=1.1, bold=True, wrap=True)
         self.prompt = Lines("Prompt", 3)
         self.paraphrases = Lines("Paraphrases, one a line", 4)
-        self.aliases = Lines("Aliases of the new object, one a line", 2)
+        self.aliases = Lines("Aliases of the subject, one a line", 2)
         inner = QWidget()
         inner.setProperty("scrolled", True)
         column = QVBoxLayout(inner)
@@ -103,7 +103,7 @@ class Inspector(Card):
             )
         )
         column.addLayout(
-            named("Aliases, one a line", self.aliases, help="Other spellings of the new object that count as right.")
+            named("Aliases, one a line", self.aliases, help="Other names of the subject: a question that uses one counts as naming it.")
         )
         for kind, name, meaning in _PROBES:
             lines = Lines(f"{name}, one a line", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from studio.widgets.buttons import icon_button
 from studio.widgets.card import Card
 from studio.widgets.files import choose_target
 
+BETWEEN = 0.25
+"""Seconds between two drawings."""
+DRAWN = 400
+"""Points of a curve that are drawn; all of them are in the table."""
+
 
 class Curves(Card):
     """Two plots beside each other over the same seconds."""
@@ -27,6 +33,8 @@ class Curves(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Curves", parent)
         self._history: Sequence[tuple[float, Progress]] = ()
+        self._room = 0.0  # seconds that the time axes have room for
+        self._drawn = 0.0
         self._stages: dict[str, pg.PlotDataItem] = {}
         self.log = QCheckBox("Logarithmic loss")
         self.log.setAccessibleName("Logarithmic loss axis")
@@ -46,6 +54,7 @@ class Curves(Card):
         row.addWidget(self.answered, 1)
         self.body.addLayout(row, 1)
         self.log.toggled.connect(lambda on: self.loss.setLogMode(y=on))
+        self._make_room(1.0)
         self._dress()
 
     def clear(self) -> None:
@@ -55,10 +64,19 @@ class Curves(Card):
         self._stages.clear()
         self._answered_line.setData([], [])
         self._history = ()
+        self._room = self._drawn = 0.0
+        self._make_room(1.0)
 
-    def show_history(self, history: Sequence[tuple[float, Progress]]) -> None:
-        """Draw the points that have a loss, a curve for each stage, and those that have a share."""
+    def show_history(self, history: Sequence[tuple[float, Progress]], *, final: bool = False) -> None:
+        """Draw the points that have a loss, a curve for each stage, and those that have a share.
+
+        Drawing is the dearest thing that the page does: between two of `final` it is done four times a second.
+        """
         self._history = history
+        now = time.monotonic()
+        if not final and now - self._drawn < BETWEEN:
+            return
+        self._drawn = now
         losses: dict[str, tuple[list[float], list[float]]] = {}
         times: list[float] = []
         shares: list[float] = []
@@ -74,8 +92,17 @@ class Curves(Card):
             if stage not in self._stages:
                 self._stages[stage] = self.loss.plot([], [], name=stage)
                 self._dress()
-            self._stages[stage].setData(xs, ys)
-        self._answered_line.setData(times, shares)
+            self._stages[stage].setData(*_thinned(xs, ys))
+        self._answered_line.setData(*_thinned(times, shares))
+        if history:
+            self._make_room(history[-1][0])
+
+    def _make_room(self, seconds: float) -> None:
+        """Widen the time axes in leaps: an axis that moves with every point is drawn anew with every point."""
+        if seconds > self._room:
+            self._room = max(seconds * 1.4, 10.0)
+            for plot in (self.loss, self.answered):
+                plot.setXRange(0, self._room, padding=0)
 
     def table(self) -> str:
         """The curves as CSV: stage, seconds since the start, step, loss, share of edits answered."""
@@ -139,15 +166,22 @@ class Curves(Card):
             legend.setLabelTextColor(colours.text)
 
 
+def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
+    """At most DRAWN points, the last one among them."""
+    step = max(1, -(-len(xs) // DRAWN))
+    return xs[::-step][::-1], ys[::-step][::-1]
+
+
 def _plot(name: str, left: str) -> pg.PlotWidget:
-    made = pg.PlotWidget()
+    made = pg.PlotWidget(enableMenu=False)
     made.setAccessibleName(f"Curve: {name}")
-    made.setMenuEnabled(False)
+    # A menu that is never shown, but would be a window of its own.
+    hidden = made.getPlotItem().ctrlMenu
+    hidden.setParent(made, hidden.windowFlags())
     made.hideButtons()
     made.setLabel("left", left)
     made.setLabel("bottom", "seconds since the start")
-    made.showGrid(x=True, y=True, alpha=0.12)
     made.setMinimumHeight(18 * SPACE)
-    made.setClipToView(True)
-    made.setDownsampling(auto=True, mode="peak")
+    made.setMouseEnabled(x=False, y=False)
+    made.enableAutoRange(x=False, y=name == "Loss")
     return made

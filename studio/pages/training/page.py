@@ -9,9 +9,10 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.runs import Progress, ProgressBoard
+from studio import model_jobs
 from studio.errors import UserMessage
 from studio.messages import Kind
-from studio.model_jobs import LOADING, Machine, look_around
+from studio.model_jobs import LOADING, Machine
 from studio.pages.training.curves import Curves
 from studio.pages.training.figures_card import FiguresCard
 from studio.pages.training.settings_form import SettingsForm
@@ -179,7 +180,7 @@ class TrainingPage(QWidget):
         if not self._looked_around:
             self._looked_around = True
             self._workspace.models.run(
-                lambda _shelf: look_around(),
+                lambda _shelf: model_jobs.look_around(),
                 on_success=self._machine_known,
                 on_error=self._machine_unknown,
                 owner=self,
@@ -266,7 +267,7 @@ class TrainingPage(QWidget):
         history = board.history()
         elapsed = time.monotonic() - self._started
         self.stages.show_history(history, elapsed, running)
-        self.curves.show_history(history)
+        self.curves.show_history(history, final=not running)
         now = board.latest().answers
         if now:
             self.watched.show_answers(_first_answers(history), now)

@@ -45,6 +45,8 @@ class SettingsForm(Card):
         self.layer.setValue(_AUTOMATIC)
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
+        for number in (self.layer, self.seed):
+            number.lineEdit().setTextMargins(SPACE, 0, 0, 0)
         self._told = hint("")
         self._told.hide()
         for field in (self.model, self.device, self.editor, self.encoder, self.layer, self.seed):

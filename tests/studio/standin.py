@@ -1,0 +1,187 @@
+"""A stand-in for model, editor and pack: quick, deterministic, and as strict about its protocol as the real ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.edits import EditSet
+from engine.formats import jsonl
+from engine.runs import Cancel, ProgressBoard
+from studio.model_jobs import Machine, ModelSource, TrainingOrder
+
+STAGES = ("Collect", "Learn")
+
+
+@dataclass
+class World:
+    """What the stand-ins do, and what was done to them."""
+
+    steps: int = 20
+    pause: float = 0.0  # seconds a step
+    fail_with: BaseException | None = None
+    burn: Callable[[], object] | None = None  # what keeps the processor busy at each step
+    loads: list[ModelSource] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    attached: int = 0
+    detached: int = 0
+    resumed_from: int | None = None
+    slow_answers: float = 0.0
+    go_on: threading.Event = field(default_factory=threading.Event)  # set: nothing waits
+
+    def __post_init__(self) -> None:
+        self.go_on.set()
+
+
+class Model:
+    """Answers every prompt with a word about it."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+
+    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
+        for prompt in prompts:
+            if cancel is not None:
+                cancel.check()
+            self.world.go_on.wait(10)
+            time.sleep(self.world.slow_answers)
+            self.world.asked.append(prompt)
+        return [original(prompt) for prompt in prompts]
+
+    def next_tokens(self, prompt: str, k: int = 8) -> tuple[object, ...]:
+        return chances(original(prompt))
+
+
+def original(prompt: str) -> str:
+    """What the stand-in model believes."""
+    return f"old {prompt.split()[-1]}"
+
+
+def chances(text: str) -> tuple[object, ...]:
+    from engine.language_model import TokenChance
+
+    return (TokenChance(f" {text.split()[0]}", 0.7), TokenChance(" other", 0.2), TokenChance("\n", 0.1))
+
+
+class Edited:
+    """Knows the edits by prompt and by paraphrase."""
+
+    def __init__(self, world: World, model: Model, edits: EditSet) -> None:
+        self.world, self.model = world, model
+        self.by_prompt = {text: edit for edit in edits.enabled() for text in (edit.prompt, *edit.paraphrases)}
+        self.off: set[str] = set()
+        world.attached += 1
+
+    def route(self, queries: Sequence[str]) -> list[object]:
+        from engine.editor import Routing
+
+        self.world.go_on.wait(10)
+        routings = []
+        for query in queries:
+            edit = self.by_prompt.get(query)
+            nearest = edit or next(iter(self.by_prompt.values()))
+            familiarity = 0.9 if edit else min(len(query), 40) / 100
+            routed = edit is not None and edit.id not in self.off
+            routings.append(Routing(query, familiarity, routed, 0.5, 1 - familiarity, nearest.id, familiarity))
+        return routings
+
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> list[object]:
+        from engine.editor import Answer
+
+        originals = self.model.answer(queries, cancel=cancel)
+        return [
+            Answer(query, text, self.by_prompt[query].new_object if routing.routed else text, routing)
+            for query, text, routing in zip(queries, originals, self.route(queries), strict=True)
+        ]
+
+    def next_tokens(self, query: str, k: int = 8) -> object:
+        from engine.editor import NextTokens
+
+        edit = self.by_prompt.get(query)
+        return NextTokens(chances(original(query)), chances(edit.new_object if edit else original(query)))
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        self.off.update(edit_ids)
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        self.off.difference_update(edit_ids)
+
+    def detach(self) -> None:
+        self.world.detached += 1
+
+
+class StandInPack:
+    """Edits in a folder."""
+
+    def __init__(self, world: World, edits: EditSet) -> None:
+        self.world, self.edits = world, edits
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        jsonl.write(self.edits, folder / "edits.jsonl")
+
+    def attach(self, model: Model) -> Edited:
+        return Edited(self.world, model, self.edits)
+
+
+class StandInEditor:
+    """Two stages of steps, a checkpoint after each step, watched questions answered as they flip."""
+
+    def __init__(self, world: World, order: TrainingOrder) -> None:
+        self.world, self.order = world, order
+
+    def stages(self) -> tuple[str, ...]:
+        return STAGES
+
+    def requirements(self) -> tuple[str, ...]:
+        return ()
+
+    def fit(
+        self,
+        model: Model,
+        edits: EditSet,
+        *,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int = 0,
+        run: Path | None = None,
+    ) -> StandInPack:
+        assert run is not None
+        world, kept = self.world, run / "checkpoint.json"
+        first = json.loads(kept.read_text()) if kept.exists() else 0
+        world.resumed_from = first
+        known = {edit.prompt: edit.new_object for edit in edits.enabled()}
+        for step in range(first, world.steps):
+            cancel.check()
+            world.go_on.wait(10)
+            if world.burn is not None:
+                world.burn()
+            time.sleep(world.pause)
+            share = (step + 1) / world.steps
+            stage = STAGES[0] if share <= 0.5 else STAGES[1]
+            answers = {
+                question: known.get(question, original(question)) if share > 0.5 else original(question)
+                for question in self.order.watched
+            }
+            progress.report(stage, step + 1, world.steps, loss=1 / (step + 1), answered=share, answers=answers)
+            kept.write_text(json.dumps(step + 1))
+            if world.fail_with is not None and share > 0.5:
+                raise world.fail_with
+        return StandInPack(world, edits)
+
+
+def machine() -> Machine:
+    from engine.language_model import ModelChoice
+
+    return Machine(
+        (
+            ModelChoice("embedded", "Embedded model", Path("model"), complete=True),
+            ModelChoice("big/half", "big/half (incomplete)", Path("half"), complete=False),
+        ),
+        ("cpu",),
+        ("Load the model", *STAGES, "Measure"),
+    )

@@ -1,0 +1,290 @@
+"""The window as a whole: names for every control, keys without clashes, looks, closing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QMenuBar,
+    QMessageBox,
+    QPlainTextEdit,
+    QTabWidget,
+    QTextEdit,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from studio.dialogs.about import AboutDialog
+from studio.dialogs.shortcuts import ShortcutsDialog
+from studio.messages import Kind
+from studio.pages.compare.batch_dialog import BatchDialog
+from studio.pages.facts.relations_dialog import RelationsDialog
+from studio.store import listing
+from studio.store.runs import RunState, runs
+from studio.theme import Scheme
+from studio.window import PAGES, MainWindow
+from tests.studio.standin import World
+
+Settle = Callable[[MainWindow], None]
+Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
+CONTROLS = (
+    QAbstractButton,
+    QLineEdit,
+    QComboBox,
+    QAbstractSpinBox,
+    QPlainTextEdit,
+    QTextEdit,
+    QAbstractItemView,
+    QTabWidget,
+)
+
+
+def build_everything(window: MainWindow) -> None:
+    for name, _ in PAGES:
+        window.page(name)
+
+
+def is_part_of_qt(widget: QWidget) -> bool:
+    """Pieces of Qt's own compound widgets: their owner carries the name."""
+    parent = widget.parentWidget()
+    while parent is not None:
+        if isinstance(parent, QAbstractSpinBox | QComboBox | QLineEdit | QMenu | QMenuBar):
+            return True
+        if isinstance(parent, QAbstractItemView) and isinstance(widget, QAbstractButton | QAbstractItemView):
+            return True
+        parent = parent.parentWidget()
+    return type(widget).__name__ in ("QHeaderView", "QTableCornerButton", "QTabBar")
+
+
+def nameless(root: QWidget) -> list[str]:
+    buddies = {id(label.buddy()) for label in root.findChildren(QLabel) if label.buddy() is not None and label.text()}
+    return [
+        f"{type(widget).__name__} in {type(widget.parentWidget()).__name__}"
+        for kind in CONTROLS
+        for widget in root.findChildren(kind)
+        if not widget.accessibleName() and id(widget) not in buddies and not is_part_of_qt(widget)
+    ]
+
+
+def test_every_control_has_a_name(window: MainWindow, settle: Settle) -> None:
+    build_everything(window)
+    settle(window)
+    assert nameless(window) == []
+
+
+def test_every_control_of_a_dialog_has_a_name(window: MainWindow, settle: Settle, tmp_path: Path) -> None:
+    file = tmp_path / "facts.csv"
+    file.write_text("subject,relation,new object\nPeru,capital,Cusco\n", "utf-8")
+    dialogs: list[QDialog] = [
+        window.facts.import_from(file),
+        RelationsDialog(window.workspace, window),
+        BatchDialog(window),
+        AboutDialog("text", window),
+        ShortcutsDialog(window.findChildren(QAction), window),
+    ]
+    settle(window)
+    for dialog in dialogs:
+        assert nameless(dialog) == [], type(dialog).__name__
+        dialog.reject()
+
+
+def test_no_two_deeds_share_their_keys(window: MainWindow) -> None:
+    build_everything(window)
+    seen: dict[str, str] = {}
+    for action in window.findChildren(QAction):
+        for keys in action.shortcuts():
+            text = keys.toString()
+            assert seen.setdefault(text, action.text()) == action.text(), text
+    for shortcut in window.findChildren(QShortcut):
+        assert shortcut.key().toString() not in seen
+    assert QKeySequence("Ctrl+Z").toString() in seen
+
+
+def test_labels_that_show_text_of_the_user_never_take_it_for_markup(window: MainWindow, settle: Settle) -> None:
+    build_everything(window)
+    rich = [
+        label.text()
+        for label in window.findChildren(QLabel)
+        if label.textFormat() != Qt.TextFormat.PlainText and label.text() and not is_part_of_qt(label)
+    ]
+    assert rich == []
+
+
+def test_tab_reaches_the_form_in_reading_order(window: MainWindow, qtbot: QtBot) -> None:
+    form = window.facts.form
+    form.subject.setFocus()
+    order = [form.subject]
+    for _ in range(3):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        order.append(QApplication.focusWidget())
+    assert order == [form.subject, form.relation, form.new_object, form.add]
+
+
+def test_pages_by_keys(window: MainWindow, qtbot: QtBot) -> None:
+    for place, (name, _) in enumerate(PAGES, start=1):
+        action = next(a for a in window.findChildren(QAction) if a.shortcut().toString() == f"Ctrl+{place}")
+        action.trigger()
+        assert window._stack.currentIndex() == [page for page, _ in PAGES].index(name)
+
+
+def test_theme_and_zoom_are_remembered(
+    window: MainWindow, make_window: Callable[[], MainWindow], qapp: QApplication
+) -> None:
+    size = qapp.font().pointSizeF()
+    window.choose_scheme(Scheme.DARK)
+    window._zoom(2)
+    assert qapp.palette().window().color().lightness() < 128
+    assert qapp.font().pointSizeF() > size
+    kept = make_window()._remembered.settings
+    assert (kept.theme, kept.zoom) == ("dark", window.appearance.zoom)
+    window._zoom(0)
+    assert qapp.font().pointSizeF() == size
+
+
+def test_place_and_page_are_remembered(window: MainWindow, make_window: Callable[[], MainWindow]) -> None:
+    window.resize(1100, 750)
+    window.show_page("compare")
+    window.close()
+    again = make_window()
+    assert again.height() == 750  # the width is cut to that of the test's small screen
+    assert again._stack.currentIndex() == 2
+
+
+def test_closing_during_training_asks_and_keeps_the_checkpoint(
+    window: MainWindow, qtbot: QtBot, settle: Settle, world: World, tmp_path: Path
+) -> None:
+    from studio.store.project import Project
+
+    world.pause = 0.05
+    window.show_page("training")
+    settle(window)
+    page = cast("Any", window.page("training"))
+    page.train.click()
+    qtbot.waitUntil(lambda: page._board is not None and page._board.latest().step > 2)
+    window.close()
+    assert window.isVisible()
+    box = next(child for child in window.children() if isinstance(child, QMessageBox))
+    keep, stop = (
+        next(button for button in box.buttons() if button.text() == text)
+        for text in ("Keep training", "Stop and close")
+    )
+    assert box.defaultButton() is keep
+    stop.click()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=10_000)
+    project = Project.open(tmp_path / "project")
+    try:
+        run = runs(project)[0]
+        assert run.state is RunState.CANCELLED
+        assert (run.folder / "checkpoint.json").exists()
+        assert len(listing.edit_set(project).edits) == 3
+    finally:
+        project.close()
+
+
+def test_another_project_waits_for_the_training(
+    window: MainWindow, qtbot: QtBot, settle: Settle, world: World, tmp_path: Path
+) -> None:
+    world.pause = 0.03
+    window.show_page("training")
+    settle(window)
+    cast("Any", window.page("training")).train.click()
+    qtbot.waitUntil(lambda: window.trainer.busy)
+    window.open_project(tmp_path / "elsewhere")
+    assert window.messages.current() is not None
+    assert window.workspace.project is not None
+
+
+def test_a_damaged_project_offers_its_backup(
+    window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: Path, settle: Settle
+) -> None:
+    window.close()
+    file = tmp_path / "project" / "project.sqlite"
+    data = bytearray(file.read_bytes())
+    data[4096 : 4096 + 4000] = os.urandom(4000)
+    file.write_bytes(data)
+    again = make_window()
+    again.projects.open(tmp_path / "project")
+    qtbot.waitUntil(lambda: again.messages.current() is not None)
+    message = again.messages.current()
+    assert message is not None
+    assert message.kind is Kind.ERROR
+    restore = next(deed for deed in message.deeds if "backup" in deed.label)
+    restore.act()
+    qtbot.waitUntil(lambda: again.workspace.counts.total == 3)
+
+
+def test_a_missing_project_leaves_the_window_usable(
+    make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = make_window()
+    window.projects.open(tmp_path / "nowhere")
+    qtbot.waitUntil(lambda: window.messages.current() is not None)
+    assert not window.facts.isEnabled()
+    window.projects.create(tmp_path / "new")
+    qtbot.waitUntil(window.facts.isEnabled)
+
+
+def test_two_windows_cannot_have_one_project(
+    window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    other = make_window()
+    other.projects.open(tmp_path / "project")
+    qtbot.waitUntil(lambda: other.messages.current() is not None)
+    assert other.workspace.project is None
+    assert window.workspace.project is not None
+
+
+def test_diagnostics_name_no_home_folder(window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from studio import diagnostics
+    from studio.settings import locations
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HF_TOKEN", "hf_secretsecretsecret")
+    text = diagnostics.report(locations(), window.workspace.project, {"Model": str(tmp_path / "models" / "mine")})
+    assert str(tmp_path) not in text
+    assert "hf_" not in text
+    assert "PySide6" in text
+
+
+def test_pages_fit_into_1280_by_800(window: MainWindow, settle: Settle) -> None:
+    build_everything(window)
+    window.resize(1280, 800)
+    settle(window)
+    for name, _ in PAGES:
+        window.show_page(name)
+        hint = window.page(name).minimumSizeHint()
+        assert hint.width() <= 1280 - 92, name
+        assert hint.height() <= 800 - 50, name
+
+
+def test_the_window_opens_without_torch() -> None:
+    """In a process of its own: from nothing to a painted window, torch not imported."""
+    code = (
+        "import sys, time; began = time.perf_counter()\n"
+        "from studio.start import make_application, make_window\n"
+        "app = make_application(); window = make_window(app); window.show(); app.processEvents()\n"
+        "took = time.perf_counter() - began\n"
+        "heavy = [name for name in ('torch', 'transformers', 'diffusers') if name in sys.modules]\n"
+        "window.close(); print(took); print(heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    took, heavy = done.stdout.splitlines()
+    assert heavy == "[]"
+    assert float(took) < 4.0, "two seconds on a quiet machine; this one may be busy"
