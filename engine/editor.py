@@ -50,8 +50,14 @@ class EditedModel(Protocol):
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query: no decoding, quick enough to follow typing."""
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> list[Answer]:
-        """Both models' answers to each query; the rows of one batch are routed one by one."""
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+        """Both models' answers to each query; the rows of one batch are routed one by one.
+
+        With `originals` False the original answers to routed queries are left empty, which saves decoding them.
+        """
+
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The `k` likeliest next tokens of the original and of the edited model."""

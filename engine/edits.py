@@ -80,8 +80,8 @@ class Edit:
     """One fact that the model shall answer from now on.
 
     `prompt` is the whole query, subject filled in, ending where the answer begins. `paraphrases` ask the same in
-    words that training never sees. `aliases` are other spellings of the new object. A free prompt has neither
-    subject nor relation.
+    words that training never sees. `aliases` are other names of the subject. A free prompt has neither subject nor
+    relation.
     """
 
     id: str

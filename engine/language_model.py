@@ -35,7 +35,7 @@ from transformers.activations import ACT2FN
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.pytorch_utils import Conv1D
 
-import assets
+from assets import catalogue
 from engine.device import choose_device, choose_dtype, free_memory
 from engine.runs import Cancel
 
@@ -159,7 +159,7 @@ class LanguageModel:
     def max_positions(self) -> int:
         """The longest input in tokens."""
         text_config = self.model.config.get_text_config()
-        return int(getattr(text_config, "max_position_embeddings", None) or getattr(text_config, "n_positions", 1024))
+        return int(getattr(text_config, "max_position_embeddings", 1024))
 
     def fingerprint(self) -> str:
         """A sha256 of the configuration and of a sample of every weight: names the model whatever its folder."""
@@ -260,6 +260,21 @@ class LanguageModel:
             if layer > 0:
                 watch.remove()
         return caught[0]
+
+    @torch.no_grad()
+    def states(self, prompts: Sequence[str]) -> Tensor:
+        """The last hidden state after each prompt, what the next token is read from: [prompts, d_model], float32."""
+        result = torch.empty(len(prompts), self.d_model, device=self.device)
+        caught: list[Tensor] = []
+        head = self.model.get_output_embeddings()
+        handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        try:
+            for rows in self.batches(prompts):
+                self.logits(self.encode([prompts[row] for row in rows]), keep=1)
+                result[rows] = caught.pop()[:, -1].float()
+        finally:
+            handle.remove()
+        return result
 
     def _note_return(self, _: nn.Module, __: object, output: object) -> None:
         self._layer_returns_tuple = isinstance(output, tuple)
@@ -495,10 +510,10 @@ def _activation(parent: nn.Module, model: PreTrainedModel) -> nn.Module:
         if isinstance(found, nn.Module):
             return found
     config = model.config.get_text_config()
-    name = getattr(config, "hidden_act", None) or getattr(config, "activation_function", "gelu")
-    activation = ACT2FN[name]
+    kind = str(getattr(config, "hidden_act", None) or getattr(config, "activation_function", "gelu"))
+    activation = ACT2FN[kind]
     if not isinstance(activation, nn.Module):
-        raise ModelError(f"The activation “{name}” of this model is not known: it cannot be edited.")
+        raise ModelError(f"The activation “{kind}” of this model is not known: it cannot be edited.")
     return activation
 
 
@@ -507,7 +522,7 @@ def _activation(parent: nn.Module, model: PreTrainedModel) -> nn.Module:
 
 def available() -> list[ModelChoice]:
     """The embedded model and every model of the Hugging Face cache, complete or not."""
-    choices = [ModelChoice(EMBEDDED, "Embedded model", assets.MODEL, complete=True)]
+    choices = [ModelChoice(EMBEDDED, "Embedded model", catalogue.MODEL, complete=True)]
     try:
         cache = scan_cache_dir()
     except CacheNotFound:
@@ -557,7 +572,7 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
 def find_model(name: str) -> Path:
     """The folder of the model called `name`; raises ModelError where there is none."""
     if name == EMBEDDED:
-        return assets.MODEL
+        return catalogue.MODEL
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():

@@ -63,15 +63,21 @@ class NeuronSlot:
         self._input: Tensor | None = None
         self._neurons: Neurons | None = None
         self._rows: Tensor | None = None
+        self._of = 0
         self._handles = (
             block.inlet.register_forward_pre_hook(self._see),
             block.outlet.register_forward_hook(self._add),
         )
 
-    def put(self, neurons: Neurons | None, rows: Tensor | None = None) -> None:
-        """Use `neurons` from now on: neuron i for batch row `rows[i]`, or for row i where `rows` is not given."""
+    def put(self, neurons: Neurons | None, rows: Tensor | None = None, of: int = 0) -> None:
+        """Use `neurons` from now on: neuron i for batch row `rows[i]`, or for row i where `rows` is not given.
+
+        `of` is the number of rows of the batch; where decoding holds several beams or samples a row, each of them
+        gets its row's neuron.
+        """
         self._neurons = neurons if neurons is not None and len(neurons) else None
         self._rows = rows
+        self._of = of
 
     def remove(self) -> None:
         """Take the slot out of the block for good."""
@@ -90,8 +96,12 @@ class NeuronSlot:
         self._input = None
         if self._rows is None:
             return output + self._contribution(neurons, hidden).to(output.dtype)
+        rows, times = self._rows, len(output) // self._of if self._of else 1
+        if times > 1:
+            rows = (rows[:, None] * times + torch.arange(times, device=rows.device)).flatten()
+            neurons = neurons.rows(torch.arange(len(neurons), device=rows.device).repeat_interleave(times))
         changed = output.clone()
-        changed[self._rows] += self._contribution(neurons, hidden[self._rows]).to(output.dtype)
+        changed[rows] += self._contribution(neurons, hidden[rows]).to(output.dtype)
         return changed
 
     def _contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 
@@ -103,3 +105,18 @@ class ProgressBoard:
         """The progress over time: (seconds since the start, value), oldest first."""
         with self._lock:
             return list(self._history)
+
+
+@contextmanager
+def seeded(seed: int, stage: str) -> Iterator[None]:
+    """Torch's random numbers fixed for one stage, whatever ran before it, and given back as they were after it."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(stage_seed(seed, stage))
+        yield
+
+
+def stage_seed(seed: int, stage: str) -> int:
+    """A seed for one stage of a run: stages resumed alone draw the same numbers as in one go."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{stage}".encode()).digest()[:7], "big")

@@ -135,10 +135,11 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
         if edit.paraphrases:
             record["rephrase"] = edit.paraphrases[0]
         # Further paraphrases under the one group whose answer is the new object.
-        again = [{"prompt": text, "ground_truth": [[edit.new_object, *edit.aliases]]} for text in edit.paraphrases[1:]]
+        again = [{"prompt": text, "ground_truth": [[edit.new_object]]} for text in edit.paraphrases[1:]]
         record["portability"] = {"Subject_Aliasing": again} if again else {}
         record["locality"] = {"Relation_Specificity": about} if about else {}
         out.add(record)
+        out.note("Aliases have no place", len(edit.aliases))
         out.note("Neighbour and far probes have no place", len(edit.probes) - len(probes))
     return out.write()
 

@@ -58,7 +58,8 @@ def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey
             intake.note("“src” names the subject more than once, which some loaders ask differently")
         if record.loc_ans is not None:
             intake.note("“loc_ans” is not kept: a probe's answer is what the original model answers")
-        spellings = record.answers if fold(new_object) in map(fold, record.answers) else []
+        if target == "answers" and len(record.answers) > 1:
+            intake.note("Other spellings in “answers” are not kept")
         return Draft(
             id=record.case_id,
             new_object=new_object,
@@ -66,7 +67,6 @@ def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey
             relation=record.relation_id,
             prompt=record.src,
             original_answer=record.pred or (next(iter(record.answers), "") if target == "alt" else ""),
-            aliases=tuple(text for text in spellings if fold(text) != fold(new_object)),
             paraphrases=tuple(record.rephrase),
             probes=tuple(Probe(ProbeKind.FAR, text.removeprefix(FAR_PREFIX)) for text in record.loc),
             columns={
@@ -75,7 +75,6 @@ def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey
                 "new object": target,
                 "prompt": "src",
                 "original answer": "pred",
-                "aliases": "answers",
                 "paraphrases": "rephrase",
                 "probes": "loc",
             },
@@ -107,7 +106,7 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
                 "pred": edit.original_answer,
                 "rephrase": edit.paraphrases[0] if edit.paraphrases else edit.prompt,
                 "alt": edit.new_object,
-                "answers": [edit.new_object, *edit.aliases],
+                "answers": [edit.new_object],
                 "loc": FAR_PREFIX + probe.prompt,
                 "loc_ans": answers.get(probe.prompt, ""),
                 "cond": f"{edit.original_answer} >> {edit.new_object} || {edit.prompt}",
@@ -115,6 +114,7 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
         )
         out.note("Edits without a paraphrase, so that “rephrase” repeats the prompt", not edit.paraphrases)
         out.note("Paraphrases after an edit's first have no place", len(edit.paraphrases[1:]))
+        out.note("Aliases have no place", len(edit.aliases))
         out.note("Probes after an edit's first have no place", len(edit.probes[1:]))
     return out.write()
 

@@ -82,7 +82,7 @@ def test_writes_what_it_can_hold(tmp_path: Path) -> None:
     answers = {"Kelm lies in": "Norland"}
     written = write_edits(EditSet("", (edit, off)), tmp_path / "f.json", "knowedit", probe_answers=answers)
     assert (written.rows, [rejection.row for rejection in written.left_out]) == (1, [2])
-    assert written.notes == ("Neighbour and far probes have no place: 1.",)
+    assert written.notes == ("Aliases have no place: 1.", "Neighbour and far probes have no place: 1.")
     (record,) = json.loads((tmp_path / "f.json").read_text("utf-8"))
     assert record["locality"]["Relation_Specificity"] == [{"prompt": "Kelm lies in", "ground_truth": ["Norland"]}]
     (back,) = read_edits(tmp_path / "f.json").edit_set.edits

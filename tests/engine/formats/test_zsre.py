@@ -31,9 +31,9 @@ def test_which_key_holds_the_new_object_must_be_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "new_object", "aliases"), [("alt", "Ada Orm", ()), ("answers", "Cy Moor", ("Cyrus Moor",))]
+    ("target", "new_object"), [("alt", "Ada Orm"), ("answers", "Cy Moor")]
 )
-def test_reads_a_record(target: str, new_object: str, aliases: tuple[str, ...]) -> None:
+def test_reads_a_record(target: str, new_object: str) -> None:
     imported = read_json([RECORD], zsre_target=target)
     assert imported.format == "zsre"
     (edit,) = imported.edit_set.edits
@@ -43,7 +43,6 @@ def test_reads_a_record(target: str, new_object: str, aliases: tuple[str, ...]) 
         new_object,
         "Kelm",
         original_answer="Bo Lund",
-        aliases=aliases,
         paraphrases=("Who is the ruler of Kelm?",),
         probes=(Probe(ProbeKind.FAR, "who wrote the tale of tarn"),),
     )
@@ -75,7 +74,7 @@ def test_a_subject_that_stands_twice_is_told() -> None:
 def test_all_loaders_read_the_same_new_object(tmp_path: Path) -> None:
     probes = (Probe(ProbeKind.NEIGHBOUR, "n"), Probe(ProbeKind.FAR, "f"))
     edit = Edit(
-        "7", "Who governs Kelm?", "Ada Orm", "Kelm", "r9", "Bo", aliases=("A. Orm",), paraphrases=("q",), probes=probes
+        "7", "Who governs Kelm?", "Ada Orm", "Kelm", "r9", "Bo", paraphrases=("q",), probes=probes
     )
     write_edits(EditSet("", (edit,)), tmp_path / "f.json", "zsre", probe_answers={"f": "nobody"})
     (record,) = json.loads((tmp_path / "f.json").read_text("utf-8"))
@@ -91,7 +90,6 @@ def test_all_loaders_read_the_same_new_object(tmp_path: Path) -> None:
             "Kelm",
             "r9",
             "Bo",
-            aliases=("A. Orm",),
             paraphrases=("q",),
             probes=(Probe(ProbeKind.FAR, "f"),),
         )

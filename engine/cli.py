@@ -1,0 +1,343 @@
+"""`meg`: the engine from the command line, for servers and scripts.
+
+Results go to standard output, progress and sentences to standard error. Exit codes: 0 done · 1 a fault of the program
+· 2 the command's words are off · 3 something that you can mend, said in one sentence · 130 stopped by Ctrl+C (the
+same `meg fit` goes on where it stopped).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from engine.edits import EditError, EditSet
+from engine.formats.registry import ReadOptions, read_edits
+from engine.formats.registry import convert as convert_file
+from engine.formats.source import FormatError
+from engine.packs import PackError, load_pack
+from engine.run_folder import RunError, RunFolder
+from engine.runs import Cancel, Cancelled, ProgressBoard
+
+if TYPE_CHECKING:
+    from engine.editor import Answer, EditedModel
+    from engine.evaluation.report import Report
+    from engine.meg.editor import MegPack, MegSettings
+
+MENDABLE = 3
+INTERRUPTED = 130
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
+)
+
+ModelOption = Annotated[str, typer.Option("--model", help="“embedded”, a folder, or a cached Hugging Face name.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def main() -> None:
+    """Run `meg`; what the user can mend is one sentence and exit code 3."""
+    try:
+        app()
+    except Cancelled:
+        _say("Stopped.")
+        sys.exit(INTERRUPTED)
+    except _mendable() as error:
+        _say(str(error))
+        sys.exit(MENDABLE)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """The errors whose message is a sentence for the user; torch is loaded only once something went wrong."""
+    from engine.checkpoints import CheckpointError
+
+    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError)
+    if "torch" not in sys.modules:
+        return plain
+    from engine.device import DeviceError
+    from engine.language_model import ModelError, QueryError
+    from engine.meg.encoder import EncoderError
+
+    return (*plain, DeviceError, ModelError, QueryError, EncoderError)
+
+
+@app.command()
+def fit(
+    edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
+    model: ModelOption = "embedded",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
+    layer: Annotated[int | None, typer.Option(help="The FFN block to edit (default: the one in the middle).")] = None,
+    encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
+    gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+) -> None:
+    """Train MeG on an edit set and write a pack. A run that was stopped goes on where it stopped."""
+    edit_set = _read(edits)
+    from engine.language_model import load
+    from engine.meg.editor import MegEditor, MegSettings
+
+    settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
+    language_model = load(model, device=device, dtype=dtype)
+    _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
+    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
+    editor = MegEditor(settings)
+    with _progress(editor.stages()) as board, _stop_at_interrupt() as cancel, run.training():
+        pack = editor.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder)
+        pack.save(out)
+    shutil.rmtree(run.folder.parent)
+    print(json.dumps({"pack": str(out), **pack.figures}, ensure_ascii=False))
+
+
+@app.command()
+def ask(
+    pack: Annotated[Path, typer.Argument(help="A pack that `meg fit` or the studio wrote.")],
+    queries: Annotated[list[str], typer.Argument(help="The questions.")],
+    model: Annotated[str | None, typer.Option("--model", help="Another place of the model it was trained on.")] = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the original and the edited model."""
+    edited, _ = _attached(pack, model, device, dtype)
+    for answer in edited.answer(queries):
+        if as_json:
+            print(json.dumps(_as_json(answer), ensure_ascii=False))
+        else:
+            routing = answer.routing
+            decision = f"about edit {routing.nearest_edit}" if routing.routed else "about no edit"
+            print(f"{answer.query}\n  original: {answer.original}\n  edited:   {answer.edited}")
+            print(f"  familiarity {routing.familiarity:.3f}, {decision}")
+
+
+@app.command()
+def evaluate(
+    pack: Annotated[Path, typer.Argument(help="A pack.")],
+    edits: Annotated[Path | None, typer.Argument(help="Edits to measure on (default: the pack's own).")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Another place of the model it was trained on.")] = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    as_json: JsonOption = False,
+    wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
+) -> None:
+    """Measure Reliability, Generality, Locality and Score of a pack."""
+    edited, stored = _attached(pack, model, device, dtype)
+    from engine.evaluation.report import evaluate as measure
+
+    edit_set = stored.edit_set if edits is None else _read(edits)
+    with _progress(("Evaluation",)) as board, _stop_at_interrupt() as cancel:
+        report = measure(edited, edit_set, cancel=cancel, report=lambda step, of: board.report("Evaluation", step, of))
+    if wrong is not None:
+        lines = [json.dumps(dataclasses.asdict(query), ensure_ascii=False) + "\n" for query in report.wrong]
+        wrong.write_text("".join(lines), encoding="utf-8")
+    print(json.dumps(_figures(report)) if as_json else _table(report))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    source_format: Annotated[str | None, typer.Option("--from", help="Its format (default: by its content).")] = None,
+    target_format: Annotated[str | None, typer.Option("--to", help="Its format (default: by its ending).")] = None,
+    zsre_target: Annotated[
+        Literal["alt", "answers"] | None, typer.Option(help="Which key of zsRE holds the new object.")
+    ] = None,
+    all_or_nothing: Annotated[bool, typer.Option(help="Write nothing where a row is rejected.")] = False,
+    spreadsheet_safe: Annotated[bool, typer.Option(help="Keep spreadsheets from running CSV cells.")] = False,
+) -> None:
+    """Turn an edit set from one format into another."""
+    from assets import catalogue
+
+    done = convert_file(
+        source,
+        target,
+        source_format=source_format,
+        target_format=target_format,
+        relations=catalogue.relations(),
+        options=ReadOptions(zsre_target=zsre_target),
+        all_or_nothing=all_or_nothing,
+        spreadsheet_safe=spreadsheet_safe,
+    )
+    _account(done.imported.rejections, done.imported.notes)
+    _account(done.written.left_out, done.written.notes)
+    counts = {"rows": done.imported.rows, "accepted": done.imported.accepted, "rejected": done.imported.rejected}
+    print(json.dumps({**counts, "written": done.written.rows, "file": str(target)}))
+
+
+@app.command()
+def models() -> None:
+    """List the models and devices at hand."""
+    from engine.device import available_devices
+    from engine.language_model import available
+
+    for choice in available():
+        print(f"{choice.name}\t{'complete' if choice.complete else 'incomplete'}\t{choice.path}")
+    print(f"devices\t{', '.join(available_devices())}")
+
+
+def _read(path: Path) -> EditSet:
+    """The edits of a file; rejected rows are named on standard error and the rest is used."""
+    from assets import catalogue
+
+    imported = read_edits(path, relations=catalogue.relations())
+    _account(imported.rejections, imported.notes)
+    if imported.rejections:
+        _say(imported.summary())
+    if not imported.edit_set.edits:
+        raise FormatError(f"{imported.summary()} There is no edit to work with.")
+    return imported.edit_set
+
+
+def _resumed_run(
+    out: Path, edit_set: EditSet, settings: MegSettings, model: str, fingerprint: str, seed: int
+) -> RunFolder:
+    """The interrupted run of the same training beside `out`, or a new one in its place."""
+    place = out.parent / f".{out.name}.training"
+    told = json.loads(json.dumps(dataclasses.asdict(settings)))
+    if place.is_dir():
+        for folder in place.iterdir():
+            run = RunFolder.open(folder)
+            same = (run.config.settings, run.config.model_fingerprint, run.config.seed) == (told, fingerprint, seed)
+            if same and run.edits() == edit_set:
+                _say("Going on with the run that was stopped.")
+                return run
+        shutil.rmtree(place)
+    return RunFolder.create(
+        place,
+        edit_set,
+        name=out.name,
+        editor="meg",
+        model=model,
+        model_fingerprint=fingerprint,
+        seed=seed,
+        settings=told,
+    )
+
+
+def _attached(folder: Path, model: str | None, device: str, dtype: str) -> tuple[EditedModel, MegPack]:
+    """The edited model of a pack, and the pack."""
+    pack: Any = load_pack(folder)
+    from engine.language_model import load
+
+    language_model = load(model or pack.model_name, device=device, dtype=dtype)
+    return pack.attach(language_model), pack
+
+
+def _as_json(answer: Answer) -> dict[str, Any]:
+    routing = answer.routing
+    return {
+        "query": answer.query,
+        "original": answer.original,
+        "edited": answer.edited,
+        "familiarity": round(routing.familiarity, 6),
+        "routed": routing.routed,
+        "nearest_edit": routing.nearest_edit,
+        "similarity": round(routing.similarity, 6),
+        "entropy": round(routing.entropy, 6),
+        "threshold": round(routing.threshold, 6),
+    }
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "reliability": dataclasses.asdict(report.reliability),
+        "generality": dataclasses.asdict(report.generality),
+        "locality": {kind: dataclasses.asdict(measured) for kind, measured in report.locality.items()},
+    }
+    figures["locality"]["mean"] = dict(zip(("ag", "tf"), report.mean_locality(), strict=True))
+    return {**figures, "score": report.score()}
+
+
+def _table(report: Report) -> str:
+    """The report as lines of text, shares in per cent."""
+
+    def row(name: str, *values: float | None, asked: int | None = None) -> str:
+        cells = "".join("       –" if value is None else f"{100 * value:8.2f}" for value in values)
+        return f"{name:<24}{cells}" + ("" if asked is None else f"{asked:8,}")
+
+    lines = [f"{'per cent':<24}{'AG':>8}{'TF':>8}{'routed':>8}{'asked':>8}"]
+    named = [("Reliability", report.reliability), ("Generality", report.generality)]
+    named += [(f"Locality, {kind}", measured) for kind, measured in report.locality.items()]
+    lines += [row(name, value.ag, value.tf, value.routed, asked=value.asked) for name, value in named]
+    return "\n".join([*lines, row("Locality, mean", *report.mean_locality()), row("Score", report.score())])
+
+
+def _account(rejections: Sequence[object], notes: Sequence[str]) -> None:
+    for sentence in (*map(str, rejections), *notes):
+        _say(sentence)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+@contextmanager
+def _stop_at_interrupt() -> Iterator[Cancel]:
+    """A Cancel that Ctrl+C sets; a second Ctrl+C ends the program at once."""
+    cancel = Cancel()
+
+    def stop(*_: object) -> None:
+        _say("Stopping after this step …")
+        cancel.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress(stages: Sequence[str]) -> Iterator[ProgressBoard]:
+    """A board whose progress is drawn on standard error, a bar a stage."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    board, done = ProgressBoard(), threading.Event()
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bars:
+        tasks = {stage: bars.add_task(stage, total=1, figures="") for stage in stages}
+
+        def draw() -> None:
+            now = board.latest()
+            if now.stage in tasks:
+                loss = "" if now.loss is None else f"loss {now.loss:.3f}  "
+                answered = "" if now.answered is None else f"answered {100 * now.answered:.1f} %"
+                bars.update(tasks[now.stage], completed=now.step, total=max(now.of, 1), figures=loss + answered)
+
+        def watch() -> None:
+            while not done.wait(0.2):
+                draw()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield board
+        finally:
+            done.set()
+            watcher.join()
+            draw()
+
+
+if __name__ == "__main__":
+    main()

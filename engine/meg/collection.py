@@ -1,0 +1,232 @@
+"""Knowledge–weight collection: finding, for each edit, the neuron with which the frozen model answers it.
+
+All edits of a group are optimised at once, each with its own neuron; the hidden states up to the edited block are
+computed once. Beside answering, a neuron learns to leave *guards* alone (queries about other subjects or other
+relations, whose answers must stay), so that a false routing does little harm. Edits that are learnt leave the group.
+(arXiv 2512.14395, section 3.3, there one edit at a time from a random start.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.language_model import Batch, LanguageModel, target_loss
+from engine.neuron import Neurons, NeuronSlot, attached
+from engine.runs import Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one edit's neuron has to learn: the queries it answers, and the guards it leaves alone."""
+
+    asks: tuple[str, ...]
+    target: str
+    guards: tuple[tuple[str, str], ...] = ()  # (query, the original model's answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The neurons of a list of lessons, in its order, on the CPU."""
+
+    neurons: Tensor  # [lessons, 2·d_model + 1], float32
+    losses: Tensor  # [lessons], of the first ask
+    answered: Tensor  # [lessons], bool: every ask is answered token by token
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """How neurons are optimised."""
+
+    steps: int = 40
+    learning_rate: float = 0.05
+    guard_weight: float = 1.0
+    learnt: float = 0.02  # a loss at which an edit leaves the group
+    group_rows: int = 1_024  # most lessons in one group; fewer where memory is short
+
+
+def collect(
+    model: LanguageModel,
+    layer: int,
+    lessons: Sequence[Lesson],
+    settings: CollectionSettings,
+    *,
+    cancel: Cancel,
+    report: Callable[[int, float], None] | None = None,
+) -> Collected:
+    """Optimise one neuron for each lesson at FFN block `layer`.
+
+    `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
+    once more with three times the steps. Raises Cancelled when asked to stop.
+    """
+    first = _optimise(model, layer, lessons, settings, cancel, report)
+    failed = [row for row in range(len(lessons)) if not first.answered[row]]
+    if not failed:
+        return first
+    longer = CollectionSettings(
+        settings.steps * 3, settings.learning_rate, settings.guard_weight / 4, settings.learnt, settings.group_rows
+    )
+    again = _optimise(model, layer, [lessons[row] for row in failed], longer, cancel, None)
+    better = again.answered | (again.losses < first.losses[failed])
+    index = torch.tensor(failed)[better]
+    first.neurons[index] = again.neurons[better]
+    first.losses[index] = again.losses[better]
+    first.answered[index] = again.answered[better]
+    return first
+
+
+def _optimise(
+    model: LanguageModel,
+    layer: int,
+    lessons: Sequence[Lesson],
+    settings: CollectionSettings,
+    cancel: Cancel,
+    report: Callable[[int, float], None] | None,
+) -> Collected:
+    """One pass over all lessons, a group of like length at a time."""
+    order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
+    width = 2 * model.d_model + 1
+    neurons, losses = torch.empty(len(lessons), width), torch.empty(len(lessons))
+    answered = torch.zeros(len(lessons), dtype=torch.bool)
+    groups = -(-len(lessons) // settings.group_rows)
+    size = -(-len(lessons) // max(groups, 1))
+    learnt_before = 0
+    with attached(model.blocks[layer]) as slot:
+        for start in range(0, len(order), max(size, 1)):
+            rows = order[start : start + size]
+
+            def tell(learnt: int, loss: float, before: int = learnt_before) -> None:
+                if report is not None:
+                    report(before + learnt, loss)
+
+            group = LessonGroup(model, layer, [lessons[row] for row in rows], slot)
+            found, loss, right = group.optimise(settings, cancel, tell)
+            neurons[rows], losses[rows], answered[rows] = found, loss, right
+            learnt_before += int(right.sum())
+    return Collected(neurons, losses, answered)
+
+
+class LessonGroup:
+    """Lessons held together, the frozen prefixes of their queries in memory."""
+
+    def __init__(self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], slot: NeuronSlot) -> None:
+        self.model, self.layer, self.slot = model, layer, slot
+        self.size = len(lessons)
+        # Every lesson has as many asks and guards as the richest one: the others repeat theirs.
+        asks, guards = max(len(lesson.asks) for lesson in lessons), min(len(lesson.guards) for lesson in lessons)
+        self.asks = [
+            self._cached([(lesson.asks[turn % len(lesson.asks)], lesson.target) for lesson in lessons])
+            for turn in range(asks)
+        ]
+        self.guards = [self._cached([lesson.guards[turn] for lesson in lessons]) for turn in range(guards)]
+
+    def _cached(self, pairs: Sequence[tuple[str, str]]) -> tuple[Batch, Tensor, int]:
+        batch = self.model.encode_targets([query for query, _ in pairs], [answer for _, answer in pairs])
+        if batch.labels is None:
+            raise ValueError("lessons have targets")
+        keep = int((batch.labels != -100).sum(1).max()) + 1
+        return batch, self.model.prefix(batch, self.layer), keep
+
+    def optimise(
+        self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(neurons [lessons, 2·d_model + 1], losses [lessons], answered [lessons]), all on the CPU."""
+        start = Neurons.always_on(self.size, self.model.d_model, self.model.device).flat()
+        result = start.clone()
+        active = torch.arange(self.size, device=self.model.device)
+        descent = _Descent(start, self.model.d_model)
+        recent = torch.full((len(self.asks), self.size), torch.inf, device=self.model.device)
+        strayed = torch.zeros(max(len(self.guards), 1), self.size, device=self.model.device)
+        with torch.no_grad():
+            before = [self._losses(guard, start, active) for guard in self.guards]
+        for step in range(settings.steps):
+            cancel.check()
+            ask = step % len(self.asks)
+            asked = self._losses(self.asks[ask], descent.weights, active)
+            recent[ask, active] = asked.detach()
+            loss = asked
+            if self.guards:
+                guard = step % len(self.guards)
+                guarded = self._losses(self.guards[guard], descent.weights, active)
+                strayed[guard, active] = guarded.detach() - before[guard][active]
+                loss = loss + settings.guard_weight * guarded
+            (slope,) = torch.autograd.grad(loss.sum(), descent.weights)
+            descent.step(slope, settings.learning_rate * (1 - step / settings.steps))
+            result[active] = descent.weights.detach()
+            learnt = (recent.amax(0) < settings.learnt) & (strayed.amax(0) < 5 * settings.learnt)
+            report(int((recent.amax(0) < 0.5).sum()), float(asked.detach().mean()))
+            still = ~learnt[active]
+            if not bool(still.any()):
+                break
+            if int(still.sum()) <= 0.8 * len(active):
+                active = active[still]
+                descent.keep(still)
+        losses, right = self._score(result)
+        return result.cpu(), losses.cpu(), right.cpu()
+
+    def _losses(self, cached: tuple[Batch, Tensor, int], weights: Tensor, rows: Tensor) -> Tensor:
+        """The loss of each of `rows` under its own neuron, [rows]."""
+        batch, hidden, keep = cached
+        if len(rows) < self.size:
+            batch, hidden = batch.rows(rows), hidden[rows]
+        self.slot.put(Neurons.from_flat(weights))
+        logits = self.model.logits_after(batch, hidden, self.layer, keep)
+        self.slot.put(None)
+        if batch.labels is None:
+            raise ValueError("lessons have targets")
+        return target_loss(logits, batch.labels)
+
+    def _score(self, neurons: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of the first ask and whether every ask is answered token by token, [lessons] each."""
+        scores = [self.score(turn, neurons) for turn in range(len(self.asks))]
+        return scores[0][0], torch.stack([right for _, right in scores]).all(0)
+
+    @torch.no_grad()
+    def score(self, ask: int, neurons: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of ask number `ask` under flat `neurons` [lessons, numbers], and whether all its tokens are right."""
+        batch, hidden, keep = self.asks[ask]
+        self.slot.put(Neurons.from_flat(neurons))
+        logits = self.model.logits_after(batch, hidden, self.layer, keep)
+        self.slot.put(None)
+        if batch.labels is None:
+            raise ValueError("lessons have targets")
+        labels = batch.labels[:, -(keep - 1) :]
+        right = ((logits[:, :-1].argmax(-1) == labels) | (labels == -100)).all(1)
+        return target_loss(logits, batch.labels), right
+
+
+class _Descent:
+    """Adam with one step size for each of a neuron's k, b and v, instead of one for every number.
+
+    Adam proper moves numbers whose slope is noise as far as those that matter: the neurons it finds point in more
+    directions than the edits need, and are harder to describe by a few components.
+    """
+
+    MOMENTUM, MEMORY = 0.9, 0.98
+
+    def __init__(self, start: Tensor, d_model: int) -> None:
+        self.weights = start.clone().requires_grad_()
+        self._parts = [d_model, 1, d_model]
+        self._mean = torch.zeros_like(start)
+        self._square = torch.zeros(len(start), 3, device=start.device)
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, slope: Tensor, rate: float) -> None:
+        """Move every neuron by about `rate` a number, against `slope` [neurons, numbers]."""
+        self._steps += 1
+        parts = slope.split(self._parts, dim=1)
+        square = torch.stack([part.square().mean(1) for part in parts], dim=1)
+        self._mean.lerp_(slope, 1 - self.MOMENTUM)
+        self._square.lerp_(square, 1 - self.MEMORY)
+        size = (self._square / (1 - self.MEMORY**self._steps)).sqrt().clamp(min=1e-12)
+        each = torch.repeat_interleave(size, torch.tensor(self._parts, device=size.device), dim=1)
+        self.weights -= rate * self._mean / (1 - self.MOMENTUM**self._steps) / each
+
+    def keep(self, still: Tensor) -> None:
+        """Go on with some of the neurons alone."""
+        self.weights = self.weights.detach()[still].requires_grad_()
+        self._mean, self._square = self._mean[still], self._square[still]

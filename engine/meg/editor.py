@@ -1,0 +1,610 @@
+"""MeG as an editor: encoder, collection, gate and generator in their order, a pack, and the edited model."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
+from engine.editor import Answer, NextTokens, Routing
+from engine.edits import Edit, EditError, EditSet
+from engine.evaluation.answers import is_answer
+from engine.language_model import LanguageModel, target_shares
+from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect
+from engine.meg.curriculum import Curriculum
+from engine.meg.encoder import EMBEDDED, QueryEncoder, TuningSettings
+from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings, train_familiarity
+from engine.meg.gate import EditIndex, Example, Fusion, Gate, GateKind, Verdict, learn_fusion
+from engine.meg.generator import Generator, GeneratorSettings, Latent, NeuronTransformer, train_generator
+from engine.neuron import Neurons, NeuronSlot, attached
+from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
+from engine.runs import Cancel, ProgressBoard, seeded
+
+STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated
+CHECKED_EDITS = 384  # edits and paraphrases that the generator is checked on
+
+
+@dataclass(frozen=True, slots=True)
+class MegSettings:
+    """Everything that a user may choose before training."""
+
+    layer: int | None = None  # None: the block in the middle
+    encoder: str = EMBEDDED
+    gate: GateKind = "fused"
+    false_routing: float = 0.005  # share of unrelated look-alikes that the gate may let through
+    guards: int = 2  # queries that each neuron learns to leave alone
+    watched: tuple[str, ...] = ()
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    collection: CollectionSettings = field(default_factory=CollectionSettings)
+    familiarity: FamiliaritySettings = field(default_factory=FamiliaritySettings)
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+
+
+class MegEditor:
+    """Massive editing by generated neurons (arXiv 2512.14395), behind the Editor protocol."""
+
+    def __init__(self, settings: MegSettings | None = None) -> None:
+        self.settings = settings or MegSettings()
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages of a fit, in order."""
+        return STAGES
+
+    def requirements(self) -> tuple[str, ...]:
+        """Nothing beyond a prompt and a new object; a subject and a relation make the gate much surer."""
+        return ("prompt", "new object")
+
+    def fit(
+        self,
+        model: LanguageModel,
+        edits: EditSet,
+        *,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int = 0,
+        run: Path | None = None,
+    ) -> MegPack:
+        """Train on the enabled edits; see `engine.editor.Editor.fit`."""
+        if not edits.enabled():
+            raise EditError("There is no edit to train: add one, or switch one on.")
+        return _Fit(self.settings, model, edits, progress, cancel, seed, run).run()
+
+
+class _Fit:
+    """One training from edits to pack."""
+
+    def __init__(
+        self,
+        settings: MegSettings,
+        model: LanguageModel,
+        edit_set: EditSet,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int,
+        run: Path | None,
+    ) -> None:
+        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.progress, self.cancel, self.seed = progress, cancel, seed
+        self.edits = edit_set.enabled()
+        self.layer = choose_layer(model, settings.layer)
+        told = dataclasses.asdict(dataclasses.replace(settings, watched=()))
+        mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
+        self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
+        self.curriculum = Curriculum(edit_set, seed)
+        self.device = model.device
+
+    def run(self) -> MegPack:
+        """Every stage in order, each resumed from its checkpoint where there is one."""
+        encoder = self._encoder()
+        collected = self._collection()
+        gate = self._gate(encoder)
+        generator = self._generator(encoder, gate, collected)
+        figures = self._check(gate, generator, collected)
+        return MegPack(
+            settings=self.settings,
+            layer=self.layer,
+            model_name=self.model.name,
+            fingerprint=self.model.fingerprint(),
+            seed=self.seed,
+            edit_set=self.edit_set,
+            gate=gate,
+            generator=generator,
+            figures=figures,
+        )
+
+    def _kept(self, stage: str) -> Checkpoint | None:
+        return None if self.checkpoints is None else self.checkpoints.newest(stage)
+
+    def _keep(self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save(stage, 0, tensors, meta)
+
+    def _encoder(self) -> QueryEncoder:
+        encoder = QueryEncoder.load(self.settings.encoder, self.device)
+        done = self._kept("encoder")
+        if done is not None:
+            encoder.restore(done.tensors)
+            return encoder
+        steps = self.settings.tuning.steps
+        with seeded(self.seed, "encoder"):
+            encoder.tune(
+                self.curriculum.facts,
+                self.curriculum.phrasings.trained,
+                self.settings.tuning,
+                seed=self.seed,
+                cancel=self.cancel,
+                report=lambda step, loss: self.progress.report("Encoder", step, steps, loss=loss),
+            )
+        self._keep("encoder", encoder.tuned())
+        return encoder
+
+    def _collection(self) -> Collected:
+        done = self._kept("collection")
+        if done is not None:
+            tensors = done.tensors
+            return Collected(tensors["neurons"], tensors["losses"], tensors["answered"])
+        self.progress.report("Collection", 0, len(self.edits))
+        lessons = self._lessons()
+
+        def report(learnt: int, loss: float) -> None:
+            share = learnt / len(self.edits)
+            self.progress.report("Collection", learnt, len(self.edits), loss=loss, answered=share)
+
+        with seeded(self.seed, "collection"):
+            collected = collect(
+                self.model, self.layer, lessons, self.settings.collection, cancel=self.cancel, report=report
+            )
+        self._keep(
+            "collection",
+            {"neurons": collected.neurons, "losses": collected.losses, "answered": collected.answered},
+        )
+        return collected
+
+    def _lessons(self) -> list[Lesson]:
+        """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
+        draw = random.Random(f"lessons {self.seed}")
+        phrasings = self.curriculum.phrasings.trained
+        asks, guards = [], []
+        for edit in self.edits:
+            every = self.curriculum.asks(edit)
+            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
+            made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
+            guards.append([query for query in made if query is not None][: self.settings.guards])
+        queries = list(dict.fromkeys(query for made in guards for query in made))
+        answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
+        return [
+            Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
+            for edit, ask, made in zip(self.edits, asks, guards, strict=True)
+        ]
+
+    def _gate(self, encoder: QueryEncoder) -> Gate:
+        phrasings = self.curriculum.phrasings
+        index = EditIndex.build(
+            self.edits, phrasings.known(), encoder, self.model.states([edit.prompt for edit in self.edits])
+        )
+        done = self._kept("gate")
+        if done is not None:
+            network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
+            network.load_state_dict(done.tensors)
+            fusion = Fusion(**{key: _tupled(value) for key, value in done.meta.items()})
+            return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
+        with seeded(self.seed, "gate"):
+            network = self._familiarity(encoder, self.edits, "Gate")
+            episode, episode_network = list(self.edits), network
+            if len(episode) < FEW_EDITS:
+                episode += self.curriculum.pseudo_edits(FEW_EDITS + 56 - len(episode))
+                episode_network = self._familiarity(encoder, episode, "Gate")
+            fusion = self._calibrated(encoder, episode, episode_network)
+        self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
+        return Gate(index, network, fusion, self.settings.gate)
+
+    def _familiarity(self, encoder: QueryEncoder, edits: Sequence[Edit], stage: str) -> FamiliarityNetwork:
+        """A familiarity network that has memorised `edits`."""
+        settings = self.settings.familiarity
+        asks = [self.curriculum.asks(edit) for edit in edits]
+        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
+        strangers = self.curriculum.strangers(edits[:1_000], self.curriculum.phrasings.trained)
+        return train_familiarity(
+            encoder.encode([text for texts in asks for text in texts]),
+            owners,
+            encoder.encode([stranger.query for stranger in strangers]),
+            settings,
+            cancel=self.cancel,
+            report=lambda step, loss: self.progress.report(stage, step, settings.steps, loss=loss),
+        )
+
+    def _calibrated(self, encoder: QueryEncoder, episode: Sequence[Edit], network: FamiliarityNetwork) -> Fusion:
+        """The fusion learnt on phrasings that neither encoder nor network has seen."""
+        phrasings = self.curriculum.phrasings
+        index = EditIndex.build(
+            episode, phrasings.trained, encoder, self.model.states([edit.prompt for edit in episode])
+        )
+        draw = random.Random(f"calibration {self.seed}")
+        rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
+        queries: list[str] = []
+        about: list[int | None] = []
+        for row in rows:
+            asks = self.curriculum.calibration_asks(episode[row])
+            queries.extend(asks)
+            about.extend([row] * len(asks))
+        others = self.curriculum.strangers([episode[row] for row in rows], phrasings.calibration)
+        edited = {(edit.subject, edit.relation) for edit in episode}
+        queries.extend(stranger.query for stranger in others)
+        about.extend([None] * len(others))
+        order = draw.sample(range(len(queries)), len(queries))
+        shuffled = [queries[place] for place in order]
+        evidence, entropy, _ = index.evidence(shuffled, self.model.states(shuffled), network)
+        examples = [
+            Example(found, about[place], disorder)
+            for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
+        ]
+        if not any(example.about is not None for example in examples) or len(edited) == 0:
+            raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
+        return learn_fusion(examples, self.settings.false_routing)
+
+    def _generator(self, encoder: QueryEncoder, gate: Gate, collected: Collected) -> Generator:
+        settings = self.settings.generator
+        done = self._kept("generator")
+        if done is not None:
+            return _restored_generator(done.tensors, done.meta, encoder.width, settings, self.device)
+        asks = [self.curriculum.asks(edit) for edit in self.edits]
+        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
+        z = encoder.encode([text for texts in asks for text in texts])
+
+        def report(step: int, loss: float, answered: float | None) -> None:
+            self.progress.report("Generator", step, settings.steps, loss=loss, answered=answered)
+
+        with attached(self.model.blocks[self.layer]) as slot:
+            check = self._checker(encoder, gate, collected, slot)
+            with seeded(self.seed, "generator"):
+                generator = train_generator(
+                    z,
+                    gate.index.prompts,
+                    owners,
+                    collected.neurons,
+                    settings,
+                    check=check,
+                    cancel=self.cancel,
+                    report=report,
+                )
+        tensors, meta = _generator_state(generator)
+        self._keep("generator", tensors, meta)
+        return generator
+
+    def _checker(
+        self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
+    ) -> Callable[[Generator], tuple[float, float]]:
+        """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
+
+        Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
+        """
+        draw = random.Random(f"check {self.seed}")
+        rows = draw.sample(range(len(self.edits)), min(CHECKED_EDITS, len(self.edits)))
+        edits = [self.edits[row] for row in rows]
+        held_back = [draw.choice(self.curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]
+        lessons = [Lesson((edit.prompt, text), edit.new_object) for edit, text in zip(edits, held_back, strict=True)]
+        group = LessonGroup(self.model, self.layer, lessons, slot)
+        anchors = gate.index.prompts[rows]
+        z = [encoder.encode([lesson.asks[turn] for lesson in lessons]) for turn in (0, 1)]
+
+        stored = collected.neurons[rows].to(self.device)
+        possible = [group.score(turn, stored)[1] for turn in (0, 1)]
+
+        def check(generator: Generator) -> tuple[float, float]:
+            shares = []
+            for turn in (0, 1):
+                right = group.score(turn, generator.generate(z[turn], anchors))[1]
+                shares.append(float(right[possible[turn]].float().mean()) if bool(possible[turn].any()) else 1.0)
+            self._show_watched(gate, generator, slot)
+            return shares[0], shares[1]
+
+        return check
+
+    def _show_watched(self, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+        """Let the window see how the watched questions are answered now."""
+        if not self.settings.watched:
+            return
+        edited = MegEditedModel(self.model, gate, generator, slot)
+        answers = {answer.query: answer.edited for answer in edited.answer(self.settings.watched, cancel=self.cancel)}
+        now = self.progress.latest()
+        self.progress.report(now.stage, now.step, now.of, answers=answers)
+
+    def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
+        """Ask the edited model every edit, as a user would, and note what it does not answer."""
+        prompts = [edit.prompt for edit in self.edits]
+        wrong: list[str] = []
+        with attached(self.model.blocks[self.layer]) as slot:
+            edited = MegEditedModel(self.model, gate, generator, slot)
+            for start in range(0, len(prompts), 128):
+                answers = edited.answer(prompts[start : start + 128], cancel=self.cancel, originals=False)
+                for edit, answer in zip(self.edits[start:], answers, strict=False):
+                    if not is_answer(answer.edited, edit.new_object):
+                        wrong.append(edit.id)
+                asked = min(start + 128, len(prompts))
+                self.progress.report("Check", asked, len(prompts), answered=1 - len(wrong) / asked)
+            self._show_watched(gate, generator, slot)
+        unlearnt = [
+            {"id": edit.id, "loss": round(float(loss), 4)}
+            for edit, loss, learnt in zip(self.edits, collected.losses, collected.answered, strict=True)
+            if not learnt
+        ]
+        return {
+            "edits": len(self.edits),
+            "answered": 1 - len(wrong) / len(self.edits),
+            "not answered": wrong,
+            "not learnt": unlearnt,
+            "threshold": gate.threshold,
+        }
+
+
+class MegPack:
+    """A trained MeG editor."""
+
+    def __init__(
+        self,
+        *,
+        settings: MegSettings,
+        layer: int,
+        model_name: str,
+        fingerprint: str,
+        seed: int,
+        edit_set: EditSet,
+        gate: Gate,
+        generator: Generator,
+        figures: Mapping[str, Any],
+    ) -> None:
+        self.settings, self.layer, self.seed = settings, layer, seed
+        self.model_name, self.fingerprint = model_name, fingerprint
+        self.edit_set, self.gate, self.generator = edit_set, gate, generator
+        self.figures = dict(figures)
+
+    def save(self, folder: Path) -> None:
+        """Write the pack; see `engine.packs`."""
+        generator, generator_meta = _generator_state(self.generator)
+        index = self.gate.index
+        write_pack(
+            folder,
+            editor="meg",
+            model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
+            seed=self.seed,
+            settings=dataclasses.asdict(self.settings),
+            figures=self.figures,
+            state={
+                "layer": self.layer,
+                "phrasings": index.phrasings,
+                "fusion": dataclasses.asdict(self.gate.fusion),
+                "generator": generator_meta,
+            },
+            tensors={
+                "encoder": index.encoder.tuned(),
+                "index": index.tensors,
+                "familiarity": dict(self.gate.network.state_dict()),
+                "generator": generator,
+            },
+            edits=self.edit_set,
+        )
+
+    @classmethod
+    def from_stored(cls, stored: StoredPack, device: torch.device | str = "cpu") -> MegPack:
+        """The pack that `save` wrote."""
+        state: dict[str, Any] = dict(stored.manifest.state)
+        settings = _settings_from(stored.manifest.settings)
+        encoder = QueryEncoder.load(settings.encoder, device)
+        encoder.restore(stored.tensors["encoder"])
+        tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
+        index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, tensors)
+        network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
+        network.load_state_dict(stored.tensors["familiarity"])
+        fusion = Fusion(**{key: _tupled(value) for key, value in state["fusion"].items()})
+        return cls(
+            settings=settings,
+            layer=int(state["layer"]),
+            model_name=stored.manifest.model.name,
+            fingerprint=stored.manifest.model.fingerprint,
+            seed=stored.manifest.seed,
+            edit_set=stored.edits,
+            gate=Gate(index, network.eval().requires_grad_(False), fusion, settings.gate),
+            generator=_restored_generator(
+                stored.tensors["generator"], state["generator"], encoder.width, settings.generator, torch.device(device)
+            ),
+            figures=stored.manifest.figures,
+        )
+
+    def attach(self, model: LanguageModel) -> MegEditedModel:
+        """`model` with this editor; raises PackError where the pack was trained on another model."""
+        if model.fingerprint() != self.fingerprint:
+            raise PackError(
+                f"This pack was trained on “{self.model_name}”, and “{model.name}” has other weights: "
+                "load the model it was trained on."
+            )
+        return MegEditedModel(model, self.gate, self.generator, NeuronSlot(model.blocks[self.layer]))
+
+
+class MegEditedModel:
+    """A language model with a MeG pack attached; usable where the transformers model is."""
+
+    def __init__(self, model: LanguageModel, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+        self._model, self._gate, self._generator, self._slot = model, gate, generator, slot
+        self._disabled: set[str] = set()
+        # Decoding, scoring and the next tokens of one question are asked for one after the other.
+        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
+        self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not defined here: config, device, generation_config, …
+        return getattr(self._model.model, name)
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """The gate's word on each query."""
+        return self._examine(queries)[0]
+
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+        """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        known = set(chosen)
+        plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
+        originally = dict(zip(plain, self._model.answer([queries[row] for row in plain], cancel=cancel), strict=True))
+        edited = dict(originally)
+        if chosen:
+            neurons = self._neurons(z[chosen], [routings[row] for row in chosen])
+            prompts = [queries[row] for row in chosen]
+            try:
+                for rows in self._model.batches(prompts):
+                    self._slot.put(neurons.rows(torch.tensor(rows, device=z.device)))
+                    texts = self._model.decode([prompts[row] for row in rows], cancel)
+                    edited.update((chosen[row], text) for row, text in zip(rows, texts, strict=True))
+            finally:
+                self._slot.put(None)
+        return [Answer(query, originally.get(row, ""), edited[row], routings[row]) for row, query in enumerate(queries)]
+
+    @torch.no_grad()
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        shares = [0.0] * len(queries)
+        neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
+        place = {row: number for number, row in enumerate(chosen)}
+        for rows in self._model.batches(queries):
+            batch = self._model.encode_targets([queries[row] for row in rows], [targets[row] for row in rows])
+            inside = [number for number, row in enumerate(rows) if row in place]
+            try:
+                if neurons is not None and inside:
+                    own = neurons.rows(torch.tensor([place[rows[number]] for number in inside], device=z.device))
+                    self._slot.put(own, torch.tensor(inside, device=z.device), of=len(rows))
+                logits = self._model.logits(batch)
+            finally:
+                self._slot.put(None)
+            for row, right in zip(rows, target_shares(logits, batch), strict=True):
+                shares[row] = right
+        return shares
+
+    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
+        """The likeliest next tokens of both models."""
+        routings, z = self._examine([query])
+        original = self._model.next_tokens(query, k)
+        if not routings[0].routed:
+            return NextTokens(original, original)
+        try:
+            self._slot.put(self._neurons(z, routings))
+            return NextTokens(original, self._model.next_tokens(query, k))
+        finally:
+            self._slot.put(None)
+
+    @torch.no_grad()
+    def generate(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
+        """As the transformers model's `generate`; each row is routed by its own text."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        queries = [
+            self._model.tokenizer.decode(row[kept.bool()], skip_special_tokens=True)
+            for row, kept in zip(input_ids, mask, strict=True)
+        ]
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        try:
+            if chosen:
+                rows = torch.tensor(chosen, device=z.device)
+                self._slot.put(self._neurons(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
+            return self._model.model.generate(input_ids=input_ids, attention_mask=mask, **kwargs)
+        finally:
+            self._slot.put(None)
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits get the original model's answer from now on."""
+        self._disabled.update(edit_ids)
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """These edits are answered again."""
+        self._disabled.difference_update(edit_ids)
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+        self._slot.remove()
+
+    def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
+        """The neurons of routed queries: one for each row of z."""
+        anchors = self._gate.index.prompts[[self._rows[routing.nearest_edit] for routing in routings]]
+        return Neurons.from_flat(self._generator.generate(z, anchors))
+
+    def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
+        asked = tuple(queries)
+        if asked != self._examined[0]:
+            self._examined = (asked, *self._gate.examine(queries, self._model.states(queries)))
+        _, verdicts, z = self._examined
+        routings = []
+        for query, verdict in zip(queries, verdicts, strict=True):
+            edit = self._gate.index.edits[verdict.edit]
+            routings.append(
+                Routing(
+                    query=query,
+                    familiarity=verdict.familiarity,
+                    routed=verdict.familiarity >= self._gate.threshold and edit.id not in self._disabled,
+                    threshold=self._gate.threshold,
+                    entropy=verdict.entropy,
+                    nearest_edit=edit.id,
+                    similarity=verdict.similarity,
+                )
+            )
+        return routings, z
+
+
+def choose_layer(model: LanguageModel, wanted: int | None) -> int:
+    """The block to edit: `wanted`, or the one in the middle; raises EditError for a block that is not there."""
+    if wanted is None:
+        return len(model.blocks) // 2
+    if not 0 <= wanted < len(model.blocks):
+        raise EditError(f"Layer {wanted} does not exist: this model has layers 0 to {len(model.blocks) - 1}.")
+    return wanted
+
+
+def _generator_state(generator: Generator) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = {f"transformer.{key}": value for key, value in generator.transformer.state_dict().items()}
+    tensors |= {"mean": generator.latent.mean, "basis": generator.latent.basis, "start": generator.start}
+    return tensors, {"scale": generator.latent.scale}
+
+
+def _restored_generator(
+    tensors: Mapping[str, Tensor],
+    meta: Mapping[str, Any],
+    z_width: int,
+    settings: GeneratorSettings,
+    device: torch.device,
+) -> Generator:
+    on_device = {key: value.to(device) for key, value in tensors.items()}
+    latent = Latent(on_device["mean"], on_device["basis"], float(meta["scale"]))
+    components = latent.basis.shape[0]
+    transformer = NeuronTransformer(
+        z_width, components // settings.token, settings.token, settings.width, settings.layers, settings.heads
+    )
+    own = "transformer."
+    transformer.load_state_dict(
+        {key.removeprefix(own): value for key, value in on_device.items() if key.startswith(own)}
+    )
+    return Generator(transformer.to(device), latent, settings, on_device["start"])
+
+
+def _settings_from(values: Mapping[str, Any]) -> MegSettings:
+    parts: dict[str, Any] = dict(values)
+    for name, kind in (
+        ("tuning", TuningSettings),
+        ("collection", CollectionSettings),
+        ("familiarity", FamiliaritySettings),
+        ("generator", GeneratorSettings),
+    ):
+        parts[name] = kind(**parts[name])
+    parts["watched"] = tuple(parts["watched"])
+    return MegSettings(**parts)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

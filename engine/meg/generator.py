@@ -1,0 +1,248 @@
+"""The weight generator: z → neuron, a diffusion transformer over a latent of the collected neurons.
+
+The neurons are described by their principal components, cut into tokens; the transformer is conditioned on z
+through its adaptive norms and predicts the velocity of the diffusion (arXiv 2512.14395, section 3.4, there over raw
+weights). Noise on z while training buys generality. A few deterministic steps sample a neuron.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDIMScheduler
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.attention import FeedForward
+from diffusers.models.attention_processor import Attention
+from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.normalization import AdaLayerNormContinuous, AdaLayerNormZero
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.runs import Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSettings:
+    """Shape, training and sampling of the generator."""
+
+    components: int = 384  # principal components of the neurons, at most, …
+    variance: float = 0.99  # … and as many as hold this share of their variance
+    token: int = 64  # components in one token
+    anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    noise: float = 0.3  # of each component of a z of length √width
+    sampling_steps: int = 10
+    learning_rate: float = 1e-3
+    batch: int = 256
+    steps: int = 1_200  # at most; training stops when the edits are answered
+    check_every: int = 100
+    answered: float = 0.995  # share of edits that must be answered of those whose collected neurons answer, …
+    paraphrased: float = 0.99  # … and of held-back paraphrases
+
+
+class NeuronTransformer(ModelMixin, ConfigMixin):
+    """Predicts the velocity of noisy latents [rows, tokens·token], given their time step [rows] and z [rows, z]."""
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self, z_width: int, tokens: int, token: int, width: int = 256, layers: int = 4, heads: int = 4
+    ) -> None:
+        super().__init__()
+        self.inward = nn.Linear(token, width)
+        self.position = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.time = Timesteps(width, flip_sin_to_cos=True, downscale_freq_shift=0)
+        self.time_embedding = TimestepEmbedding(width, width)
+        self.condition = nn.Sequential(nn.Linear(z_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.blocks = nn.ModuleList(_AdaptiveBlock(width, heads) for _ in range(layers))
+        self.norm = AdaLayerNormContinuous(width, width, elementwise_affine=False)
+        self.outward = nn.Linear(width, token)
+        nn.init.zeros_(self.outward.weight)
+        nn.init.zeros_(self.outward.bias)
+
+    def forward(self, sample: Tensor, timestep: Tensor, z: Tensor) -> Tensor:
+        """The velocity of `sample`, [rows, tokens·token]."""
+        told = self.time_embedding(self.time(timestep).to(sample.dtype)) + self.condition(z)
+        hidden = self.inward(sample.unflatten(1, (self.config.tokens, self.config.token))) + self.position
+        for block in self.blocks:
+            hidden = block(hidden, told)
+        velocity: Tensor = self.outward(self.norm(hidden, told))
+        return velocity.flatten(1)
+
+
+class _AdaptiveBlock(nn.Module):
+    """A transformer block whose norms follow the condition and whose branches start closed (adaLN-zero)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm = AdaLayerNormZero(width)
+        nn.init.zeros_(self.norm.linear.weight)
+        nn.init.zeros_(self.norm.linear.bias)
+        self.attention = Attention(query_dim=width, heads=heads, dim_head=width // heads, bias=True)
+        self.norm_inner = nn.LayerNorm(width, elementwise_affine=False)
+        self.feed_forward = FeedForward(width, activation_fn="gelu-approximate")
+
+    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+        normed, gate, shift, scale, gate_inner = self.norm(hidden, emb=told)
+        hidden = hidden + gate[:, None] * self.attention(normed)
+        inner = self.norm_inner(hidden) * (1 + scale[:, None]) + shift[:, None]
+        result: Tensor = hidden + gate_inner[:, None] * self.feed_forward(inner)
+        return result
+
+
+class Latent:
+    """The principal components of a set of neurons: neuron ↔ a short row of numbers of mean square one."""
+
+    def __init__(self, mean: Tensor, basis: Tensor, scale: float) -> None:
+        self.mean = mean  # [numbers]
+        self.basis = basis  # [components, numbers], orthonormal rows; zero rows fill up the last token
+        self.scale = scale
+
+    @classmethod
+    def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
+        """The principal components of `neurons` [n, numbers] that matter, filled up to whole tokens."""
+        mean = neurons.mean(0)
+        centred = neurons - mean
+        _, strength, right = torch.linalg.svd(centred, full_matrices=False)
+        held = strength.square().cumsum(0) / strength.square().sum().clamp(min=1e-12)
+        count = min(settings.components, int((held < settings.variance).sum()) + 1)
+        token = settings.token
+        basis = torch.zeros(-(-count // token) * token, neurons.shape[1])
+        basis[:count] = right[:count]
+        scale = float((centred @ right[:count].T).square().mean().sqrt())
+        return cls(mean, basis, max(scale, 1e-6))
+
+    def encode(self, neurons: Tensor) -> Tensor:
+        """[n, numbers] → [n, components]."""
+        return (neurons - self.mean) @ self.basis.T / self.scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """[n, components] → [n, numbers]."""
+        return latents * self.scale @ self.basis + self.mean
+
+    def to(self, device: torch.device | str) -> Latent:
+        """The same on `device`."""
+        return Latent(self.mean.to(device), self.basis.to(device), self.scale)
+
+
+class Generator:
+    """A trained transformer with its scheduler and latent: unit z → flat neurons."""
+
+    def __init__(
+        self, transformer: NeuronTransformer, latent: Latent, settings: GeneratorSettings, start: Tensor
+    ) -> None:
+        self.transformer = transformer.eval().requires_grad_(False)
+        self.latent = latent
+        self.scheduler = noise_schedule()
+        self.settings = settings
+        self.start = start  # [components]: the noise that every sampling starts from, so that answers do not vary
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
+        """The neurons of queries: [rows, 2·d_model + 1].
+
+        z [rows, z] are the queries' unit vectors, `anchors` those of the prompts of the edits they are about.
+        """
+        sample = self.start.expand(len(z), -1)
+        self.scheduler.set_timesteps(self.settings.sampling_steps)
+        condition = _condition(z, anchors, self.settings)
+        for step in self.scheduler.timesteps:
+            velocity = self.transformer(sample, step.expand(len(z)).to(z.device), condition)
+            sample = self.scheduler.step(velocity, step, sample).prev_sample
+        return self.latent.decode(sample)
+
+
+def _condition(z: Tensor, anchors: Tensor, settings: GeneratorSettings) -> Tensor:
+    """z drawn towards its anchor, with components of mean square one: [queries, z].
+
+    What a paraphrase has of its own is noise to the generator; what is left of it lets near edits stay apart.
+    """
+    drawn = F.normalize((1 - settings.anchoring) * z + settings.anchoring * anchors, dim=-1)
+    return drawn * math.sqrt(z.shape[1])
+
+
+def noise_schedule() -> DDIMScheduler:
+    """A cosine schedule that ends in pure noise, velocity prediction, unclipped."""
+    return DDIMScheduler(
+        num_train_timesteps=1_000,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+    )
+
+
+def new_transformer(z_width: int, components: int, settings: GeneratorSettings) -> NeuronTransformer:
+    """An untrained transformer over `components` numbers."""
+    transformer: NeuronTransformer = NeuronTransformer(
+        z_width, components // settings.token, settings.token, settings.width, settings.layers, settings.heads
+    )
+    return transformer
+
+
+def train_generator(
+    z: Tensor,
+    anchors: Tensor,
+    edits: Tensor,
+    neurons: Tensor,
+    settings: GeneratorSettings,
+    *,
+    check: Callable[[Generator], tuple[float, float]],
+    cancel: Cancel,
+    report: Callable[[int, float, float | None], None],
+) -> Generator:
+    """Train until `check` says that enough edits and held-back paraphrases are answered, or the steps are spent.
+
+    z [queries, z] are unit vectors of queries; `edits` [queries] the row that each asks for of `neurons`
+    [edits, numbers] and of `anchors` [edits, z], the unit vectors of the edits' prompts. `report` is told the step, the
+    loss and, after a check, the share of edits answered. Draws from torch's global generator. Raises Cancelled when
+    asked to stop.
+    """
+    latent = Latent.of(neurons.cpu(), settings).to(z.device)
+    wanted = latent.encode(neurons.to(z.device))
+    transformer = new_transformer(z.shape[1], wanted.shape[1], settings).to(z.device)
+    start = torch.randn(wanted.shape[1], device=z.device)
+    average = EMAModel(transformer.parameters(), decay=0.99, use_ema_warmup=True, power=0.75)
+    optimiser = torch.optim.AdamW(transformer.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
+    )
+    scheduler = noise_schedule()
+    condition = _condition(z, anchors[edits], settings)
+    transformer.train()
+    for step in range(settings.steps):
+        cancel.check()
+        rows = torch.randint(len(z), (settings.batch,), device=z.device)
+        clean = wanted[edits[rows]]
+        noise = torch.randn_like(clean)
+        times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
+        noisy = scheduler.add_noise(clean, noise, times)
+        told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
+        loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        average.step(transformer.parameters())
+        answered = None
+        last = step + 1 == settings.steps
+        if (step + 1) % settings.check_every == 0 or last:
+            average.store(transformer.parameters())
+            average.copy_to(transformer.parameters())
+            generator = Generator(transformer, latent, settings, start)
+            answered, paraphrased = check(generator)
+            if last or (answered >= settings.answered and paraphrased >= settings.paraphrased):
+                report(step + 1, float(loss.detach()), answered)
+                return generator
+            average.restore(transformer.parameters())
+            transformer.train().requires_grad_(True)
+        report(step + 1, float(loss.detach()), answered)
+    raise ValueError("a generator needs at least one step of training")

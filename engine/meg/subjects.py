@@ -1,0 +1,71 @@
+"""Does a query name an edit's subject? Found by whole words, whatever the case, the accents' encoding or the ending."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rapidfuzz import fuzz
+
+from engine.edits import Edit, fold
+
+_WORD = re.compile(r"\w+(?:['’](?!s\b)\w+)*")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The folded words of `text`, possessive endings dropped."""
+    return tuple(_WORD.findall(re.sub(r"['’]s\b", "", fold(text))))
+
+
+def stem(word: str) -> str:
+    """A word without the endings of an English plural or of a name that was inflected."""
+    for ending in ("ies", "es", "s"):
+        if len(word) > len(ending) + 3 and word.endswith(ending):
+            return word[: -len(ending)]
+    return word
+
+
+class SubjectIndex:
+    """The subjects and aliases of a list of edits, looked up in a query by its runs of words."""
+
+    def __init__(self, edits: Sequence[Edit]) -> None:
+        self._names: list[tuple[str, ...]] = [
+            tuple(name for name in (edit.subject, *edit.aliases) if name.strip()) for edit in edits
+        ]
+        self._rows: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for row, names in enumerate(self._names):
+            for name in names:
+                key = tuple(stem(word) for word in words(name))
+                if key:
+                    self._rows[key].add(row)
+        self._longest = max((len(key) for key in self._rows), default=0)
+
+    def named(self, query: str) -> dict[int, tuple[int, int]]:
+        """The rows of the edits that `query` names, each with the span of characters that names it.
+
+        Of overlapping names the longer one counts: a query about Paris Hilton does not name Paris.
+        """
+        tokens = [(stem(match.group().casefold()), match.span()) for match in _WORD.finditer(_plain(query))]
+        taken = [False] * len(tokens)
+        found: dict[int, tuple[int, int]] = {}
+        for length in range(min(self._longest, len(tokens)), 0, -1):
+            for start in range(len(tokens) - length + 1):
+                if any(taken[start : start + length]):
+                    continue
+                rows = self._rows.get(tuple(token for token, _ in tokens[start : start + length]))
+                if rows:
+                    span = (tokens[start][1][0], tokens[start + length - 1][1][1])
+                    found.update((row, span) for row in rows if row not in found)
+                    taken[start : start + length] = [True] * length
+        return found
+
+    def resemblance(self, row: int, query: str) -> float:
+        """How closely some part of `query` resembles the subject of edit `row`: 0 to 1, by edit distance."""
+        folded = fold(query)
+        return max((fuzz.partial_ratio(fold(name), folded) / 100 for name in self._names[row]), default=0.0)
+
+
+def _plain(query: str) -> str:
+    """`query` with possessive endings blanked out, every other character where it was."""
+    return re.sub(r"['’]s\b", lambda match: " " * len(match.group()), query)
