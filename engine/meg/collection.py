@@ -9,11 +9,12 @@ relations, whose answers must stay), so that a false routing does little harm. E
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from engine.device import free_memory
 from engine.language_model import Batch, LanguageModel, target_loss
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
@@ -36,6 +37,14 @@ class Collected:
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
 
+    def improve(self, rows: Sequence[int], other: Collected) -> None:
+        """Take the neurons of `other`, found for `rows` of these, where they are better."""
+        better = other.answered | (other.losses < self.losses[list(rows)])
+        index = torch.tensor(list(rows))[better]
+        self.neurons[index] = other.neurons[better]
+        self.losses[index] = other.losses[better]
+        self.answered[index] = other.answered[better]
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionSettings:
@@ -45,7 +54,7 @@ class CollectionSettings:
     learning_rate: float = 0.05
     guard_weight: float = 1.0
     learnt: float = 0.02  # a loss at which an edit leaves the group
-    group_rows: int = 1_024  # most lessons in one group; fewer where memory is short
+    group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 
 
 def collect(
@@ -55,58 +64,28 @@ def collect(
     settings: CollectionSettings,
     *,
     cancel: Cancel,
-    report: Callable[[int, float], None] | None = None,
+    report: Callable[[int, float], None],
 ) -> Collected:
-    """Optimise one neuron for each lesson at FFN block `layer`.
+    """Optimise one neuron for each lesson at FFN block `layer`, all at once.
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
-    once more with three times the steps. Raises Cancelled when asked to stop.
+    once more with three times the steps and less care for their guards. Raises Cancelled when asked to stop.
     """
-    first = _optimise(model, layer, lessons, settings, cancel, report)
-    failed = [row for row in range(len(lessons)) if not first.answered[row]]
-    if not failed:
-        return first
-    longer = CollectionSettings(
-        settings.steps * 3, settings.learning_rate, settings.guard_weight / 4, settings.learnt, settings.group_rows
-    )
-    again = _optimise(model, layer, [lessons[row] for row in failed], longer, cancel, None)
-    better = again.answered | (again.losses < first.losses[failed])
-    index = torch.tensor(failed)[better]
-    first.neurons[index] = again.neurons[better]
-    first.losses[index] = again.losses[better]
-    first.answered[index] = again.answered[better]
-    return first
-
-
-def _optimise(
-    model: LanguageModel,
-    layer: int,
-    lessons: Sequence[Lesson],
-    settings: CollectionSettings,
-    cancel: Cancel,
-    report: Callable[[int, float], None] | None,
-) -> Collected:
-    """One pass over all lessons, a group of like length at a time."""
-    order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
-    width = 2 * model.d_model + 1
-    neurons, losses = torch.empty(len(lessons), width), torch.empty(len(lessons))
-    answered = torch.zeros(len(lessons), dtype=torch.bool)
-    groups = -(-len(lessons) // settings.group_rows)
-    size = -(-len(lessons) // max(groups, 1))
-    learnt_before = 0
     with attached(model.blocks[layer]) as slot:
-        for start in range(0, len(order), max(size, 1)):
-            rows = order[start : start + size]
+        found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
+        failed = [row for row in range(len(lessons)) if not found.answered[row]]
+        if failed:
+            patient = replace(settings, steps=settings.steps * 3, guard_weight=settings.guard_weight / 4)
+            again = LessonGroup(model, layer, [lessons[row] for row in failed], slot)
+            found.improve(failed, again.optimise(patient, cancel, lambda *_: None))
+    return found
 
-            def tell(learnt: int, loss: float, before: int = learnt_before) -> None:
-                if report is not None:
-                    report(before + learnt, loss)
 
-            group = LessonGroup(model, layer, [lessons[row] for row in rows], slot)
-            found, loss, right = group.optimise(settings, cancel, tell)
-            neurons[rows], losses[rows], answered[rows] = found, loss, right
-            learnt_before += int(right.sum())
-    return Collected(neurons, losses, answered)
+def group_size(model: LanguageModel, layer: int, settings: CollectionSettings) -> int:
+    """How many lessons fit into the memory that is free: prefixes, and what the layers after `layer` remember."""
+    tokens, queries, number = 48, 5, 4
+    a_token = model.d_model * number * (queries + 2 * 16 * (len(model.blocks) - layer))
+    return max(8, min(settings.group, int(0.5 * free_memory(model.device)) // (tokens * a_token)))
 
 
 class LessonGroup:
@@ -130,10 +109,8 @@ class LessonGroup:
         keep = int((batch.labels != -100).sum(1).max()) + 1
         return batch, self.model.prefix(batch, self.layer), keep
 
-    def optimise(
-        self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(neurons [lessons, 2·d_model + 1], losses [lessons], answered [lessons]), all on the CPU."""
+    def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
+        """One neuron for each lesson, from the always-on start."""
         start = Neurons.always_on(self.size, self.model.d_model, self.model.device).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)
@@ -165,7 +142,7 @@ class LessonGroup:
                 active = active[still]
                 descent.keep(still)
         losses, right = self._score(result)
-        return result.cpu(), losses.cpu(), right.cpu()
+        return Collected(result.cpu(), losses.cpu(), right.cpu())
 
     def _losses(self, cached: tuple[Batch, Tensor, int], weights: Tensor, rows: Tensor) -> Tensor:
         """The loss of each of `rows` under its own neuron, [rows]."""

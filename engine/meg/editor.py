@@ -17,7 +17,7 @@ from engine.editor import Answer, NextTokens, Routing
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, target_shares
-from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect
+from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
 from engine.meg.curriculum import Curriculum
 from engine.meg.encoder import EMBEDDED, QueryEncoder, TuningSettings
 from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings, train_familiarity
@@ -26,6 +26,7 @@ from engine.meg.generator import Generator, GeneratorSettings, Latent, NeuronTra
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
 from engine.runs import Cancel, ProgressBoard, seeded
+from engine.training_state import flatten, unflatten
 
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
@@ -124,9 +125,11 @@ class _Fit:
     def _kept(self, stage: str) -> Checkpoint | None:
         return None if self.checkpoints is None else self.checkpoints.newest(stage)
 
-    def _keep(self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
+    def _keep(
+        self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None, step: int = 0
+    ) -> None:
         if self.checkpoints is not None:
-            self.checkpoints.save(stage, 0, tensors, meta)
+            self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
@@ -148,26 +151,35 @@ class _Fit:
         return encoder
 
     def _collection(self) -> Collected:
-        done = self._kept("collection")
-        if done is not None:
-            tensors = done.tensors
-            return Collected(tensors["neurons"], tensors["losses"], tensors["answered"])
+        """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
         lessons = self._lessons()
-
-        def report(learnt: int, loss: float) -> None:
-            share = learnt / len(self.edits)
-            self.progress.report("Collection", learnt, len(self.edits), loss=loss, answered=share)
-
-        with seeded(self.seed, "collection"):
-            collected = collect(
-                self.model, self.layer, lessons, self.settings.collection, cancel=self.cancel, report=report
-            )
-        self._keep(
-            "collection",
-            {"neurons": collected.neurons, "losses": collected.losses, "answered": collected.answered},
+        size = group_size(self.model, self.layer, self.settings.collection)
+        order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
+        count = len(lessons)
+        found = Collected(
+            torch.zeros(count, 2 * self.model.d_model + 1), torch.zeros(count), torch.zeros(count, dtype=torch.bool)
         )
-        return collected
+        done = self._kept("collection")
+        first = 0
+        if done is not None:
+            first = int(done.meta["lessons"])
+            found = Collected(done.tensors["neurons"], done.tensors["losses"], done.tensors["answered"])
+        for start in range(first, count, size):
+            rows = order[start : start + size]
+
+            def report(learnt: int, loss: float, before: int = start) -> None:
+                share = (int(found.answered.sum()) + learnt) / count
+                self.progress.report("Collection", before + learnt, count, loss=loss, answered=share)
+
+            some = [lessons[row] for row in rows]
+            group = collect(self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report)
+            found.neurons[rows], found.losses[rows], found.answered[rows] = group.neurons, group.losses, group.answered
+            tensors = {"neurons": found.neurons, "losses": found.losses, "answered": found.answered}
+            self._keep("collection", tensors, {"lessons": start + len(rows)}, step=start + len(rows))
+        share = float(found.answered.float().mean())
+        self.progress.report("Collection", count, count, answered=share)
+        return found
 
     def _lessons(self) -> list[Lesson]:
         """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
@@ -260,6 +272,12 @@ class _Fit:
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         z = encoder.encode([text for texts in asks for text in texts])
 
+        half = self._kept("generator training")
+
+        def keep(step: int, state: Mapping[str, Any]) -> None:
+            tensors, skeleton = flatten(state)
+            self._keep("generator training", tensors, {"skeleton": skeleton}, step=step)
+
         def report(step: int, loss: float, answered: float | None) -> None:
             self.progress.report("Generator", step, settings.steps, loss=loss, answered=answered)
 
@@ -275,6 +293,8 @@ class _Fit:
                     check=check,
                     cancel=self.cancel,
                     report=report,
+                    state=None if half is None else unflatten(half.tensors, half.meta["skeleton"]),
+                    keep=None if self.checkpoints is None else keep,
                 )
         tensors, meta = _generator_state(generator)
         self._keep("generator", tensors, meta)

@@ -8,8 +8,9 @@ weights). Noise on z while training buys generality. A few deterministic steps s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.runs import Cancel
+from engine.training_state import capture_random, restore_random
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +199,16 @@ def train_generator(
     check: Callable[[Generator], tuple[float, float]],
     cancel: Cancel,
     report: Callable[[int, float, float | None], None],
+    state: Mapping[str, Any] | None = None,
+    keep: Callable[[int, Mapping[str, Any]], None] | None = None,
 ) -> Generator:
     """Train until `check` says that enough edits and held-back paraphrases are answered, or the steps are spent.
 
     z [queries, z] are unit vectors of queries; `edits` [queries] the row that each asks for of `neurons`
     [edits, numbers] and of `anchors` [edits, z], the unit vectors of the edits' prompts. `report` is told the step, the
-    loss and, after a check, the share of edits answered. Draws from torch's global generator. Raises Cancelled when
-    asked to stop.
+    loss and, after a check, the share of edits answered. `keep` is given the training's state after each check: with
+    it as `state` the training goes on as if it had not been interrupted. Draws from torch's global generator. Raises
+    Cancelled when asked to stop.
     """
     latent = Latent.of(neurons.cpu(), settings).to(z.device)
     wanted = latent.encode(neurons.to(z.device))
@@ -217,7 +222,16 @@ def train_generator(
     scheduler = noise_schedule()
     condition = _condition(z, anchors[edits], settings)
     transformer.train()
-    for step in range(settings.steps):
+    first = 0
+    if state is not None:
+        first, start = int(state["step"]), state["start"].to(z.device)
+        transformer.load_state_dict(state["transformer"])
+        average.load_state_dict(state["average"])
+        average.to(z.device)
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        restore_random(state["random"])
+    for step in range(first, settings.steps):
         cancel.check()
         rows = torch.randint(len(z), (settings.batch,), device=z.device)
         clean = wanted[edits[rows]]
@@ -245,4 +259,8 @@ def train_generator(
             average.restore(transformer.parameters())
             transformer.train().requires_grad_(True)
         report(step + 1, float(loss.detach()), answered)
+        if answered is not None and keep is not None:
+            training = {"transformer": transformer, "average": average, "optimiser": optimiser, "schedule": schedule}
+            states = {name: part.state_dict() for name, part in training.items()}
+            keep(step + 1, {"step": step + 1, "start": start, "random": capture_random(), **states})
     raise ValueError("a generator needs at least one step of training")

@@ -19,11 +19,11 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def stem(word: str) -> str:
-    """A word without the endings of an English plural or of a name that was inflected."""
-    for ending in ("ies", "es", "s"):
-        if len(word) > len(ending) + 3 and word.endswith(ending):
-            return word[: -len(ending)]
-    return word
+    """A word without the ending of an English plural, the same for both numbers: party, parties → parti."""
+    if len(word) < 5:
+        return word
+    word = word.removesuffix("s").removesuffix("e")
+    return word[:-1] + "i" if word.endswith("y") else word
 
 
 class SubjectIndex:

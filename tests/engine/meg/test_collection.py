@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
+from engine.neuron import attached
+from engine.runs import Cancel, Cancelled
+from tests.tiny_models import D_MODEL, tiny_model
+
+LESSONS = [
+    Lesson(("Oslo lies in", "The land of Oslo is"), "ab", (("Bern lies in", "zz"),)),
+    Lesson(("Rome lies in",), "cd", (("Kiev lies in", "yy"),)),
+    Lesson(("Q: Where is Lima? A:",), "e", (("Q: Where is Riga? A:", "xx"),)),
+]
+SETTINGS = CollectionSettings(steps=60, learning_rate=0.2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(3)
+    model = tiny_model("llama")
+    for weight in model.model.parameters():  # a random model is nearly deaf: give its blocks something to say
+        weight.mul_(3)
+    return model
+
+
+def run(model, lessons=LESSONS, settings=SETTINGS, cancel=None):
+    return collect(model, 1, lessons, settings, cancel=cancel or Cancel(), report=lambda *_: None)
+
+
+def test_neurons_lower_the_loss_of_their_own_lesson(model):
+    found = run(model)
+    assert found.neurons.shape == (3, 2 * D_MODEL + 1)
+    with attached(model.blocks[1]) as slot:
+        group = LessonGroup(model, 1, LESSONS, slot)
+        nothing, _ = group.score(0, torch.zeros(3, 2 * D_MODEL + 1))
+        swapped, _ = group.score(0, found.neurons[[1, 2, 0]])
+    assert (found.losses < 0.75 * nothing).all()
+    assert (found.losses < swapped).all()
+
+
+def test_a_lesson_is_learnt_as_well_alone_as_among_others(model):
+    together, alone = run(model), run(model, LESSONS[:1])
+    assert alone.losses[0] == pytest.approx(float(together.losses[0]), abs=0.3)
+
+
+def test_guards_hold_the_neuron_back(model):
+    free = CollectionSettings(steps=60, learning_rate=0.2, guard_weight=0.0)
+    careful = CollectionSettings(steps=60, learning_rate=0.2, guard_weight=4.0)
+    other = [Lesson((query,), answer) for lesson in LESSONS for query, answer in lesson.guards]
+    with attached(model.blocks[1]) as slot:
+        guards = LessonGroup(model, 1, other, slot)
+        strayed, kept = (guards.score(0, run(model, settings=s).neurons)[0].sum() for s in (free, careful))
+    assert kept < strayed
+
+
+def test_the_same_lessons_give_the_same_neurons(model):
+    assert torch.equal(run(model).neurons, run(model).neurons)
+
+
+def test_cancel_stops_it(model):
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        run(model, cancel=cancel)
+
+
+def test_better_neurons_replace_worse_ones():
+    mine = Collected(torch.zeros(3, 5), torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3, dtype=torch.bool))
+    mine.improve([0, 2], Collected(torch.ones(2, 5), torch.tensor([5.0, 1.0]), torch.tensor([False, False])))
+    assert mine.losses.tolist() == [1.0, 2.0, 1.0]
+    assert mine.neurons.sum(1).tolist() == [0, 0, 5]
+
+
+def test_groups_follow_the_free_memory(model, monkeypatch):
+    assert group_size(model, 1, SETTINGS) == SETTINGS.group
+    monkeypatch.setattr("engine.meg.collection.free_memory", lambda _: 10_000_000)
+    assert 8 <= group_size(model, 1, SETTINGS) < 100

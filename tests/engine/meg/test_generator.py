@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from engine.meg.generator import GeneratorSettings, Latent, train_generator
+from engine.runs import Cancel, Cancelled, seeded
+from engine.training_state import flatten, unflatten
+
+SMALL = GeneratorSettings(token=8, width=32, layers=2, heads=2, batch=64, steps=120, check_every=40, sampling_steps=4)
+
+
+def draw(*shape, seed):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+Z = F.normalize(draw(12, 16, seed=1), dim=-1)
+NEURONS = draw(12, 6, seed=2) @ draw(6, 41, seed=3)
+
+
+def train(check=lambda _: (0.0, 0.0), cancel=None, settings=SMALL, **more):
+    with seeded(0, "test"):
+        return train_generator(
+            Z,
+            Z,
+            torch.arange(12),
+            NEURONS,
+            settings,
+            check=check,
+            cancel=cancel or Cancel(),
+            report=more.pop("report", lambda *_: None),
+            **more,
+        )
+
+
+def test_the_latent_gives_neurons_back():
+    latent = Latent.of(NEURONS, SMALL)
+    torch.testing.assert_close(latent.decode(latent.encode(NEURONS)), NEURONS, rtol=1e-3, atol=1e-3)
+    assert latent.basis.shape == (8, 41)  # six components fill one token of eight
+    assert latent.encode(NEURONS)[:, :6].square().mean() == pytest.approx(1, rel=0.01)
+
+
+def test_one_neuron_alone_has_a_latent_too():
+    latent = Latent.of(NEURONS[:1], SMALL)
+    torch.testing.assert_close(latent.decode(latent.encode(NEURONS[:1])), NEURONS[:1])
+
+
+def test_a_generator_learns_which_neuron_belongs_to_which_z():
+    generator = train(settings=GeneratorSettings(**{**_fields(SMALL), "steps": 500, "noise": 0.05}))
+    made = generator.generate(Z, Z)
+    distances = torch.cdist(made, NEURONS)
+    assert (distances.argmin(1) == torch.arange(12)).all()
+    assert torch.equal(made, generator.generate(Z, Z))
+
+
+def test_it_stops_once_the_edits_are_answered():
+    steps = []
+    train(check=lambda _: (1.0, 1.0), report=lambda step, *_: steps.append(step))
+    assert steps[-1] == SMALL.check_every
+
+
+def test_a_resumed_training_equals_an_uninterrupted_one():
+    losses, kept = [], {}
+    whole = train(report=lambda step, loss, _: losses.append((step, loss)))
+    train(keep=lambda step, state: kept.update({step: deepcopy(flatten(state))}))
+    again = []
+    resumed = train(state=unflatten(*kept[40]), report=lambda step, loss, _: again.append((step, loss)))
+    assert again == losses[40:]
+    assert torch.equal(resumed.generate(Z, Z), whole.generate(Z, Z))
+
+
+def test_cancel_stops_it():
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        train(cancel=cancel)
+
+
+def _fields(settings):
+    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
