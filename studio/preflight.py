@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import shutil
+import subprocess
 import sys
 
 INSTALL = (
@@ -26,3 +28,22 @@ def missing_libraries() -> str:
         if ctypes.util.find_library("xcb-cursor") is None:
             return f"Qt needs the library libxcb-cursor to show a window. On Debian and Ubuntu, run: {INSTALL}"
     return ""
+
+
+def _main() -> int:
+    """Check, and where the program runs as root on Debian, install what is missing."""
+    complaint = missing_libraries()
+    if not complaint:
+        return 0
+    if sys.platform.startswith("linux") and os.geteuid() == 0 and shutil.which("apt-get"):
+        sys.stderr.write("Installing the libraries that Qt needs …\n")
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        subprocess.run([*INSTALL.removeprefix("sudo ").split(), "-y", "-qq"], check=False)
+        complaint = missing_libraries()
+    if complaint:
+        sys.stderr.write(f"{complaint}\n")
+    return 1 if complaint else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
