@@ -53,7 +53,8 @@ def icon(name: str, colour: str | None = None) -> QIcon:
 def _icon(name: str, normal: str, faint: str) -> QIcon:
     made = QIcon()
     for size in _SIZES:
-        made.addPixmap(_pixmap(name, normal, size), QIcon.Mode.Normal)
+        for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+            made.addPixmap(_pixmap(name, normal, size), mode)
         made.addPixmap(_pixmap(name, faint, size), QIcon.Mode.Disabled)
     return made
 

@@ -254,7 +254,11 @@ def familiarities(
     edited = edited_model(shelf, engagement)
     if edited is None:
         return dict.fromkeys(prompts)
-    return dict(_routed(edited, prompts, board, cancel))
+    found: dict[int, float | None] = {}
+    for key, value in _routed(edited, prompts, cancel):
+        found[key] = value
+        board.report(MEASURING, len(found), len(prompts))
+    return found
 
 
 # --- training ------------------------------------------------------------------------------------------------------
@@ -291,37 +295,37 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
 
 def _measured(edited: EditedModel, edits: Sequence[Edit], board: ProgressBoard, cancel: Cancel) -> Trained:
     """Reliability, generality and locality by what the model writes, on a sample of at most SAMPLE queries each."""
-    known = board.latest().answered
     own = _sample([(edit.prompt, edit) for edit in edits])
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
     groups = {"reliability": own, "generality": paraphrases, "locality": probes}
-    whole = sum(len(group) for group in groups.values())
+    answered = board.latest().answered
+    whole, done = sum(len(group) for group in groups.values()) + len(edits), 0
     figures: dict[str, float] = {"edits": float(len(edits))}
-    done = 0
     for name, group in groups.items():
         right = 0
         for start in range(0, len(group), AT_ONCE):
-            board.report(MEASURING, done, whole, answered=known)
+            board.report(MEASURING, done, whole, answered=answered)
             some = group[start : start + AT_ONCE]
-            answers = edited.answer([query for query, _ in some], cancel=cancel)
+            compared = name == "locality"
+            answers = edited.answer([query for query, _ in some], cancel=cancel, originals=compared)
             for answer, (_, edit) in zip(answers, some, strict=True):
-                right += answer.edited == answer.original if name == "locality" else _is_right(answer.edited, edit)
+                right += answer.edited == answer.original if compared else _is_right(answer.edited, edit)
             done += len(some)
         if group:
             figures[name] = right / len(group)
             figures[f"{name} queries"] = float(len(group))
-    familiarity = dict(_routed(edited, {edit.id: edit.prompt for edit in edits}, board, cancel))
+    familiarity: dict[str, float] = {}
+    for key, value in _routed(edited, {edit.id: edit.prompt for edit in edits}, cancel):
+        familiarity[key] = value
+        board.report(MEASURING, done + len(familiarity), whole)
     return Trained(figures, familiarity)
 
 
-def _routed(
-    edited: EditedModel, prompts: Mapping[Key, str], board: ProgressBoard, cancel: Cancel
-) -> Iterator[tuple[Key, float]]:
+def _routed(edited: EditedModel, prompts: Mapping[Key, str], cancel: Cancel) -> Iterator[tuple[Key, float]]:
     keys = list(prompts)
     for start in range(0, len(keys), AT_ONCE):
         cancel.check()
-        board.report(MEASURING, start, len(keys))
         some = keys[start : start + AT_ONCE]
         for key, routing in zip(some, edited.route([prompts[key] for key in some]), strict=True):
             yield key, routing.familiarity

@@ -49,6 +49,8 @@ QLineEdit, QAbstractSpinBox, QComboBox {{ min-height: 20px; }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{
     border: 2px solid {c.accent}; padding: 4px 7px;
 }}
+QTextEdit[framed="false"] {{ border: none; background: transparent; padding: 0; }}
+QTextEdit[framed="false"]:focus {{ border: none; border-left: 2px solid {c.accent}; padding: 0 0 0 6px; }}
 QLineEdit:disabled, QPlainTextEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{
     color: {c.faint}; background: {c.window};
 }}
@@ -90,7 +92,7 @@ QTableView::item:focus {{ border: 1px solid {c.accent}; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{
     color: {c.muted}; background: transparent; border: none; border-bottom: 1px solid {c.border};
-    padding: 8px; font-weight: 600;
+    padding: 8px 8px 8px 11px; font-weight: 600;
 }}
 QHeaderView::section:hover {{ color: {c.text}; }}
 QHeaderView::up-arrow {{ image: url({files}/chevron-up.svg); width: 12px; height: 12px; }}

@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         workspace.project_changed.connect(self._tell)
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
-        self._rail.chosen.connect(lambda place: self.show_page(PAGES[place][0]))
+        self._rail.chosen.connect(lambda place: self._bring(PAGES[place][0]))
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
@@ -197,7 +197,11 @@ class MainWindow(QMainWindow):
         return RunsPage(self.workspace, self.trainer)
 
     def show_page(self, name: str) -> None:
-        """Bring the page called `name` to the front."""
+        """Bring the page called `name` to the front, its first control ready for the keys."""
+        self._bring(name)
+        self.page(name).setFocus()
+
+    def _bring(self, name: str) -> None:
         self.page(name)
         place = [page for page, _ in PAGES].index(name)
         self._rail.choose(place)

@@ -55,6 +55,7 @@ class MarkedText(QTextEdit):
         self._pieces: tuple[Piece, ...] = ()
         self._scale = 1.0
         self.setReadOnly(True)
+        self.setProperty("framed", False)
         self.setTabChangesFocus(True)
         self.setAccessibleName(name)
         self.setPlaceholderText(placeholder)

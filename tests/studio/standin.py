@@ -89,14 +89,16 @@ class Edited:
             routings.append(Routing(query, familiarity, routed, 0.5, 1 - familiarity, nearest.id, familiarity))
         return routings
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> list[object]:
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[object]:
         from engine.editor import Answer
 
-        originals = self.model.answer(queries, cancel=cancel)
-        return [
-            Answer(query, text, self.by_prompt[query].new_object if routing.routed else text, routing)
-            for query, text, routing in zip(queries, originals, self.route(queries), strict=True)
-        ]
+        answers = []
+        for query, text, routing in zip(
+            queries, self.model.answer(queries, cancel=cancel), self.route(queries), strict=True
+        ):
+            edited = self.by_prompt[query].new_object if routing.routed else text
+            answers.append(Answer(query, text if originals or not routing.routed else "", edited, routing))
+        return answers
 
     def next_tokens(self, query: str, k: int = 8) -> object:
         from engine.editor import NextTokens

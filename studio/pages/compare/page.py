@@ -70,6 +70,7 @@ class ComparePage(QWidget):
         self._follow_soon.setSingleShot(True)
         self._follow_soon.setInterval(TYPING_DELAY)
         self._follow_soon.timeout.connect(self._follow)
+        self.setFocusProxy(self.question)
         self._connect()
         self._project_changed()
 

@@ -103,7 +103,11 @@ class Inspector(Card):
             )
         )
         column.addLayout(
-            named("Aliases, one a line", self.aliases, help="Other names of the subject: a question that uses one counts as naming it.")
+            named(
+                "Aliases, one a line",
+                self.aliases,
+                help="Other names of the subject: a question that uses one counts as naming it.",
+            )
         )
         for kind, name, meaning in _PROBES:
             lines = Lines(f"{name}, one a line", 3)

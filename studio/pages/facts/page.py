@@ -83,6 +83,7 @@ class FactsPage(QWidget):
         self._search_soon.setSingleShot(True)
         self._search_soon.setInterval(SEARCH_DELAY)
         self._search_soon.timeout.connect(self._narrow)
+        self.setFocusProxy(self.form.subject)
         self._connect()
         self._project_changed()
 

@@ -60,6 +60,7 @@ class RunsPage(QWidget):
         self.delete = button("Delete…", "delete")
         self._told = Label(muted=True)
         self._lay_out()
+        self.setFocusProxy(self.table)
         self._connect()
         self._project_changed()
 

@@ -18,6 +18,7 @@ from studio.theme import SPACE, tokens
 from studio.widgets.buttons import icon_button
 from studio.widgets.card import Card
 from studio.widgets.files import choose_target
+from studio.widgets.legend import Key, Legend
 
 BETWEEN = 0.25
 """Seconds between two drawings."""
@@ -36,18 +37,18 @@ class Curves(Card):
         self._room = 0.0  # seconds that the time axes have room for
         self._drawn = 0.0
         self._stages: dict[str, pg.PlotDataItem] = {}
+        self.legend = Legend()
         self.log = QCheckBox("Logarithmic loss")
         self.log.setAccessibleName("Logarithmic loss axis")
         self.picture = icon_button("Save the curves as a picture (PNG)", "chart", self._save_picture)
         self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
-        for control in (self.log, self.picture, self.as_table):
+        for control in (self.legend, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
         self.loss = _plot("Loss", "loss")
         self.answered = _plot("Share of edits answered", "edits answered, %")
         self.answered.setYRange(0, 100, padding=0.03)
         self.answered.setLimits(yMin=-4, yMax=104)
         self._answered_line = self.answered.plot([], [])
-        self.loss.addLegend(offset=(-8, 8), labelTextSize="8pt")
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         row.addWidget(self.loss, 1)
@@ -62,6 +63,7 @@ class Curves(Card):
         for item in self._stages.values():
             self.loss.removeItem(item)
         self._stages.clear()
+        self.legend.show_keys(())
         self._answered_line.setData([], [])
         self._history = ()
         self._room = self._drawn = 0.0
@@ -90,7 +92,7 @@ class Curves(Card):
                 shares.append(progress.answered * 100)
         for stage, (xs, ys) in losses.items():
             if stage not in self._stages:
-                self._stages[stage] = self.loss.plot([], [], name=stage)
+                self._stages[stage] = self.loss.plot([], [])
                 self._dress()
             self._stages[stage].setData(*_thinned(xs, ys))
         self._answered_line.setData(*_thinned(times, shares))
@@ -157,13 +159,13 @@ class Curves(Card):
                 axis.setPen(colours.border)
                 axis.setTextPen(colours.muted)
         hues = (colours.accent, colours.warn, colours.good, colours.bad)
-        for place, item in enumerate(self._stages.values()):
+        keys = []
+        for place, (stage, item) in enumerate(self._stages.items()):
             style = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine)[place // len(hues) % 2]
             item.setPen(pg.mkPen(hues[place % len(hues)], width=2, style=style))
+            keys.append(Key(stage, hues[place % len(hues)], style))
         self._answered_line.setPen(pg.mkPen(colours.accent, width=2))
-        legend = self.loss.getPlotItem().legend
-        if legend is not None:
-            legend.setLabelTextColor(colours.text)
+        self.legend.show_keys(keys)
 
 
 def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:

@@ -11,10 +11,12 @@ from studio.widgets.figures import count, figure, moment, share
 from studio.widgets.labels import Label, hint
 
 NAMES = (
-    ("reliability", "Reliability", "edits answered"),
-    ("generality", "Generality", "paraphrases answered"),
-    ("locality", "Locality", "probes left alone"),
+    ("reliability", "Reliability", "edits"),
+    ("generality", "Generality", "paraphrases"),
+    ("locality", "Locality", "probes"),
 )
+
+_UNKNOWN = {"reliability": "edits answered", "generality": "paraphrases answered", "locality": "probes left alone"}
 
 
 class FiguresCard(Card):
@@ -24,7 +26,7 @@ class FiguresCard(Card):
         super().__init__("Figures", parent)
         self._of = hint("")
         self._values = {name: Label("–", scale=1.5, bold=True) for name, _, _ in NAMES}
-        self._bases = {name: Label(meaning, muted=True, scale=0.9, wrap=True) for name, _, meaning in NAMES}
+        self._bases = {name: Label(muted=True, scale=0.9, wrap=True) for name in _UNKNOWN}
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         for name, title, _ in NAMES:
@@ -45,7 +47,7 @@ class FiguresCard(Card):
             value = figure(run.figures, name) if run else None
             queries = figure(run.figures, f"{name} queries") if run else None
             self._values[name].setText(share(value))
-            self._bases[name].setText(f"{meaning}, of {int(queries):,}" if queries else meaning)
+            self._bases[name].setText(f"of {int(queries):,} {meaning}" if queries else _UNKNOWN[name])
         if run is None:
             self._of.setText("They are measured when a training has finished.")
         elif run.state is RunState.FINISHED:

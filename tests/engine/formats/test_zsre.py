@@ -30,9 +30,7 @@ def test_which_key_holds_the_new_object_must_be_said() -> None:
         read_json([RECORD])
 
 
-@pytest.mark.parametrize(
-    ("target", "new_object"), [("alt", "Ada Orm"), ("answers", "Cy Moor")]
-)
+@pytest.mark.parametrize(("target", "new_object"), [("alt", "Ada Orm"), ("answers", "Cy Moor")])
 def test_reads_a_record(target: str, new_object: str) -> None:
     imported = read_json([RECORD], zsre_target=target)
     assert imported.format == "zsre"
@@ -73,9 +71,7 @@ def test_a_subject_that_stands_twice_is_told() -> None:
 
 def test_all_loaders_read_the_same_new_object(tmp_path: Path) -> None:
     probes = (Probe(ProbeKind.NEIGHBOUR, "n"), Probe(ProbeKind.FAR, "f"))
-    edit = Edit(
-        "7", "Who governs Kelm?", "Ada Orm", "Kelm", "r9", "Bo", paraphrases=("q",), probes=probes
-    )
+    edit = Edit("7", "Who governs Kelm?", "Ada Orm", "Kelm", "r9", "Bo", paraphrases=("q",), probes=probes)
     write_edits(EditSet("", (edit,)), tmp_path / "f.json", "zsre", probe_answers={"f": "nobody"})
     (record,) = json.loads((tmp_path / "f.json").read_text("utf-8"))
     assert record["alt"] == record["answers"][0] == "Ada Orm"
