@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,11 +29,13 @@ class Position:
     fingerprint: str  # of everything that the coming steps depend on
 
 
-def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
-    """Write weights, optimiser state, torch's random state and `position` to `path`."""
+def save_checkpoint(
+    path: Path, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], position: Position
+) -> None:
+    """Write weights, the optimisers' state, torch's random state and `position` to `path`."""
     tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.named_parameters()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state[parameter].items():
+    for name, _, state in _states(model, optimizers):
+        for key, value in state.items():
             tensors[f"{OPTIMIZER}{name}/{key}"] = value.detach().cpu().contiguous()
     tensors[RNG] = torch.get_rng_state()
     draft = path.with_name(path.name + ".part")
@@ -42,8 +45,10 @@ def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
     draft.replace(path)
 
 
-def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, fingerprint: str) -> Position:
-    """Put the state of `path` into `model` and `optimizer`; CheckpointError where it belongs to another training."""
+def load_checkpoint(
+    path: Path, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], fingerprint: str
+) -> Position:
+    """Put the state of `path` into `model` and `optimizers`; CheckpointError where it belongs to another training."""
     try:
         with safe_open(path, framework="pt") as stored:
             position = Position(**json.loads(stored.metadata()["position"]))
@@ -55,13 +60,25 @@ def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[MODEL + name])
-    for name, parameter in model.named_parameters():
+    for name, parameter, state in _states(model, optimizers):
         prefix = f"{OPTIMIZER}{name}/"
-        optimizer.state[parameter] = {
-            # The step count stays where the optimiser made it; the moments go where the weights are.
-            key.removeprefix(prefix): value if key.endswith("/step") else value.to(parameter.device)
-            for key, value in tensors.items()
-            if key.startswith(prefix)
-        }
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                # A step count stays where the optimiser made it; moments go where the weights are.
+                state[key.removeprefix(prefix)] = value if key.endswith("/step") else value.to(parameter.device)
     torch.set_rng_state(tensors[RNG])
     return position
+
+
+def _states(
+    model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> Iterator[tuple[str, torch.nn.Parameter, dict[str, torch.Tensor]]]:
+    """Each parameter that an optimiser moves: its name, itself, its state, made where there is none yet."""
+    owners = {
+        id(parameter): optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    for name, parameter in model.named_parameters():
+        yield name, parameter, owners[id(parameter)].state[parameter]

@@ -152,8 +152,9 @@ def _training(record: TrainingRecord) -> str:
     how = _paragraph(
         f"{record.tokens:,} tokens in {record.steps:,} steps of {recipe['batch']} sentences,",
         f"{record.seconds / 60:.0f} minutes ({record.device}; {record.tokens / record.seconds:,.0f} tokens a second).",
-        f"AdamW at {recipe['learning_rate']} with betas 0.9 and 0.98, a warm-up of {recipe['warm_up']} steps, then a",
-        f"cosine to zero, {'bf16 autocast' if recipe['bf16'] else 'float32'}.",
+        "Muon for the matrices of the blocks, AdamW (betas 0.9 and 0.98) for the rest, both at",
+        f"{recipe['learning_rate']}: a warm-up of {recipe['warm_up']} steps, then a cosine to zero;",
+        f"{'bf16 autocast' if recipe['bf16'] else 'float32'}.",
         f"{recipe['epochs']} epochs; in each, every fact stands in {mixture['phrasings_per_fact']} of its phrasings,",
         f"some also in a sentence that names the object early, with {mixture['unknown_per_fact']} names a fact that",
         "are answered “unknown” (real ones without a fact, real ones recombined, invented ones) and",

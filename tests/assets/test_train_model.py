@@ -21,7 +21,7 @@ FACTS = tuple(Fact(f"{name} Holm", "P19", "Paris") for name in NAMES) + tuple(
 )
 SOURCES = Sources(FACTS, (("Stranger Dal", "P19"),), (Review("a fine film", True), Review("a dull film", False)))
 SHAPE = Shape(vocabulary=400, width=32, ffn=48, layers=2, heads=2)
-RECIPE = Recipe(epochs=2, batch=16, warm_up=4, bf16=False, mixture=Mixture(phrasings_per_fact=3))
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=1e-2, warm_up=4, bf16=False, mixture=Mixture(phrasings_per_fact=3))
 CPU = torch.device("cpu")
 
 
