@@ -24,7 +24,7 @@ from engine.edits import EditError, EditSet
 from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
 from engine.formats.source import FormatError
-from engine.packs import PackError, load_pack
+from engine.packs import PackError, load_pack, read_manifest
 from engine.run_folder import RunError, RunFolder
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
@@ -228,10 +228,10 @@ def _resumed_run(
 
 def _attached(folder: Path, model: str | None, device: str, dtype: str) -> tuple[EditedModel, MegPack]:
     """The edited model of a pack, and the pack."""
-    pack: Any = load_pack(folder)
     from engine.language_model import load
 
-    language_model = load(model or pack.model_name, device=device, dtype=dtype)
+    language_model = load(model or read_manifest(folder).model.name, device=device, dtype=dtype)
+    pack: Any = load_pack(folder, language_model.device)
     return pack.attach(language_model), pack
 
 

@@ -25,6 +25,7 @@ from engine.sealed import MAX_BYTES, SealError, seal, unseal
 from engine.tensor_files import TensorFileError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from engine.editor import Pack
@@ -35,7 +36,7 @@ MANIFEST = "manifest.json"
 EDITS = "edits.jsonl"
 
 EDITORS: dict[str, tuple[str, str]] = {"meg": ("engine.meg.editor", "MegPack")}
-"""Where each editor's pack class is found: it has a `from_stored(stored)`, and is imported when it is wanted."""
+"""Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 
 _STEM = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HASH = "^[0-9a-f]{64}$"
@@ -189,15 +190,18 @@ def read_pack(folder: Path) -> StoredPack:
     return StoredPack(folder, manifest, tensors, edits)
 
 
-def load_pack(folder: Path) -> Pack:
-    """The pack in `folder` as its editor's own kind, ready to be attached. Raises PackError."""
+def load_pack(folder: Path, device: torch.device | str = "cpu") -> Pack:
+    """The pack in `folder` as its editor's own kind, on `device`: that of the model it is to be attached to.
+
+    Raises PackError.
+    """
     stored = read_pack(folder)
     name = stored.manifest.editor
     if name not in EDITORS:
         known = ", ".join(EDITORS)
         raise PackError(f"The pack {folder} was made by the editor {name[:60]!a}; known here: {known}.")
     module, kind = EDITORS[name]
-    return cast("Pack", getattr(import_module(module), kind).from_stored(stored))
+    return cast("Pack", getattr(import_module(module), kind).from_stored(stored, device))
 
 
 def _created_by() -> str:

@@ -5,12 +5,14 @@ torch and what needs it are imported inside the functions: the window is on the 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.edits import Edit
+from engine.evaluation.answers import is_answer
 from engine.formats.registry import read_edits
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from studio.jobs import Shelf
@@ -30,6 +32,13 @@ EDITS = "edits.jsonl"
 """The snapshot of the edits, in a run's folder and in a pack."""
 PACK = "pack"
 """The folder of the pack, in a run's folder."""
+
+CHECKPOINTS = "checkpoints"
+"""The folder of the checkpoints, in a run's folder."""
+UNANSWERED = "not answered"
+"""The figure that lists the edits which the edited model does not answer."""
+UNLEARNT = "not learnt"
+"""The figure that lists the edits for which no neuron was found."""
 
 _MODEL = "language model"
 _EDITED = "edited model"
@@ -83,7 +92,7 @@ class TrainingOrder:
 class Trained:
     """What a training came to."""
 
-    figures: dict[str, float]
+    figures: dict[str, object]
     familiarity: dict[str, float]  # by edit id
 
 
@@ -139,11 +148,18 @@ def make_editor(order: TrainingOrder) -> Editor:
     return MegEditor(MegSettings(layer=order.layer, encoder=order.encoder, watched=order.watched))
 
 
-def open_pack(folder: Path) -> Pack:
-    """The pack in `folder`."""
+def open_pack(folder: Path, model: LanguageModel) -> Pack:
+    """The pack in `folder`, on the device that `model` lies on."""
     from engine.packs import load_pack
 
-    return load_pack(folder)
+    return load_pack(folder, model.device)
+
+
+def pack_figures(folder: Path) -> Mapping[str, object]:
+    """What was measured when the pack in `folder` was made."""
+    from engine.packs import read_manifest
+
+    return read_manifest(folder).figures
 
 
 def look_around() -> Machine:
@@ -176,7 +192,7 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
         release(shelf)
 
     def attach() -> _Attached:
-        return _Attached(open_pack(folder).attach(model), _keys(folder), engagement.source, folder)
+        return _Attached(open_pack(folder, model).attach(model), _keys(folder), engagement.source, folder)
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
@@ -278,43 +294,67 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
         originally = dict(zip(order.watched, model.answer(order.watched, cancel=cancel), strict=True))
         board.report(LOADING, 1, 1, answers=originally)
     cancel.check()
-    pack = make_editor(order).fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
-    pack.save(order.pack)
+    if order.pack.is_dir():
+        # The studio ended between the last step of this training and the note that it was finished.
+        pack = open_pack(order.pack, model)
+    else:
+        pack = make_editor(order).fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
+        pack.save(order.pack)
+    shutil.rmtree(order.folder / CHECKPOINTS, ignore_errors=True)  # several times as large as the pack
     keys = [edit.id for edit in edits.edits]
 
     def attach() -> _Attached:
         return _Attached(pack.attach(model), keys, order.source, order.pack)
 
     attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
+    figures = _told(pack_figures(order.pack), edits.enabled())
     try:
-        return _measured(attached.edited, edits.enabled(), board, cancel)
+        return _measured(attached.edited, edits.enabled(), figures, board, cancel)
     except Cancelled:
-        # The pack is on the disk: a stop that comes now costs the figures, not the training.
-        return Trained({}, {})
+        # The pack is on the disk: a stop that comes now costs figures, not the training.
+        return Trained(figures, {})
 
 
-def _measured(edited: EditedModel, edits: Sequence[Edit], board: ProgressBoard, cancel: Cancel) -> Trained:
-    """Reliability, generality and locality by what the model writes, on a sample of at most SAMPLE queries each."""
-    own = _sample([(edit.prompt, edit) for edit in edits])
+def _told(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:
+    """What the editor itself says of its pack, in the words of a run's figures.
+
+    Every edit was asked when the pack was made, so its reliability is known; UNANSWERED and UNLEARNT are edit ids.
+    """
+    told: dict[str, object] = {"edits": len(edits)}
+    answered, threshold = figures.get("answered"), figures.get("threshold")
+    if isinstance(answered, int | float):
+        told |= {"reliability": float(answered), "reliability queries": len(edits)}
+    if isinstance(threshold, int | float):
+        told["threshold"] = float(threshold)
+    known = {edit.id for edit in edits}
+    for name in (UNANSWERED, UNLEARNT):
+        listed = figures.get(name)
+        parts = listed if isinstance(listed, list) else []
+        named = [part.get("id") if isinstance(part, dict) else part for part in parts]
+        told[name] = [key for key in named if isinstance(key, str) and key in known]
+    return told
+
+
+def _measured(
+    edited: EditedModel, edits: Sequence[Edit], figures: dict[str, object], board: ProgressBoard, cancel: Cancel
+) -> Trained:
+    """Generality and locality by what the model writes, on a sample of at most SAMPLE queries each; familiarity."""
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
-    groups = {"reliability": own, "generality": paraphrases, "locality": probes}
-    answered = board.latest().answered
+    groups = {"generality": paraphrases, "locality": probes}
     whole, done = sum(len(group) for group in groups.values()) + len(edits), 0
-    figures: dict[str, float] = {"edits": float(len(edits))}
     for name, group in groups.items():
         right = 0
         for start in range(0, len(group), AT_ONCE):
-            board.report(MEASURING, done, whole, answered=answered)
+            board.report(MEASURING, done, whole)
             some = group[start : start + AT_ONCE]
             compared = name == "locality"
             answers = edited.answer([query for query, _ in some], cancel=cancel, originals=compared)
             for answer, (_, edit) in zip(answers, some, strict=True):
-                right += answer.edited == answer.original if compared else _is_right(answer.edited, edit)
+                right += is_answer(answer.edited, answer.original if compared else edit.new_object)
             done += len(some)
         if group:
-            figures[name] = right / len(group)
-            figures[f"{name} queries"] = float(len(group))
+            figures |= {name: right / len(group), f"{name} queries": len(group)}
     familiarity: dict[str, float] = {}
     for key, value in _routed(edited, {edit.id: edit.prompt for edit in edits}, cancel):
         familiarity[key] = value
@@ -335,9 +375,3 @@ def _sample(group: list[tuple[str, Edit]]) -> list[tuple[str, Edit]]:
     """At most SAMPLE of `group`, evenly spread."""
     step = max(1, -(-len(group) // SAMPLE))
     return group[::step]
-
-
-def _is_right(text: str, edit: Edit) -> bool:
-    """Whether the decoded answer is the new object, or an alias of it, to the letter."""
-    wanted = {name.strip().removesuffix(".") for name in (edit.new_object, *edit.aliases)}
-    return text.strip().removesuffix(".") in wanted

@@ -21,7 +21,7 @@ from studio import model_jobs
 from studio.errors import UserFixable, UserMessage
 from studio.jobs import Job
 from studio.messages import Deed, Kind
-from studio.model_jobs import EDITS, ModelSource, Trained, TrainingOrder
+from studio.model_jobs import EDITS, UNANSWERED, UNLEARNT, ModelSource, Trained, TrainingOrder
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
@@ -29,9 +29,11 @@ from studio.store.edits import set_familiarity
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
 from studio.store.watched import watched
-from studio.widgets.figures import share
+from studio.widgets.figures import count, figure, share
 from studio.workspace import Workspace
 
+ADVICE = "word the prompt otherwise, train again with another seed or layer, or switch the edit off."
+"""What to do about an edit that a training did not get right."""
 RESUMABLE = (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED)
 
 
@@ -114,14 +116,19 @@ class Trainer(QObject):
             self.stopping.emit()
 
     def _trained(self, trained: Trained) -> None:
-        figures: dict[str, object] = dict(trained.figures)
-        self._note(RunState.FINISHED, figures, "", trained.familiarity)
-        answered = trained.figures.get("reliability")
+        self._note(RunState.FINISHED, trained.figures, "", trained.familiarity)
+        workspace = self._workspace
+        answered = figure(trained.figures, "reliability")
         told = f": {share(answered)} of the edits are answered" if answered is not None else ""
-        self._workspace.say(
-            Kind.GOOD,
-            f"Training finished{told}. The pack is in use on the Compare page.",
-            deeds=[Deed("Compare answers", partial(self._workspace.page_asked.emit, "compare"))],
+        deeds = [Deed("Compare answers", partial(workspace.page_asked.emit, "compare"))]
+        failing = failing_edits(trained.figures)
+        if failing:
+            deeds.insert(0, Deed("Show them", partial(workspace.edits_asked.emit, failing)))
+        workspace.say(
+            Kind.WARNING if failing else Kind.GOOD,
+            f"Training finished{told}. The pack is in use on the Compare page."
+            + (f" {count(len(failing), 'edit')} went wrong: {ADVICE}" if failing else ""),
+            deeds=deeds,
         )
 
     def _failed(self, message: UserMessage) -> None:
@@ -172,6 +179,12 @@ class Trainer(QObject):
             self._workspace.use_run(run)
         self._workspace.set_training(False)
         self.ended.emit(run)
+
+
+def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:
+    """The ids of the edits that a run of these figures did not get right."""
+    listed = (figures.get(name) for name in (UNANSWERED, UNLEARNT))
+    return tuple(dict.fromkeys(str(key) for keys in listed if isinstance(keys, list) for key in keys))
 
 
 def _prepare(project: Project, choices: TrainingChoices) -> RunRow:

@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         workspace = self.workspace
         workspace.said.connect(self._say)
         workspace.page_asked.connect(self.show_page)
+        workspace.edits_asked.connect(self._show_edits)
         workspace.project_changed.connect(self._tell)
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
@@ -200,6 +201,10 @@ class MainWindow(QMainWindow):
         """Bring the page called `name` to the front, its first control ready for the keys."""
         self._bring(name)
         self.page(name).setFocus()
+
+    def _show_edits(self, keys: tuple[str, ...]) -> None:
+        self.show_page("facts")
+        self.facts.show_edits(keys)
 
     def _bring(self, name: str) -> None:
         self.page(name)

@@ -48,6 +48,7 @@ class Workspace(QObject):
     training_changed = Signal(bool)
     said = Signal(object)  # Message
     page_asked = Signal(str)  # another page shall be shown, by its name
+    edits_asked = Signal(object)  # tuple of edit ids: the Facts page shall show these edits
 
     def __init__(self, database: DatabaseWorker, models: ModelWorker, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -249,7 +249,7 @@ class TestLoading:
     def test_the_editors_own_kind(self, pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Kind:
             @classmethod
-            def from_stored(cls, stored: packs.StoredPack) -> tuple[str, packs.StoredPack]:
+            def from_stored(cls, stored: packs.StoredPack, device: object) -> tuple[str, packs.StoredPack]:
                 return "loaded", stored
 
         module = ModuleType("an_editor")

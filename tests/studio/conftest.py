@@ -21,6 +21,8 @@ from studio.theme import Scheme
 from studio.window import MainWindow
 from tests.studio import standin
 
+PATIENCE = 30_000
+"""Milliseconds: torch may be imported meanwhile, on a busy machine."""
 DRAFTS = (
     EditDraft("Lyon", subject="France", relation="P36", paraphrases=("France has as its capital",)),
     EditDraft("Osaka", subject="Japan", relation="P36"),
@@ -39,7 +41,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> standin.World:
         made.loads.append(source)
         return standin.Model(made, source.name)
 
-    def open_pack(folder: Path) -> standin.StandInPack:
+    def open_pack(folder: Path, _model: standin.Model | None = None) -> standin.StandInPack:
         return standin.StandInPack(made, read_edits(folder / EDITS, "jsonl").edit_set)
 
     def make_editor(order: TrainingOrder) -> standin.StandInEditor:
@@ -47,6 +49,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> standin.World:
 
     monkeypatch.setattr(model_jobs, "load_model", load)
     monkeypatch.setattr(model_jobs, "open_pack", open_pack)
+    monkeypatch.setattr(model_jobs, "pack_figures", lambda folder: open_pack(folder).figures())
     monkeypatch.setattr(model_jobs, "make_editor", make_editor)
     monkeypatch.setattr(model_jobs, "look_around", standin.machine)
     return made
@@ -69,7 +72,7 @@ def make_window(qtbot: QtBot, qapp: QApplication, world: standin.World) -> Itera
     for window in made:
         world.go_on.set()
         window.trainer.cancel()
-        qtbot.waitUntil(lambda window=window: not window.trainer.busy)
+        qtbot.waitUntil(lambda window=window: not window.trainer.busy, timeout=PATIENCE)
         window.close()
         window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
@@ -80,7 +83,7 @@ def empty_window(make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: 
     """A window on a new project without edits."""
     window = make_window()
     window.projects.create(tmp_path / "project")
-    qtbot.waitUntil(lambda: bool(window.workspace.relations) and not window.database.busy)
+    qtbot.waitUntil(lambda: bool(window.workspace.relations) and not window.database.busy, timeout=PATIENCE)
     window.show()
     return window
 
@@ -89,7 +92,9 @@ def empty_window(make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: 
 def window(empty_window: MainWindow, qtbot: QtBot) -> MainWindow:
     """A window on a project with three capitals."""
     empty_window.facts.deeds.add(DRAFTS)
-    qtbot.waitUntil(lambda: empty_window.workspace.counts.total == len(DRAFTS) and not empty_window.database.busy)
+    qtbot.waitUntil(
+        lambda: empty_window.workspace.counts.total == len(DRAFTS) and not empty_window.database.busy, timeout=PATIENCE
+    )
     return empty_window
 
 
@@ -98,9 +103,9 @@ def settle(qtbot: QtBot) -> Callable[[MainWindow], None]:
     """Waits until a window's workers have nothing left to do."""
 
     def wait(window: MainWindow) -> None:
-        qtbot.waitUntil(lambda: not window.database.busy and not window.models.busy)
+        qtbot.waitUntil(lambda: not window.database.busy and not window.models.busy, timeout=PATIENCE)
         qtbot.wait(20)
-        qtbot.waitUntil(lambda: not window.database.busy and not window.models.busy)
+        qtbot.waitUntil(lambda: not window.database.busy and not window.models.busy, timeout=PATIENCE)
 
     return wait
 
@@ -112,7 +117,7 @@ def ask(qtbot: QtBot) -> Callable[[MainWindow, Callable[[Project], object]], obj
     def wait(window: MainWindow, question: Callable[[Project], object]) -> object:
         found: list[object] = []
         window.database.run(question, on_success=found.append)
-        qtbot.waitUntil(lambda: bool(found))
+        qtbot.waitUntil(lambda: bool(found), timeout=PATIENCE)
         return found[0]
 
     return wait

@@ -31,6 +31,7 @@ class World:
     detached: int = 0
     resumed_from: int | None = None
     slow_answers: float = 0.0
+    unlearnable: tuple[str, ...] = ()  # new objects that no training gets the model to answer
     go_on: threading.Event = field(default_factory=threading.Event)  # set: nothing waits
 
     def __post_init__(self) -> None:
@@ -125,6 +126,16 @@ class StandInPack:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         jsonl.write(self.edits, folder / "edits.jsonl")
+
+    def figures(self) -> dict[str, object]:
+        enabled = self.edits.enabled()
+        failing = [edit.id for edit in enabled if edit.new_object in self.world.unlearnable]
+        return {
+            "answered": 1 - len(failing) / len(enabled),
+            "not answered": failing,
+            "not learnt": [{"id": key, "loss": 2.5} for key in failing],
+            "threshold": 0.5,
+        }
 
     def attach(self, model: Model) -> Edited:
         return Edited(self.world, model, self.edits)

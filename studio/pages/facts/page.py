@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -254,6 +254,25 @@ class FactsPage(QWidget):
         """The selected edits, from the top."""
         ids = (self.table.id_at(row) for row in self.view.selected_rows())
         return [edit_id for edit_id in ids if edit_id is not None]
+
+    def show_edits(self, keys: tuple[str, ...]) -> None:
+        """Select the edits with these ids, all edits listed again."""
+        self._show_all()
+        self._workspace.database.run(
+            lambda project: listing.ids_of_keys(project, keys),
+            on_success=lambda found: self._select(frozenset(found.values())),
+            owner=self,
+            name="Find edits",
+        )
+
+    def _select(self, ids: frozenset[int]) -> None:
+        chosen = QItemSelection()
+        for row, edit_id in enumerate(self.table.ids):
+            if edit_id in ids:
+                chosen.select(self.table.index(row, 0), self.table.index(row, self.table.columnCount() - 1))
+        self.view.selectionModel().select(chosen, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        if not chosen.isEmpty():
+            self.view.scrollTo(chosen.indexes()[0])
 
     def _narrow(self) -> None:
         self._search_soon.stop()

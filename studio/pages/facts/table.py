@@ -45,6 +45,7 @@ class EditTable(QAbstractTableModel):
         self._database = database
         self._ids: list[int] = []
         self._rows: dict[int, EditRow | None] = {}
+        self._stale: set[int] = set()  # rows that are on show until what they are now has arrived
         self._wanted: list[int] = []
         self._on_their_way: set[int] = set()
         self._listing = 0
@@ -73,6 +74,7 @@ class EditTable(QAbstractTableModel):
         """Start anew with the project that was opened, or empty."""
         self._open = is_open
         self._rows.clear()
+        self._stale.clear()
         self._replace([])
         self.reload()
 
@@ -105,12 +107,11 @@ class EditTable(QAbstractTableModel):
         """Show what an operation changed."""
         if not changes.edits and not changes.relations:
             return
-        if changes.relations:
-            self._rows.clear()
-            self._on_their_way.clear()
-        for edit_id in (*changes.updated, *changes.removed):
+        # Any change may mark or unmark other edits as duplicates and contradictions: all that is kept is stale now.
+        self._stale.update(self._rows)
+        self._on_their_way.clear()
+        for edit_id in changes.removed:
             self._rows.pop(edit_id, None)
-            self._on_their_way.discard(edit_id)
         if changes.added or changes.removed or self.narrowed:
             self.reload()
         self._touch_all()
@@ -168,7 +169,7 @@ class EditTable(QAbstractTableModel):
             edit_id
             for page in pages
             for edit_id in self._ids[page * PAGE : (page + 1) * PAGE]
-            if edit_id not in self._rows and edit_id not in self._on_their_way
+            if (edit_id not in self._rows or edit_id in self._stale) and edit_id not in self._on_their_way
         ]
         if not ids or not self._open:
             return
@@ -187,14 +188,17 @@ class EditTable(QAbstractTableModel):
             # Where a change came in between, the row was taken off the list of those on their way: it is stale.
             if edit_id in self._on_their_way:
                 self._on_their_way.discard(edit_id)
+                self._stale.discard(edit_id)
                 self._rows[edit_id] = found.get(edit_id)
         if len(self._rows) > KEPT_ROWS:
             for edit_id in list(self._rows)[: KEPT_ROWS // 2]:
                 del self._rows[edit_id]
+                self._stale.discard(edit_id)
         self._touch_all()
 
     def _not_arrived(self, ids: list[int], message: UserMessage) -> None:
         self._on_their_way.difference_update(ids)
+        self._stale.difference_update(ids)
         for edit_id in ids:
             self._rows.setdefault(edit_id, None)
         self.refused.emit(message)
@@ -204,15 +208,13 @@ class EditTable(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._ids) - 1, len(Column) - 1))
 
     def known_row(self, row: int) -> EditRow | None:
-        """The row at `row` where it has arrived; else it is asked for."""
+        """The row at `row` as far as it has arrived; asked for where it has not, or is stale."""
         edit_id = self.id_at(row)
         if edit_id is None:
             return None
-        if edit_id not in self._rows:
-            if edit_id not in self._on_their_way:
-                self._want(row)
-            return None
-        return self._rows[edit_id]
+        if (edit_id not in self._rows or edit_id in self._stale) and edit_id not in self._on_their_way:
+            self._want(row)
+        return self._rows.get(edit_id)
 
     # --- Qt's questions ----------------------------------------------------------------------------------------
 

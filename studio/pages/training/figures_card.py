@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.store.runs import RunRow, RunState
 from studio.theme import SPACE
+from studio.trainer import ADVICE, failing_edits
+from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, figure, moment, share
 from studio.widgets.labels import Label, hint
@@ -20,7 +23,9 @@ _UNKNOWN = {"reliability": "edits answered", "generality": "paraphrases answered
 
 
 class FiguresCard(Card):
-    """Reliability, generality, locality of one run."""
+    """Reliability, generality, locality of one run, and the edits that it did not get right."""
+
+    failing_asked = Signal(object)  # tuple of edit ids that the user wants to see
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Figures", parent)
@@ -39,6 +44,12 @@ class FiguresCard(Card):
             row.addLayout(column, 1)
         self.body.addLayout(row)
         self.body.addWidget(self._of)
+        self._failing: tuple[str, ...] = ()
+        self._trouble = hint("")
+        self.show_failing = button("Show these edits", "facts", tip="Select them on the Facts page.")
+        self.show_failing.clicked.connect(lambda _checked=False: self.failing_asked.emit(self._failing))
+        self.body.addWidget(self._trouble)
+        self.body.addWidget(self.show_failing)
         self.show_run(None)
 
     def show_run(self, run: RunRow | None) -> None:
@@ -48,6 +59,10 @@ class FiguresCard(Card):
             queries = figure(run.figures, f"{name} queries") if run else None
             self._values[name].setText(share(value))
             self._bases[name].setText(f"of {int(queries):,} {meaning}" if queries else _UNKNOWN[name])
+        self._failing = failing_edits(run.figures) if run else ()
+        self._trouble.setText(f"{count(len(self._failing), 'edit')} went wrong: {ADVICE}" if self._failing else "")
+        for part in (self._trouble, self.show_failing):
+            part.setVisible(bool(self._failing))
         if run is None:
             self._of.setText("They are measured when a training has finished.")
         elif run.state is RunState.FINISHED:

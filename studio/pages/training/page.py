@@ -118,6 +118,7 @@ class TrainingPage(QWidget):
         self.resume.clicked.connect(self._resume)
         self.watched.questions_changed.connect(self._keep_watched)
         self.watched.suggest_asked.connect(self._suggest)
+        self.figures.failing_asked.connect(workspace.edits_asked)
         self.curves.saved.connect(lambda name: workspace.say(Kind.GOOD, f"The curves are in {name}."))
 
     # --- the project -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from studio.pages.facts.view import EditView
 from studio.store import edits as editing
 from studio.store.changes import Changes
 from studio.store.edits import EditDraft
-from studio.store.listing import EditFilter
+from studio.store.listing import EditFilter, EditState
 from studio.workspace import catalogue_relations
 
 NUMBER = 1_000
@@ -133,3 +133,25 @@ def test_scrolling_far_asks_for_few_pages(
         table.index(row, Column.SUBJECT).data()
     qtbot.wait(50)
     assert asked.count("Read edits") == 1
+
+
+def test_an_edit_that_others_now_contradict_is_marked_without_being_changed(
+    database: DatabaseWorker, table: EditTable, qtbot: QtBot
+) -> None:
+    arrived(qtbot, table, 0)
+    first = table.known_row(0)
+    assert first is not None
+    assert first.state is EditState.READY
+    database.changed.connect(table.take_changes)
+    rival = EditDraft("Elsewhere", subject=first.subject, relation="P36")
+    database.run(lambda project: editing.add_edits(project, [rival]))
+    qtbot.waitUntil(lambda: len(table.ids) == NUMBER + 1)
+    seen = set()
+
+    def marked() -> bool:
+        row = table.known_row(table.row_of(first.id))
+        seen.add(row is None)
+        return row is not None and row.state is EditState.CONTRADICTION
+
+    qtbot.waitUntil(marked)
+    assert seen == {False}  # the row as it was stays on show until it arrives anew

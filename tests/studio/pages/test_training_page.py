@@ -16,7 +16,7 @@ from studio.messages import Kind
 from studio.pages.training.page import TrainingPage
 from studio.store import edits as editing
 from studio.store import listing, watched
-from studio.store.runs import RunState, runs
+from studio.store.runs import RunState, runs, update_run
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -245,3 +245,40 @@ def test_the_window_stays_awake_while_the_processor_is_busy(
     assert len(gaps) > 30
     assert max(gaps) < 0.1, f"the event loop was blocked for {max(gaps) * 1000:.0f} ms"
     settle(window)
+
+
+def test_edits_that_went_wrong_are_named_and_shown(
+    window: MainWindow, page: TrainingPage, qtbot: QtBot, settle: Settle, ask: Ask, world: World
+) -> None:
+    world.unlearnable = ("Osaka",)
+    page.train.click()
+    finish(window, qtbot, settle)
+    message = window.messages.current()
+    assert message is not None
+    assert message.kind is Kind.WARNING
+    assert "66.7 % of the edits are answered" in message.text
+    assert "1 edit went wrong" in message.text
+    assert ask(window, runs)[0].figures["threshold"] == 0.5
+    assert page.figures.show_failing.isVisible()
+    window.facts.search.setText("nothing like it")
+    page.figures.show_failing.click()
+    qtbot.waitUntil(lambda: len(window.facts.selected_ids()) == 1)
+    settle(window)
+    (chosen,) = ask(window, lambda project: listing.rows(project, window.facts.selected_ids()))
+    assert chosen.new_object == "Osaka"
+
+
+def test_a_pack_that_was_written_before_the_studio_was_killed_is_not_trained_again(
+    window: MainWindow, page: TrainingPage, qtbot: QtBot, settle: Settle, ask: Ask, world: World
+) -> None:
+    page.train.click()
+    finish(window, qtbot, settle)
+    run = ask(window, runs)[0]
+    ask(window, lambda project: update_run(project, run.id, state=RunState.INTERRUPTED, figures={}))
+    world.resumed_from = None
+    settle(window)
+    page.resume.click()
+    finish(window, qtbot, settle)
+    assert world.resumed_from is None  # the editor was not asked again
+    after = ask(window, runs)[0]
+    assert (after.state, after.figures["reliability"]) == (RunState.FINISHED, 1.0)
