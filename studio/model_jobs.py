@@ -15,6 +15,7 @@ from engine.edits import Edit
 from engine.evaluation.answers import is_answer
 from engine.formats.registry import read_edits
 from engine.runs import Cancel, Cancelled, ProgressBoard
+from studio.engine_loading import load_engine
 from studio.jobs import Shelf
 
 if TYPE_CHECKING:
@@ -136,13 +137,18 @@ class _Attached:
 
 def load_model(source: ModelSource) -> LanguageModel:
     """The language model that `source` names."""
+    load_engine()
+    from transformers.utils import logging as told_on_the_terminal
+
     from engine.language_model import load
 
+    told_on_the_terminal.disable_progress_bar()  # progress is shown in the window
     return load(source.name, device=source.device)
 
 
 def make_editor(order: TrainingOrder) -> Editor:
     """The editor with the settings of `order`."""
+    load_engine()
     from engine.meg.editor import MegEditor, MegSettings
 
     return MegEditor(MegSettings(layer=order.layer, encoder=order.encoder, watched=order.watched))
@@ -150,6 +156,7 @@ def make_editor(order: TrainingOrder) -> Editor:
 
 def open_pack(folder: Path, model: LanguageModel) -> Pack:
     """The pack in `folder`, on the device that `model` lies on."""
+    load_engine()
     from engine.packs import load_pack
 
     return load_pack(folder, model.device)
@@ -164,6 +171,7 @@ def pack_figures(folder: Path) -> Mapping[str, object]:
 
 def look_around() -> Machine:
     """What there is to choose from."""
+    load_engine()
     from engine.device import available_devices
     from engine.language_model import available
     from engine.meg.editor import MegEditor

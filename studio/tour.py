@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from studio.errors import UserMessage
 from studio.messages import Kind, Message
 from studio.pages.compare.page import ComparePage
+from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.pages.runs.page import RunsPage
 from studio.pages.training.page import TrainingPage
 from studio.settings import locations
@@ -37,6 +38,13 @@ PATIENCE = 3600.0
 """Seconds that training may take."""
 SIZE = (1280, 800)
 QUESTIONS = 8
+_FILE = """subject,relation,new object
+France,capital,Lyon
+Japan,capital,Osaka
+Italy,capital,
+Brazil,capital,Salvador
+"""
+"""What the picture of an import shows: three edits, and a row without its object."""
 
 
 class TourError(RuntimeError):
@@ -86,7 +94,11 @@ class _Tour:
         self._ask_the_model()
         self._train()
         self._compare()
-        self._portraits()
+        self._portraits(("facts", "training", "compare"))
+        if sample is not None:
+            self._begin_another_run()
+        self._portraits(("runs",))
+        self._dialogs()
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -132,6 +144,7 @@ class _Tour:
             if isinstance(value := run.figures.get(name), int | float)
         )
         _write(f"Trained on {run.edits:,} edits in {seconds(time.monotonic() - began)}: {figures}")
+        _write(f"Stages: {', '.join(f'{name} {seconds(took)}' for name, took in page.stages.durations().items())}")
 
     def _compare(self) -> None:
         page = self._window.page("compare")
@@ -151,7 +164,7 @@ class _Tour:
         page.ask_question(prompts[0])
         self._wait(lambda: bool(page.edited_tokens.rows), "the next tokens")
 
-    def _portraits(self) -> None:
+    def _portraits(self, names: Sequence[str]) -> None:
         self._window.messages.clear()
         runs = self._window.page("runs")
         if isinstance(runs, RunsPage):
@@ -159,9 +172,39 @@ class _Tour:
         facts = self._window.facts
         facts.view.selectRow(1)
         self._wait(lambda: facts.inspector.edit_id is not None, "the inspector")
-        for name in ("facts", "training", "compare", "runs"):
+        for name in names:
             self._window.show_page(name)
             self._both(name)
+
+    def _begin_another_run(self) -> None:
+        """A second run, stopped after a moment: what can be resumed is in the pictures too."""
+        trainer, page = self._window.trainer, self._window.page("training")
+        if not isinstance(page, TrainingPage):
+            raise TypeError("the training page is not what it was")
+        page.settings.seed.setValue(1)
+        page.train.click()
+        self._wait(lambda: trainer.busy and self._window.models.current is not None, "the training to begin")
+        page.cancel.click()
+        self._wait(lambda: not trainer.busy, "the training to stop")
+        runs = self._window.page("runs")
+        if isinstance(runs, RunsPage):
+            self._wait(lambda: runs.table.rowCount() > 1, "the list of runs")
+            runs.table.selectAll()
+
+    def _dialogs(self) -> None:
+        facts = self._window.facts
+        with tempfile.TemporaryDirectory(prefix="meg-studio-tour-") as scratch:
+            file = Path(scratch) / "capitals.csv"
+            file.write_text(_FILE, "utf-8")
+            imports = facts.import_from(file)
+            self._wait(imports.accept_button.isEnabled, "the preview of a file")
+            self._both("import", imports)
+            imports.reject()
+        relations = RelationsDialog(self._window.workspace, facts)
+        relations.open()
+        self._wait(lambda: relations.list.count() > 0, "the relations")
+        self._both("relations", relations)
+        relations.reject()
 
     # --- waiting and drawing -----------------------------------------------------------------------------------
 
@@ -192,15 +235,15 @@ class _Tour:
         while time.monotonic() < end:
             self._app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
 
-    def _both(self, name: str) -> None:
-        """A picture in each theme; the theme that was chosen is put back."""
+    def _both(self, name: str, widget: QWidget | None = None) -> None:
+        """A picture of `widget`, or of the window, in each theme; the theme that was chosen is put back."""
         appearance = self._window.appearance
         before = appearance.scheme
         for scheme in (Scheme.DARK, Scheme.LIGHT):
             appearance.set_scheme(scheme)
             self._settle()
             path = self._pictures / f"{name}-{scheme.value}.png"
-            if not self._window.grab().save(str(path)):
+            if not (widget or self._window).grab().save(str(path)):
                 raise TourError(f"The picture {path} could not be written.")
         appearance.set_scheme(before)
 

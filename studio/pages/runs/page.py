@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QUrl
+from PySide6.QtCore import QItemSelectionModel, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QFont
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -14,7 +15,7 @@ from engine.runs import Cancel, ProgressBoard
 from studio import icons, model_jobs
 from studio.errors import UserFixable
 from studio.messages import Kind
-from studio.pages.runs.details import Details
+from studio.pages.runs.details import MOST, Details
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
@@ -65,7 +66,7 @@ class RunsPage(QWidget):
         self._project_changed()
 
     def _lay_out(self) -> None:
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         to_training = button("Go to Training", "training", primary=True)
         to_training.clicked.connect(lambda _checked=False: self._workspace.page_asked.emit("training"))
         self._places = QStackedWidget()
@@ -134,7 +135,7 @@ class RunsPage(QWidget):
         self._fill()
 
     def _fill(self) -> None:
-        chosen = self.selected()
+        chosen = {run.id for run in self.selected_runs()}
         in_use = self._workspace.run
         fill(self.table, [_in_words(run, _is(run, in_use)) for run in self._runs])
         for place, run in enumerate(self._runs):
@@ -145,16 +146,27 @@ class RunsPage(QWidget):
             cell(self.table, place, 0).setIcon(icons.icon(_ICONS[run.state], tokens().muted))
         self._places.setCurrentIndex(0 if self._runs else 1)
         self._told.setText(count(len(self._runs), "run") if self._runs else "")
-        place = next((at for at, run in enumerate(self._runs) if chosen is not None and run.id == chosen.id), 0)
-        if self._runs:
-            self.table.selectRow(place)
+        self._select([place for place, run in enumerate(self._runs) if run.id in chosen] or [0])
         self._selected()
 
+    def _select(self, places: Sequence[int]) -> None:
+        selection = self.table.selectionModel()
+        selection.clearSelection()
+        for place in places:
+            selection.select(
+                self.table.model().index(place, 0),
+                QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows,
+            )
+
+    def selected_runs(self) -> list[RunRow]:
+        """The selected runs, from the top."""
+        places = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        return [self._runs[place] for place in places if place < len(self._runs)]
+
     def selected(self) -> RunRow | None:
-        """The run whose details are on show."""
-        rows = self.table.selectionModel().selectedRows()
-        index = rows[0] if rows else QModelIndex()
-        return self._runs[index.row()] if index.isValid() and index.row() < len(self._runs) else None
+        """The run that the buttons are for, where just one is selected."""
+        chosen = self.selected_runs()
+        return chosen[0] if len(chosen) == 1 else None
 
     def _selected(self) -> None:
         run, busy = self.selected(), self._workspace.training
@@ -168,7 +180,7 @@ class RunsPage(QWidget):
         self.export.setEnabled(finished)
         self.reveal.setEnabled(run is not None)
         self.delete.setEnabled(run is not None and run.state is not RunState.RUNNING)
-        self.details.show_run(run)
+        self.details.show_runs(self.selected_runs()[:MOST])
 
     # --- deeds -------------------------------------------------------------------------------------------------
 

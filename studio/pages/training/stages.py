@@ -42,6 +42,7 @@ class StageList(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Stages", parent)
         self._rows: dict[str, _Row] = {}
+        self._took: dict[str, float] = {}
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(2 * SPACE)
         self._grid.setVerticalSpacing(SPACE)
@@ -50,8 +51,13 @@ class StageList(Card):
         self.head.addWidget(self.state)
         self.body.addLayout(self._grid)
 
+    def durations(self) -> dict[str, float]:
+        """How long each finished stage took, in seconds."""
+        return dict(self._took)
+
     def set_stages(self, names: Sequence[str]) -> None:
         """Show these stages, none begun."""
+        self._took.clear()
         for row in self._rows.values():
             for widget in (row.icon, row.name, row.bar, row.told):
                 self._grid.removeWidget(widget)
@@ -89,7 +95,9 @@ class StageList(Card):
                 done = not current or progress.step >= progress.of
                 row.bar.setRange(0, 1)
                 row.bar.setValue(int(done))
-                row.told.setText(seconds(max(end - begun[stage], 0)) if done else f"stopped at {_steps(progress)}")
+                if done:
+                    self._took[stage] = max(end - begun[stage], 0)
+                row.told.setText(seconds(self._took[stage]) if done else f"stopped at {_steps(progress)}")
                 row.show_state("good" if done else "stop", colours.good if done else colours.warn)
                 continue
             row.bar.setRange(0, progress.of)

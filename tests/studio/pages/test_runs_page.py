@@ -14,6 +14,7 @@ from studio.pages.runs.page import RunsPage
 from studio.store import listing
 from studio.store.runs import runs
 from studio.window import MainWindow
+from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
@@ -78,3 +79,27 @@ def test_deleting_a_run_in_use_puts_its_pack_aside(
     assert not run.folder.exists()
     assert ask(window, runs) == []
     assert page._places.currentIndex() == 1
+
+
+def test_two_runs_are_compared_side_by_side(
+    window: MainWindow, page: RunsPage, qtbot: QtBot, settle: Settle, world: World
+) -> None:
+    world.unlearnable = ("Osaka",)
+    training = cast("Any", window.page("training"))
+    training.settings.seed.setValue(5)
+    training.train.click()
+    qtbot.waitUntil(lambda: page.table.rowCount() == 2 and not window.trainer.busy, timeout=20_000)
+    settle(window)
+    page.table.selectAll()
+    assert page.selected() is None
+    assert not page.delete.isEnabled()
+    table = page.details.figures
+    told = {table.item(row, 0).text(): row for row in range(table.rowCount())}
+    row = told["reliability"]
+    assert [table.item(row, column).text() for column in (1, 2)] == ["66.7 %", "100 %"]
+    assert table.item(row, 0).font().bold()
+    assert not table.item(told["edits"], 0).font().bold()
+    assert [table.item(told["not answered"], column).text() for column in (1, 2)] == ["1 edit", "0 edits"]
+    page.table.selectRow(1)
+    assert table.isColumnHidden(2)
+    assert page.selected() is not None

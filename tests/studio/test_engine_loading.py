@@ -1,0 +1,37 @@
+"""torch is loaded beside a window that stays awake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+SCRIPT = """
+import threading, time
+
+def load():
+    from studio.engine_loading import load_engine
+    load_engine()
+
+worker = threading.Thread(target=load)
+worker.start()
+longest, last = 0.0, time.perf_counter()
+while worker.is_alive():
+    time.sleep(0.005)
+    now = time.perf_counter()
+    longest, last = max(longest, now - last), now
+
+import gc, sys
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+assert "torch" in sys.modules and "PySide6" not in sys.modules
+print(longest)
+"""
+
+
+def test_another_thread_is_never_held_up_while_torch_is_loaded() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0.1, f"held up for {float(done.stdout) * 1000:.0f} ms"
