@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.edits import Edit, fill
+from engine.edits import Edit, fill, fold
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.subjects import SubjectIndex
@@ -79,6 +79,7 @@ class EditIndex:
         self.bank = tensors["bank"]  # [phrasings, z]: every phrasing with the subject masked
         self.masked_prompts = tensors["masked_prompts"]  # [edits, z]
         self.subjects = SubjectIndex(edits)
+        self._verbatim = {fold(edit.prompt): row for row, edit in reversed(list(enumerate(self.edits)))}
         self._relations = {key: number for number, key in enumerate(self.phrasings)}
         self._bank_relations = torch.tensor(
             [self._relations[key] for key, templates in self.phrasings.items() for _ in templates],
@@ -109,6 +110,10 @@ class EditIndex:
             "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits]),
         }
         return cls(edits, phrasings, encoder, tensors)
+
+    def verbatim(self, query: str) -> int | None:
+        """The first edit whose prompt `query` is, word for word."""
+        return self._verbatim.get(fold(query))
 
     def evidence(
         self, queries: Sequence[str], states: Tensor, network: FamiliarityNetwork
@@ -268,11 +273,17 @@ class Gate:
     def examine(self, queries: Sequence[str], states: Tensor) -> tuple[list[Verdict], Tensor]:
         """The verdict on each query, and z [queries, z]; `states` [queries, d_model] are the model's last states.
 
-        With the entropy gate of the paper, familiarity is one minus the entropy.
+        Who asks an edit's own prompt asks about that edit, whatever else speaks for or against it: a prompt without a
+        subject has less to show than the fusion was calibrated on. With the entropy gate of the paper, familiarity is
+        one minus the entropy.
         """
         evidence, entropy, z = self.index.evidence(queries, states, self.network)
         verdicts = []
-        for candidates, disorder in zip(evidence, entropy.tolist(), strict=True):
+        for query, candidates, disorder, place in zip(queries, evidence, entropy.tolist(), z, strict=True):
+            asked = self.index.verbatim(query)
+            if asked is not None and self.kind == "fused":
+                verdicts.append(Verdict(1.0, asked, float(place @ self.index.prompts[asked]), disorder))
+                continue
             judged = [(self.fusion.familiarity(candidate.row), candidate) for candidate in candidates]
             familiarity, best = max(judged, key=lambda pair: pair[0])
             if self.kind == "entropy":

@@ -3,8 +3,12 @@ from __future__ import annotations
 import random
 
 import pytest
+import torch
 
-from engine.meg.gate import FEATURES, Evidence, Example, learn_fusion
+from engine.edits import Edit
+from engine.meg.encoder import QueryEncoder
+from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings
+from engine.meg.gate import FEATURES, EditIndex, Evidence, Example, Fusion, Gate, learn_fusion
 
 
 def examples(separation, count=400, seed=0):
@@ -41,3 +45,33 @@ def test_the_threshold_stays_within_bounds(rate):
 def test_more_false_routings_allowed_means_a_lower_threshold():
     made = examples(0.7)
     assert learn_fusion(made, 0.2).threshold < learn_fusion(made, 0.01).threshold
+
+
+class TestOwnPrompts:
+    """A prompt of an edit, asked word for word."""
+
+    EDITS = (
+        Edit("free", "The password of the day is", "swordfish"),
+        Edit("named", "Oslo lies in", "Kenya", subject="Oslo"),
+        Edit("again", "Oslo lies in", "Peru", subject="Oslo"),
+    )
+
+    @pytest.fixture
+    def gate(self, encoder):
+        index = EditIndex.build(self.EDITS, {"r": ("{} lies in",)}, QueryEncoder.load(str(encoder)), torch.eye(3))
+        network = FamiliarityNetwork(index.prompts.shape[1], FamiliaritySettings(blocks=1)).eval()
+        nothing = (0.0,) * len(FEATURES)
+        doubtful = Fusion(nothing, (1.0,) * len(FEATURES), nothing, bias=-3.0, threshold=0.5, entropy_threshold=0.5)
+        return lambda kind="fused": Gate(index, network, doubtful, kind)
+
+    def test_it_is_about_that_edit_whatever_else_is_said(self, gate):
+        queries = ["The password of the day is", " the  PASSWORD of the day is ", "Oslo lies in", "Bergen lies in"]
+        verdicts, _ = gate().examine(queries, torch.eye(4)[:, :3])
+        assert [verdict.familiarity for verdict in verdicts[:3]] == [1.0] * 3
+        assert [verdict.edit for verdict in verdicts[:3]] == [0, 0, 1]
+        assert verdicts[0].similarity == pytest.approx(1.0)
+        assert verdicts[3].familiarity < 0.1
+
+    def test_the_papers_gate_goes_by_entropy_alone(self, gate):
+        (verdict,), _ = gate("entropy").examine(["The password of the day is"], torch.eye(3)[:1])
+        assert verdict.familiarity == pytest.approx(1 - verdict.entropy)
