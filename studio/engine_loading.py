@@ -12,6 +12,8 @@ import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -24,13 +26,20 @@ def load_engine() -> None:
     """Import what every job of the model worker needs; at once where that was done before."""
     if "torch" not in sys.modules:
         _link_torch()
-    gc.disable()
-    try:
+    with collector_at_rest():
         import engine.meg.editor
         import engine.packs  # noqa: F401
+    gc.freeze()
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """No garbage collection while something large is loaded: all of it is new, and none of it is garbage."""
+    gc.disable()
+    try:
+        yield
     finally:
         gc.enable()
-    gc.freeze()
 
 
 def _link_torch() -> None:

@@ -15,7 +15,7 @@ from engine.edits import Edit
 from engine.evaluation.answers import is_answer
 from engine.formats.registry import read_edits
 from engine.runs import Cancel, Cancelled, ProgressBoard
-from studio.engine_loading import load_engine
+from studio.engine_loading import collector_at_rest, load_engine
 from studio.jobs import Shelf
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def load_model(source: ModelSource) -> LanguageModel:
     from engine.language_model import load
 
     told_on_the_terminal.disable_progress_bar()  # progress is shown in the window
-    return load(source.name, device=source.device)
+    with collector_at_rest():
+        return load(source.name, device=source.device)
 
 
 def make_editor(order: TrainingOrder) -> Editor:
@@ -159,7 +160,8 @@ def open_pack(folder: Path, model: LanguageModel) -> Pack:
     load_engine()
     from engine.packs import load_pack
 
-    return load_pack(folder, model.device)
+    with collector_at_rest():
+        return load_pack(folder, model.device)
 
 
 def pack_figures(folder: Path) -> Mapping[str, object]:

@@ -88,6 +88,7 @@ QTableView, QTreeView, QListView {{
 QTableView:focus, QTreeView:focus, QListView:focus {{ border-color: {c.accent}; }}
 QTableView[framed="false"] {{ border: none; border-radius: 0; }}
 QTableView::item, QListView::item {{ padding: 4px 8px; border: none; }}
+QListView::item:selected {{ background: {c.selection}; color: {c.text}; }}
 QTableView::item:focus {{ border: 1px solid {c.accent}; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{

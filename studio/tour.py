@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtCore import QEventLoop, QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QWidget
 
 from studio.errors import UserMessage
@@ -54,6 +54,7 @@ class TourError(RuntimeError):
 def run_tour(folder: Path | None, edits: int | None) -> int:
     """Do the job and write pictures to `folder` (a folder of the studio's own); returns the exit code."""
     pictures = (folder or locations().data / "screenshots").resolve()
+    qInstallMessageHandler(_complain)
     app = make_application()
     window = make_window(app)
     try:
@@ -297,6 +298,12 @@ def _fit(text: str, width: int) -> str:
             line = line[:-1]
         line += "…"
     return line + " " * (width - _columns(line))
+
+
+def _complain(_kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Pass on what Qt says, but for what the offscreen platform says of every dialog."""
+    if "does not support" not in text:
+        sys.stderr.write(f"{text}\n")
 
 
 def _write(line: str) -> None:

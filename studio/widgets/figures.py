@@ -19,10 +19,12 @@ def seconds(value: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share in [0, 1] as per cent; a dash where nothing is known; never “100 %” for less than all."""
+    """A share in [0, 1] as per cent; a dash where nothing is known; never all for less, nor none for some."""
     if value is None:
         return "–"
     percent = value * 100
+    if 0 < percent < 0.05:
+        return "< 0.1 %"
     if 99.95 <= percent < 100:
         return "99.9 %"
     return f"{percent:.0f} %" if percent in (0.0, 100.0) else f"{percent:.1f} %"

@@ -71,7 +71,7 @@ class FamiliarityCard(Card):
 def decision(routing: Routing) -> str:
     """What the gate decided, in words."""
     if routing.routed:
-        return "Familiar: the question is about an edit, so a neuron is generated for it."
+        return "Familiar: it is about an edit, so a neuron is generated."
     if routing.familiarity >= routing.threshold:
         return "Familiar, but its edit is switched off or gone: the original model answers."
     return "Not familiar: the model stays as it is, bit for bit."

@@ -37,10 +37,8 @@ class Details(Card):
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Show what one run, or two, say of themselves."""
-        told = "Select two runs to compare them."
-        if len(runs) == MOST:
-            told = "What differs is bold."
-        self._told.setText(told)
+        beside = "What differs is bold. Select one run to use, resume, export or delete it."
+        self._told.setText(beside if len(runs) == MOST else "Select two runs to compare them.")
         titles = [moment(run.created) for run in runs] if len(runs) > 1 else ["Value"]
         _show(self.settings, "Setting", titles, [_settings(run) for run in runs])
         _show(self.figures, "Figure", titles, [_figures(run) for run in runs])

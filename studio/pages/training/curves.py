@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ class Curves(Card):
         self._room = 0.0  # seconds that the time axes have room for
         self._drawn = 0.0
         self._stages: dict[str, pg.PlotDataItem] = {}
+        self._shares: dict[str, pg.PlotDataItem] = {}
         self.legend = Legend()
         self.log = QCheckBox("Logarithmic loss")
         self.log.setAccessibleName("Logarithmic loss axis")
@@ -46,9 +48,8 @@ class Curves(Card):
             self.head.addWidget(control)
         self.loss = _plot("Loss", "loss")
         self.answered = _plot("Share of edits answered", "edits answered, %")
-        self.answered.setYRange(0, 100, padding=0.03)
-        self.answered.setLimits(yMin=-4, yMax=104)
-        self._answered_line = self.answered.plot([], [])
+        self.answered.setYRange(0, 100, padding=0.08)
+        self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         row.addWidget(self.loss, 1)
@@ -62,15 +63,17 @@ class Curves(Card):
         """Start anew."""
         for item in self._stages.values():
             self.loss.removeItem(item)
+        for item in self._shares.values():
+            self.answered.removeItem(item)
         self._stages.clear()
+        self._shares.clear()
         self.legend.show_keys(())
-        self._answered_line.setData([], [])
         self._history = ()
         self._room = self._drawn = 0.0
         self._make_room(1.0)
 
     def show_history(self, history: Sequence[tuple[float, Progress]], *, final: bool = False) -> None:
-        """Draw the points that have a loss, a curve for each stage, and those that have a share.
+        """Draw the points that have a loss and those that have a share, a curve for each stage.
 
         Drawing is the dearest thing that the page does: between two of `final` it is done four times a second.
         """
@@ -79,23 +82,18 @@ class Curves(Card):
         if not final and now - self._drawn < BETWEEN:
             return
         self._drawn = now
-        losses: dict[str, tuple[list[float], list[float]]] = {}
-        times: list[float] = []
-        shares: list[float] = []
+        losses, shares = _Points(), _Points()
         for moment, progress in history:
             if progress.loss is not None:
-                xs, ys = losses.setdefault(progress.stage, ([], []))
-                xs.append(moment)
-                ys.append(progress.loss)
+                losses.add(progress, moment, progress.loss)
             if progress.answered is not None:
-                times.append(moment)
-                shares.append(progress.answered * 100)
-        for stage, (xs, ys) in losses.items():
-            if stage not in self._stages:
-                self._stages[stage] = self.loss.plot([], [])
-                self._dress()
-            self._stages[stage].setData(*_thinned(xs, ys))
-        self._answered_line.setData(*_thinned(times, shares))
+                shares.add(progress, moment, progress.answered * 100)
+        for plot, items, points in ((self.loss, self._stages, losses), (self.answered, self._shares, shares)):
+            for stage, (xs, ys) in points.by_stage.items():
+                if stage not in items:
+                    items[stage] = plot.plot([], [], connect="finite")
+                    self._dress()
+                items[stage].setData(*_thinned(xs, ys))
         if history:
             self._make_room(history[-1][0])
 
@@ -147,7 +145,7 @@ class Curves(Card):
     def changeEvent(self, event: QEvent) -> None:
         """Draw in the colours of the scheme."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_answered_line"):
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "answered"):
             self._dress()
 
     def _dress(self) -> None:
@@ -160,12 +158,31 @@ class Curves(Card):
                 axis.setTextPen(colours.muted)
         hues = (colours.accent, colours.warn, colours.good, colours.bad)
         keys = []
-        for place, (stage, item) in enumerate(self._stages.items()):
-            style = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine)[place // len(hues) % 2]
-            item.setPen(pg.mkPen(hues[place % len(hues)], width=2, style=style))
-            keys.append(Key(stage, hues[place % len(hues)], style))
-        self._answered_line.setPen(pg.mkPen(colours.accent, width=2))
+        for place, stage in enumerate(dict.fromkeys([*self._stages, *self._shares])):
+            hue, style = hues[place % len(hues)], (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine)[place // len(hues) % 2]
+            for items in (self._stages, self._shares):
+                if stage in items:
+                    items[stage].setPen(pg.mkPen(hue, width=2, style=style))
+            keys.append(Key(stage, hue, style))
         self.legend.show_keys(keys)
+
+
+class _Points:
+    """The points of one plot by stage; a curve is broken where its stage begins to count anew."""
+
+    def __init__(self) -> None:
+        self.by_stage: dict[str, tuple[list[float], list[float]]] = {}
+        self._step: dict[str, int] = {}
+
+    def add(self, progress: Progress, moment: float, value: float) -> None:
+        """One more point of the progress's stage."""
+        xs, ys = self.by_stage.setdefault(progress.stage, ([], []))
+        if progress.step < self._step.get(progress.stage, 0):
+            xs.append(moment)
+            ys.append(math.nan)
+        self._step[progress.stage] = progress.step
+        xs.append(moment)
+        ys.append(value)
 
 
 def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:

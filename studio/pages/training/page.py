@@ -240,6 +240,9 @@ class TrainingPage(QWidget):
             self._tell()
 
     def _lock(self) -> None:
+        if self.train.hasFocus() or self.resume.hasFocus():
+            self.cancel.setEnabled(True)
+            self.cancel.setFocus()
         self.settings.set_locked(True)
         self.watched.set_locked(True)
 
@@ -281,10 +284,13 @@ class TrainingPage(QWidget):
         self.settings.set_locked(False)
         self.watched.set_locked(False)
         self.figures.show_run(run)
+        had_focus = self.cancel.hasFocus()
         elapsed = seconds(time.monotonic() - self._started)
         words = {RunState.FINISHED: "finished", RunState.CANCELLED: "stopped", RunState.FAILED: "failed"}
         self.stages.state.setText(f"{words.get(run.state, 'ended') if run else 'ended'} after {elapsed}")
         self._tell()
+        if had_focus:
+            self.train.setFocus()
 
 
 def _first_answers(history: list[tuple[float, Progress]]) -> dict[str, str]:

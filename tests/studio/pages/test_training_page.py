@@ -54,7 +54,7 @@ def test_training_shows_stages_curves_flips_and_figures(
     assert page.watched.table.item(0, 2).text() == "Lyon"
     assert page.watched.table.item(1, 2).text() == page.watched.table.item(1, 1).text()
     assert list(page.curves._stages) == ["Collect", "Learn"]
-    assert page.curves._answered_line.getData()[1][-1] == 100
+    assert page.curves._shares["Learn"].getData()[1][-1] == 100
     assert page.figures._values["reliability"].text() == "100 %"
     assert page.figures._values["locality"].text() == "–"  # no probes were entered
     run = ask(window, runs)[0]

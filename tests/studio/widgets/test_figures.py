@@ -17,9 +17,9 @@ def test_seconds(value: float, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(None, "–"), (0.0, "0 %"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50.0 %"), (0.0004, "0.0 %")],
+    [(None, "–"), (0.0, "0 %"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50.0 %"), (0.0004, "< 0.1 %")],
 )
-def test_share_never_claims_all_for_less(value: float | None, told: str) -> None:
+def test_share_never_claims_all_for_less_nor_none_for_some(value: float | None, told: str) -> None:
     assert share(value) == told
 
 
