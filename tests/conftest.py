@@ -83,11 +83,14 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads = set(threading.enumerate())
     qt = _QtWatch(monkeypatch) if HAS_QT else None
     yield
-    left = [
-        f"thread {thread.name}"
+    started = [
+        thread
         for thread in threading.enumerate()
         if thread not in threads and (not thread.daemon or thread.name.startswith("meg-studio"))
     ]
+    for thread in started:  # a pool that was told to end without waiting has threads on their way out
+        thread.join(2)
+    left = [f"thread {thread.name}" for thread in started if thread.is_alive()]
     if qt is not None:
         left += qt.left()
     assert not left, f"left behind: {', '.join(left)}"
