@@ -29,7 +29,8 @@ def load_engine() -> None:
     with collector_at_rest():
         import engine.meg.editor
         import engine.packs  # noqa: F401
-    gc.freeze()
+
+        gc.freeze()  # before the collector is at work again: its first deed would be to look at all of it
 
 
 @contextmanager
