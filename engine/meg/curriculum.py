@@ -180,4 +180,7 @@ def _companions() -> dict[str, tuple[str, ...]]:
     for relations in asked.values():
         for relation in relations:
             together[relation].update(relations - {relation})
-    return {key: tuple(other for other, times in counts.items() if times >= 5) for key, counts in together.items()}
+    # Sorted: the order of a set is another one in every process, and a seed would not draw the same.
+    return {
+        key: tuple(sorted(other for other, times in counts.items() if times >= 5)) for key, counts in together.items()
+    }

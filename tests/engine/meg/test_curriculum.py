@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from assets import catalogue
@@ -90,3 +94,26 @@ def test_free_prompts_have_their_prompt_alone():
     assert curriculum.same_subject(edit, curriculum.phrasings.trained) is None
     assert curriculum.neighbour(edit, curriculum.phrasings.trained) is None
     assert curriculum.far(curriculum.phrasings.trained)
+
+
+def test_the_same_seed_draws_the_same_in_every_process():
+    program = (
+        "from assets import catalogue\n"
+        "from engine.edits import Edit, EditSet\n"
+        "from engine.meg.curriculum import Curriculum\n"
+        "curriculum = Curriculum(EditSet('', (Edit('1', 'The sky is', 'green'),)), 7)\n"
+        "edits = curriculum.pseudo_edits(400)\n"
+        "for part in (curriculum.phrasings.trained, curriculum.phrasings.calibration):\n"
+        "    for stranger in curriculum.strangers(edits, part): print(ascii(stranger.query))\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0].count(b"\n") > 1_000
+    assert told[0] == told[1]
