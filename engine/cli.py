@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import sys
@@ -24,7 +25,7 @@ from engine.edits import EditError, EditSet
 from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
 from engine.formats.source import FormatError
-from engine.packs import PackError, load_pack, read_manifest
+from engine.packs import PackError, check_place, load_pack, read_manifest
 from engine.run_folder import RunError, RunFolder
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
@@ -48,6 +49,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 
 def main() -> None:
     """Run `meg`; what the user can mend is one sentence and exit code 3."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for every file loaded, before `meg` has its own
     try:
         app()
     except Cancelled:
@@ -60,9 +62,10 @@ def main() -> None:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """The errors whose message is a sentence for the user; torch is loaded only once something went wrong."""
+    from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
 
-    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError)
+    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError, CatalogueError)
     if "torch" not in sys.modules:
         return plain
     from engine.device import DeviceError
@@ -85,6 +88,7 @@ def fit(
     dtype: DtypeOption = "auto",
 ) -> None:
     """Train MeG on an edit set and write a pack. A run that was stopped goes on where it stopped."""
+    check_place(out)
     edit_set = _read(edits)
     from engine.language_model import load
     from engine.meg.editor import MegEditor, MegSettings
@@ -141,7 +145,10 @@ def evaluate(
         report = measure(edited, edit_set, cancel=cancel, report=lambda step, of: board.report("Evaluation", step, of))
     if wrong is not None:
         lines = [json.dumps(dataclasses.asdict(query), ensure_ascii=False) + "\n" for query in report.wrong]
-        wrong.write_text("".join(lines), encoding="utf-8")
+        try:
+            wrong.write_text("".join(lines), encoding="utf-8")
+        except OSError as error:
+            raise FormatError(f"{wrong} cannot be written: {error.strerror}.") from error
     print(json.dumps(_figures(report)) if as_json else _table(report))
 
 

@@ -132,7 +132,7 @@ def write_pack(
     about |= {"settings": dict(settings), "state": dict(state), "figures": dict(figures)}
     about["files"] = {name: file.model_dump(exclude_defaults=True) for name, file in files.items()}
     contents[MANIFEST] = seal({"format": FORMAT, "version": VERSION, **about})
-    _check_place(folder)
+    check_place(folder)
     try:
         with atomic.new_folder(folder) as temporary:
             for name, data in contents.items():
@@ -219,7 +219,7 @@ def _form(tensor: Tensor) -> TensorForm:
     return TensorForm(dtype=str(tensor.dtype).removeprefix("torch."), shape=list(tensor.shape))
 
 
-def _check_place(folder: Path) -> None:
+def check_place(folder: Path) -> None:
     """Raise PackError where writing would wipe out something that is no pack."""
     try:
         if folder.is_dir():
