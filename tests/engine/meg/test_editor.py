@@ -1,0 +1,451 @@
+"""MeG from edits to an edited model, on the embedded model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import pipeline
+
+from engine.editor import EditedModel, Editor
+from engine.edits import Edit, EditError, EditSet, fill
+from engine.evaluation.answers import is_answer
+from engine.language_model import LanguageModel, QueryError
+from engine.meg.editor import STAGES, MegEditedModel, MegEditor, MegPack, choose_layer
+from engine.packs import PackError, load_pack
+from engine.runs import Cancel, Cancelled, ProgressBoard
+from tests.engine.quick import GENERATOR, fit, quick_settings, sample, sample_edits
+from tests.tiny_models import D_MODEL, LAYERS, tiny_model
+
+FAR = ["Q: What is two plus two? A:", "Once upon a time there was a", "The sky over the harbour was"]
+
+
+@pytest.fixture
+def edited(pack: MegPack, model: LanguageModel) -> Iterator[MegEditedModel]:
+    edited = pack.attach(model)
+    yield edited
+    edited.detach()
+
+
+def prompts(edits: EditSet) -> list[str]:
+    return [edit.prompt for edit in edits.edits]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def padded(model: LanguageModel, queries: list[str]) -> dict[str, torch.Tensor]:
+    batch = model.encode(queries)
+    return {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+
+
+def hooks(model: LanguageModel) -> int:
+    modules = list(model.model.modules())
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules)
+
+
+class TestAnswers:
+    def test_every_edit_is_answered_and_the_figures_say_so(
+        self, edited: MegEditedModel, pack: MegPack, edits: EditSet
+    ) -> None:
+        answers = edited.answer(prompts(edits))
+        assert [answer.edited for answer in answers] == [edit.new_object for edit in edits.edits]
+        assert [answer.routing.nearest_edit for answer in answers] == [edit.id for edit in edits.edits]
+        assert all(answer.routing.routed for answer in answers)
+        assert pack.figures["answered"] == 1
+        assert pack.figures["edits"] == len(edits.edits)
+        assert pack.figures["not answered"] == pack.figures["not learnt"] == []
+
+    def test_the_original_answer_stands_beside_it(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        answers = edited.answer(prompts(edits))
+        assert [answer.original for answer in answers] == model.answer(prompts(edits))
+        assert not any(is_answer(answer.original, answer.edited) for answer in answers)
+
+    def test_originals_may_be_left_out(self, edited: MegEditedModel, edits: EditSet) -> None:
+        queries = [*prompts(edits)[:2], FAR[0]]
+        full, short = edited.answer(queries), edited.answer(queries, originals=False)
+        assert [answer.edited for answer in short] == [answer.edited for answer in full]
+        assert [answer.original for answer in short] == ["", "", full[2].original]
+
+    def test_the_phrasings_of_training_are_answered(self, edited: MegEditedModel, edits: EditSet) -> None:
+        asked = [
+            (fill(edits.relations[edit.relation].phrasings[turn], edit.subject), edit)
+            for edit in edits.edits
+            for turn in (1, 5)
+        ]
+        answers = edited.answer([query for query, _ in asked])
+        right = [is_answer(answer.edited, edit.new_object) for answer, (_, edit) in zip(answers, asked, strict=True)]
+        assert sum(right) >= 0.75 * len(right)
+
+    def test_probes_keep_the_original_answer(self, edited: MegEditedModel, edits: EditSet) -> None:
+        probes = [probe.prompt for edit in edits.edits for probe in edit.probes]
+        answers = edited.answer([*probes, *FAR])
+        kept = [answer.edited == answer.original for answer in answers]
+        assert len(kept) > 60
+        assert sum(kept) >= 0.95 * len(kept)
+        for answer in answers:
+            assert answer.routing.routed == (answer.routing.familiarity >= answer.routing.threshold)
+            if not answer.routing.routed:
+                assert answer.edited == answer.original
+
+    def test_teacher_forcing_agrees(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
+        targets = [edit.new_object for edit in edits.edits]
+        assert edited.teacher_forced(prompts(edits), targets) == [1.0] * len(targets)
+        assert edited.teacher_forced(FAR, ["four", "king", "grey"]) == model.teacher_forced(
+            FAR, ["four", "king", "grey"]
+        )
+
+    def test_next_tokens_of_both_models(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
+        edit = edits.edits[0]
+        both = edited.next_tokens(edit.prompt, k=5)
+        assert both.original == model.next_tokens(edit.prompt, k=5)
+        assert edit.new_object.startswith(both.edited[0].text.strip())
+        assert both.edited[0].text != both.original[0].text
+        alone = edited.next_tokens(FAR[0])
+        assert alone.original == alone.edited
+
+    def test_a_question_that_cannot_be_asked(self, edited: MegEditedModel, model: LanguageModel) -> None:
+        with pytest.raises(QueryError, match="empty"):
+            edited.answer([" "])
+        with pytest.raises(QueryError, match="at most"):
+            edited.answer(["word " * 2_000])
+        assert edited.answer([]) == []
+
+    def test_cancel_stops_it_and_leaves_the_original(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        cancel = Cancel()
+        cancel.set()
+        with pytest.raises(Cancelled):
+            edited.answer(prompts(edits), cancel=cancel, originals=False)
+        batch = model.encode(prompts(edits)[:1])
+        with_slot = model.logits(batch)
+        edited.detach()
+        assert torch.equal(model.logits(batch), with_slot)
+
+
+class TestBitForBit:
+    def test_an_unrelated_query_alone(self, edited: MegEditedModel, model: LanguageModel) -> None:
+        for query in FAR:
+            inputs = padded(model, [query])
+            settings = {"max_new_tokens": 6, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+            original = model.model.generate(**inputs, **settings)
+            answered = edited.generate(**inputs, **settings)
+            assert torch.equal(answered.sequences, original.sequences)
+            assert all(torch.equal(one, other) for one, other in zip(answered.logits, original.logits, strict=True))
+
+    def test_an_unrelated_query_beside_edited_ones(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        queries = [edits.edits[0].prompt, FAR[0], edits.edits[5].prompt, FAR[1]]
+        assert [routing.routed for routing in edited.route(queries)] == [True, False, True, False]
+        settings = {"max_new_tokens": 8, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+        inputs = padded(model, queries)
+        original = model.model.generate(**inputs, **settings)
+        answered = edited.generate(**inputs, **settings)
+        for one, other in zip(answered.logits, original.logits, strict=False):
+            assert torch.equal(one[[1, 3]], other[[1, 3]])
+        assert not torch.equal(answered.logits[0][[0, 2]], original.logits[0][[0, 2]])
+
+    def test_detaching_gives_the_original_back(self, pack: MegPack, model: LanguageModel, edits: EditSet) -> None:
+        weights = {key: value.clone() for key, value in model.model.state_dict().items()}
+        batch = model.encode([*prompts(edits), *FAR])
+        before, hooked = model.logits(batch), hooks(model)
+        edited = pack.attach(model)
+        edited.answer(prompts(edits))
+        assert hooks(model) == hooked + 2
+        edited.detach()
+        assert hooks(model) == hooked
+        assert torch.equal(model.logits(batch), before)
+        assert all(torch.equal(weights[key], value) for key, value in model.model.state_dict().items())
+        assert [answer.edited for answer in edited.answer(prompts(edits))] == model.answer(prompts(edits))
+        edited.detach()  # once more does no harm
+
+    def test_two_packs_on_one_model_do_not_meet(self, pack: MegPack, model: LanguageModel, edits: EditSet) -> None:
+        one, other = pack.attach(model), pack.attach(model)
+        other.disable([edits.edits[0].id])
+        assert one.answer(prompts(edits)[:1])[0].edited == edits.edits[0].new_object
+        assert other.answer(prompts(edits)[:1])[0].edited == model.answer(prompts(edits)[:1])[0]
+        other.detach()
+        assert one.answer(prompts(edits)[:1])[0].edited == edits.edits[0].new_object
+        one.detach()
+
+
+class TestSwitching:
+    def test_an_edit_goes_off_and_on_at_once(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        off, on = edits.edits[0], edits.edits[1]
+        queries = [off.prompt, on.prompt]
+        edited.answer(queries)
+        edited.disable([off.id, "an id that no edit has"])
+        first, second = edited.answer(queries)
+        assert first.edited == first.original == model.answer([off.prompt])[0]
+        assert not first.routing.routed
+        assert first.routing.familiarity >= first.routing.threshold
+        assert second.edited == on.new_object
+        edited.enable([off.id])
+        assert edited.answer(queries)[0].edited == off.new_object
+
+
+class TestInPlaceOfTheTransformersModel:
+    def test_generate_routes_each_row(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
+        queries = [edits.edits[0].prompt, FAR[1], edits.edits[7].prompt]
+        inputs = padded(model, queries)
+        tokens = edited.generate(**inputs, max_new_tokens=12, do_sample=False)
+        texts = model.tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert is_answer(texts[0].partition(".")[0], edits.edits[0].new_object)
+        assert is_answer(texts[2].partition(".")[0], edits.edits[7].new_object)
+        original = model.model.generate(**inputs, max_new_tokens=12, do_sample=False)
+        assert model.tokenizer.decode(original[1], skip_special_tokens=True).strip() == FAR[1] + texts[1]
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"num_beams": 3},
+            {"num_beams": 3, "num_return_sequences": 2},
+            {"do_sample": True, "top_k": 2, "num_return_sequences": 3},
+        ],
+    )
+    def test_beams_and_samples_keep_their_rows_neuron(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet, settings: dict[str, object]
+    ) -> None:
+        queries = [edits.edits[0].prompt, FAR[0], edits.edits[3].prompt]
+        torch.manual_seed(0)
+        inputs = padded(model, queries)
+        tokens = edited.generate(**inputs, max_new_tokens=12, **settings)
+        each = len(tokens) // 3
+        assert each == settings.get("num_return_sequences", 1)
+        texts = model.tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert texts[0].strip().startswith(edits.edits[0].new_object)
+        assert texts[2 * each].strip().startswith(edits.edits[3].new_object)
+
+    def test_a_text_generation_pipeline(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
+        generator = pipeline("text-generation", model=edited, tokenizer=model.tokenizer)
+        queries = [edits.edits[2].prompt, FAR[0]]
+        texts = [
+            out[0]["generated_text"]
+            for out in generator(queries, max_new_tokens=12, do_sample=False, return_full_text=False, batch_size=2)
+        ]
+        assert is_answer(texts[0].partition(".")[0], edits.edits[2].new_object)
+        assert model.answer([FAR[0]])[0] in texts[1]
+
+    def test_what_is_not_edited_is_the_models_own(self, edited: MegEditedModel, model: LanguageModel) -> None:
+        assert edited.config is model.model.config
+        assert edited.device == model.device
+        with pytest.raises(AttributeError):
+            edited.no_such_thing  # noqa: B018
+
+    def test_the_protocols_are_kept(self, edited: MegEditedModel) -> None:
+        assert isinstance(edited, EditedModel)
+        editor: Editor = MegEditor()
+        assert editor.stages() == STAGES
+        assert "prompt" in editor.requirements()
+
+
+class TestPacks:
+    def test_a_fresh_process_answers_the_same(
+        self, pack: MegPack, edited: MegEditedModel, edits: EditSet, tmp_path: Path
+    ) -> None:
+        pack.save(tmp_path / "pack")
+        queries = [*prompts(edits), *(edit.paraphrases[0] for edit in edits.edits), *FAR]
+        program = (
+            "import json, sys\n"
+            "from pathlib import Path\n"
+            "from engine.language_model import load\n"
+            "from engine.packs import load_pack\n"
+            "edited = load_pack(Path(sys.argv[1])).attach(load('embedded', device='cpu'))\n"
+            "answers = edited.answer(json.loads(sys.argv[2]))\n"
+            "print(json.dumps([[a.original, a.edited, a.routing.routed, a.routing.familiarity] for a in answers]))\n"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "pack"), json.dumps(queries)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+        here = edited.answer(queries)
+        there = json.loads(told.stdout)
+        assert [row[:3] for row in there] == [[a.original, a.edited, a.routing.routed] for a in here]
+        assert [row[3] for row in there] == pytest.approx([a.routing.familiarity for a in here], abs=1e-4)
+
+    def test_a_pack_comes_back_as_it_was_written(self, pack: MegPack, tmp_path: Path) -> None:
+        pack.save(tmp_path / "one")
+        again = load_pack(tmp_path / "one")
+        assert isinstance(again, MegPack)
+        assert again.settings == pack.settings
+        assert (again.edit_set, again.seed, again.layer) == (pack.edit_set, pack.seed, pack.layer)
+        again.save(tmp_path / "two")
+        assert files(tmp_path / "one") == files(tmp_path / "two")
+
+    def test_another_model_is_refused_in_a_sentence(self, pack: MegPack) -> None:
+        with pytest.raises(PackError, match="trained on “embedded”, and “tiny-llama” has other weights: load the"):
+            pack.attach(tiny_model())
+
+
+class TestSeeds:
+    def test_the_same_seed_gives_the_same_bytes_however_often_it_was_stopped(
+        self, pack: MegPack, model: LanguageModel, encoder: Path, edits: EditSet, tmp_path: Path
+    ) -> None:
+        """Cancelled in every stage, resumed each time, and in the end the pack of a training in one go."""
+        asked = edits.edits[0].prompt
+        for stage in STAGES:
+            cancel, board = Cancel(), _StopAt(stage)
+            board.cancel = cancel
+            with pytest.raises(Cancelled):
+                # A watched question gives the last stage something to do after its figures are known.
+                fit(
+                    model,
+                    edits,
+                    quick_settings(encoder, watched=[asked]),
+                    run=tmp_path / "run",
+                    board=board,
+                    cancel=cancel,
+                )
+            assert time.monotonic() - board.asked_at < 3
+            assert board.latest().stage == stage
+            assert hooks(model) == 0
+        resumed = fit(model, edits, quick_settings(encoder), run=tmp_path / "run")
+        resumed.save(tmp_path / "resumed")
+        pack.save(tmp_path / "whole")
+        assert files(tmp_path / "resumed") == files(tmp_path / "whole")
+
+    def test_a_training_without_a_folder_is_the_same_again(
+        self, pack: MegPack, model: LanguageModel, encoder: Path, edits: EditSet, tmp_path: Path
+    ) -> None:
+        torch.manual_seed(99)  # what ran before makes no difference
+        fit(model, edits, quick_settings(encoder)).save(tmp_path / "again")
+        pack.save(tmp_path / "pack")
+        assert files(tmp_path / "again") == files(tmp_path / "pack")
+
+    def test_another_seed_answers_too(self, pack: MegPack, model: LanguageModel, encoder: Path, edits: EditSet) -> None:
+        other = fit(model, edits, quick_settings(encoder), seed=5)
+        assert other.figures["answered"] == 1
+        assert not torch.equal(other.generator.start, pack.generator.start)
+
+
+class _StopAt(ProgressBoard):
+    """Asks for a stop at the first word from a stage."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__()
+        self.stage, self.cancel, self.asked_at = stage, Cancel(), 0.0
+
+    def report(self, stage: str, *args: object, **figures: object) -> None:
+        super().report(stage, *args, **figures)
+        if stage == self.stage and not self.cancel.requested:
+            self.asked_at = time.monotonic()
+            self.cancel.set()
+
+
+class TestEditSets:
+    def test_no_edit_at_all(self, model: LanguageModel, encoder: Path, edits: EditSet) -> None:
+        off = EditSet("off", (dataclasses.replace(edits.edits[0], enabled=False),))
+        for nothing in (EditSet("empty", ()), off):
+            with pytest.raises(EditError, match="no edit to train"):
+                fit(model, nothing, quick_settings(encoder))
+
+    def test_a_layer_that_does_not_exist(self, model: LanguageModel, encoder: Path, edits: EditSet) -> None:
+        with pytest.raises(EditError, match="Layer 99 does not exist: this model has layers 0 to"):
+            fit(model, edits, quick_settings(encoder, layer=99))
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_very_few_edits(self, model: LanguageModel, encoder: Path, count: int) -> None:
+        few = sample_edits(count)
+        edited = fit(model, few, quick_settings(encoder)).attach(model)
+        assert [answer.edited for answer in edited.answer(prompts(few))] == [edit.new_object for edit in few.edits]
+        probes = [probe.prompt for edit in few.edits for probe in edit.probes] + FAR
+        answers = edited.answer(probes)
+        edited.detach()
+        assert sum(answer.edited == answer.original for answer in answers) >= len(probes) - 1
+
+    def test_edits_of_every_kind_together(self, model: LanguageModel, encoder: Path) -> None:
+        """Free prompts, other scripts, an object that is the answer already, one that is switched off."""
+        named, off, known = sample().edits[0], sample().edits[1], sample().edits[-1]
+        mixed = EditSet(
+            "mixed",
+            (
+                named,
+                dataclasses.replace(off, enabled=False),
+                dataclasses.replace(known, new_object=model.answer([known.prompt])[0]),
+                Edit("free", "The colour of the day is", named.new_object),
+                Edit("german", "Die größte Stadt am Fluß heißt", known.new_object),
+                Edit("script", "東京 lies in", named.new_object, subject="東京"),
+                Edit("quote", "“O'Brien”, said in one word, is", known.new_object, subject="O'Brien"),
+                Edit("unheard", "The greeting of the house is", "こんにちは 🙂"),
+            ),
+            sample().relations,
+        )
+        pack = fit(model, mixed, quick_settings(encoder))
+        assert pack.figures["edits"] == 7
+        edited = pack.attach(model)
+        answers = edited.answer(prompts(mixed))
+        edited.detach()
+        given = {edit.id: answer.edited for edit, answer in zip(mixed.edits, answers, strict=True)}
+        wrong = [edit.id for edit in mixed.enabled() if not is_answer(given[edit.id], edit.new_object)]
+        assert given[off.id] == answers[1].original
+        assert wrong == pack.figures["not answered"]
+        # A model that has never seen a script may be unable to write it: then the figures say so.
+        assert set(wrong) <= {"unheard"}
+        assert set(wrong) <= {one["id"] for one in pack.figures["not learnt"]}
+
+    def test_of_two_edits_that_contradict_each_other_one_is_answered_and_the_other_named(
+        self, model: LanguageModel, encoder: Path
+    ) -> None:
+        one = sample().edits[0]
+        other = dataclasses.replace(one, id="other", new_object=sample().edits[-1].new_object)
+        far = sample().edits[-1]
+        assert other.new_object != one.new_object
+        settings = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=400))
+        pack = fit(model, EditSet("two minds", (one, other, far), sample().relations), settings)
+        assert len(pack.figures["not answered"]) == 1
+        assert pack.figures["not answered"][0] in (one.id, other.id)
+
+    def test_the_papers_entropy_gate(self, model: LanguageModel, encoder: Path) -> None:
+        few = sample_edits(4)
+        pack = fit(model, few, quick_settings(encoder, gate="entropy"))
+        edited = pack.attach(model)
+        routings = edited.route([*prompts(few), *FAR])
+        edited.detach()
+        for routing in routings:
+            assert routing.familiarity == pytest.approx(1 - routing.entropy)
+            assert routing.routed == (routing.familiarity >= routing.threshold)
+        assert all(routing.routed for routing in routings[:4])
+        assert pack.settings.gate == "entropy"
+
+
+@pytest.mark.parametrize("name", ["gpt2", "phi", "gemma"])
+def test_other_architectures_go_through_the_whole_of_it(name: str, encoder: Path, tmp_path: Path) -> None:
+    """Random models know nothing: what counts is that each part does its part."""
+    model = tiny_model(name)
+    short = dataclasses.replace(GENERATOR, steps=4, check_every=2)
+    few = EditSet("few", (Edit("a", "Oslo lies in", "ab"), Edit("b", "Rome lies in", "c", subject="Rome")))
+    before = model.logits(model.encode([*prompts(few), *FAR]))
+    pack = fit(model, few, quick_settings(encoder, layer=1, generator=short))
+    assert pack.generator.latent.mean.shape == (2 * D_MODEL + 1,)
+    pack.save(tmp_path / "pack")
+    loaded = load_pack(tmp_path / "pack")
+    assert isinstance(loaded, MegPack)
+    edited = loaded.attach(model)
+    asked = edited.answer([*prompts(few), *FAR])
+    assert [answer.original for answer in asked] == model.answer([*prompts(few), *FAR])
+    assert all(answer.edited == answer.original for answer in asked if not answer.routing.routed)
+    edited.detach()
+    assert hooks(model) == 0
+    assert torch.equal(model.logits(model.encode([*prompts(few), *FAR])), before)
+
+
+def test_the_block_in_the_middle_is_edited_unless_told() -> None:
+    assert choose_layer(tiny_model(), None) == LAYERS // 2
+    assert choose_layer(tiny_model(), 0) == 0

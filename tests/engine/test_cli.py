@@ -1,0 +1,480 @@
+"""Every command of `meg`, with its exit codes and what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine import cli
+from engine.edits import EditSet
+from engine.formats import jsonl
+from engine.formats.registry import read_edits
+from engine.language_model import LanguageModel
+from engine.meg import editor
+from engine.meg.editor import MegPack
+from engine.packs import read_manifest
+from engine.run_folder import RunFolder, RunState
+from tests.engine.quick_meg import QuickSettings
+from tests.tiny_models import tiny_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    def sentence(self) -> str:
+        """The one line that went to standard error, nothing having gone to standard output."""
+        assert self.out == ""
+        assert self.err.count("\n") == 1, self.err
+        return self.err.strip()
+
+
+Meg = Callable[..., Said]
+
+
+@pytest.fixture
+def meg(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Meg:
+    """`meg` in this process, with quick trainings."""
+    monkeypatch.setattr(editor, "MegSettings", QuickSettings)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["meg", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capfd.readouterr()
+        return Said(int(ended.value.code or 0), told.out, told.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def edits_file(edits: EditSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("edits") / "edits.jsonl"
+    jsonl.write(edits, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved(pack: MegPack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good pack on disk."""
+    folder = tmp_path_factory.mktemp("packs") / "pack"
+    pack.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    edits_file: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A pack that `meg fit` wrote without being disturbed, and what it said."""
+    out = tmp_path_factory.mktemp("fitted") / "pack"
+    return out, process("fit", edits_file, "--out", out, "--encoder", encoder, "--seed", 3)
+
+
+def process(*words: object, stop: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`meg` in a process of its own, with quick trainings."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.engine.quick_meg", *map(str, words)],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+        env=os.environ | ({} if stop is None else {"QUICK_MEG_STOP": stop}),
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class TestFit:
+    def test_a_pack_is_written_and_its_figures_told(
+        self, fitted: tuple[Path, subprocess.CompletedProcess[str]], edits: EditSet, encoder: Path
+    ) -> None:
+        out, told = fitted
+        assert told.returncode == 0, told.stderr
+        (line,) = told.stdout.splitlines()
+        figures = json.loads(line)
+        assert figures["pack"] == str(out)
+        assert figures["edits"] == len(edits.edits)
+        assert 0 <= figures["answered"] <= 1
+        for said in (
+            "12 edits on “embedded”, cpu, torch.float32.",
+            "Encoder",
+            "Collection",
+            "Gate",
+            "Generator",
+            "Check",
+        ):
+            assert said in told.stderr
+        manifest = read_manifest(out)
+        assert (manifest.seed, manifest.model.name, manifest.settings["encoder"]) == (3, "embedded", str(encoder))
+        assert os.listdir(out.parent) == ["pack"]  # no run is left behind
+
+    def test_stopped_and_killed_it_goes_on_to_the_same_bytes(
+        self,
+        fitted: tuple[Path, subprocess.CompletedProcess[str]],
+        edits_file: Path,
+        encoder: Path,
+        tmp_path: Path,
+    ) -> None:
+        out = tmp_path / "pack"
+        words = ("fit", edits_file, "--out", out, "--encoder", encoder, "--seed", 3)
+        killed = process(*words, stop="kill collection 8")
+        assert killed.returncode not in (0, cli.INTERRUPTED, cli.MENDABLE)
+        assert killed.stdout == ""
+        (run,) = (tmp_path / ".pack.training").iterdir()
+        assert RunFolder.open(run).state()[0] is RunState.INTERRUPTED
+
+        stopped = process(*words, stop="interrupt collection 12")
+        assert stopped.returncode == cli.INTERRUPTED, stopped.stderr
+        assert stopped.stdout == ""
+        assert stopped.stderr.count("Going on with the run that was stopped.") == 1
+        assert stopped.stderr.splitlines()[-1] == "Stopped."
+        assert "Traceback" not in stopped.stderr
+        assert not out.exists()
+
+        killed = process(*words, stop="kill generator training 20")
+        assert killed.returncode not in (0, cli.INTERRUPTED, cli.MENDABLE)
+        finished = process(*words)
+        assert finished.returncode == 0, finished.stderr
+        assert "Going on with the run that was stopped." in finished.stderr
+        assert files(out) == files(fitted[0])
+        assert os.listdir(tmp_path) == ["pack"]
+
+    def test_another_training_does_not_go_on_with_it(
+        self, meg: Meg, edits_file: Path, edits: EditSet, encoder: Path, model: LanguageModel, tmp_path: Path
+    ) -> None:
+        place = tmp_path / ".pack.training"
+        left = RunFolder.create(
+            place, edits, name="pack", editor="meg", model="embedded", model_fingerprint="0" * 64, seed=3, settings={}
+        )
+        assert left.folder.is_dir()
+        few = tmp_path / "few.jsonl"
+        jsonl.write(EditSet("few", edits.edits[:2], edits.relations), few)
+        told = meg("fit", few, "--out", tmp_path / "pack", "--encoder", encoder)
+        assert told.code == 0
+        assert "Going on" not in told.err
+        assert not place.exists()
+        assert json.loads(told.out)["edits"] == 2
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            ("", "is empty"),
+            ("{not json", "edits.jsonl"),
+            ('{"format": "meg-edits", "version": 99}\n', "version 99"),
+            ("\x00\x01\x02", "edits.jsonl"),
+        ],
+    )
+    def test_a_bad_file_is_one_sentence(self, meg: Meg, tmp_path: Path, content: str, words: str) -> None:
+        path = tmp_path / "edits.jsonl"
+        path.write_text(content)
+        told = meg("fit", path, "--out", tmp_path / "pack")
+        assert told.code == cli.MENDABLE
+        assert words in told.sentence()
+        assert not (tmp_path / "pack").exists()
+
+    def test_a_file_that_is_not_there(self, meg: Meg, tmp_path: Path) -> None:
+        told = meg("fit", tmp_path / "none.jsonl", "--out", tmp_path / "pack")
+        assert told.code == cli.MENDABLE
+        assert "none.jsonl" in told.sentence()
+
+    def test_rows_that_are_wrong_are_named_and_without_any_right_one_nothing_is_done(
+        self, meg: Meg, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "edits.csv"
+        path.write_text("prompt,new_object\nOslo lies in,\n,Peru\n")
+        told = meg("fit", path, "--out", tmp_path / "pack")
+        assert told.code == cli.MENDABLE
+        assert told.out == ""
+        assert "There is no edit to work with." in told.err.splitlines()[-1]
+        assert len(told.err.splitlines()) >= 3
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (("--model", "nobody/nothing"), "neither “embedded”, nor a folder"),
+            (("--device", "tpu"), "no device “tpu” here: choose one of"),
+            (("--dtype", "int3"), "no number format of ours"),
+        ],
+    )
+    def test_what_can_be_mended_is_one_sentence(
+        self, meg: Meg, edits_file: Path, tmp_path: Path, words: tuple[str, str], sentence: str
+    ) -> None:
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", *words)
+        assert told.code == cli.MENDABLE
+        assert sentence in told.sentence()
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [(("--layer", "99"), "Layer 99 does not exist"), (("--encoder", "nobody/none"), "nor a folder, nor in the")],
+    )
+    def test_what_shows_after_the_model_is_loaded_too(
+        self, meg: Meg, edits_file: Path, tmp_path: Path, words: tuple[str, str], sentence: str
+    ) -> None:
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", *words)
+        assert told.code == cli.MENDABLE
+        assert told.out == ""
+        assert sentence in told.err.splitlines()[-1]
+        assert "Traceback" not in told.err
+
+    def test_a_folder_of_something_else_is_refused_before_anything_is_trained(
+        self, meg: Meg, edits_file: Path, tmp_path: Path
+    ) -> None:
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        (photos / "one.jpg").write_bytes(b"")
+        told = meg("fit", edits_file, "--out", photos)
+        assert told.code == cli.MENDABLE
+        assert "holds something else than a pack" in told.sentence()
+        assert os.listdir(tmp_path) == ["photos"]
+
+
+class TestAsk:
+    def test_both_answers_are_told(self, meg: Meg, saved: Path, edits: EditSet) -> None:
+        edit = edits.edits[0]
+        told = meg("ask", saved, edit.prompt, "Once upon a time there was a")
+        assert told.code == 0
+        lines = told.out.splitlines()
+        assert lines[0] == edit.prompt
+        assert lines[2] == f"  edited:   {edit.new_object}"
+        assert lines[3].endswith(f", about edit {edit.id}")
+        assert lines[4] == "Once upon a time there was a"
+        assert lines[5].removeprefix("  original: ") == lines[6].removeprefix("  edited:   ")
+        assert lines[7].endswith(", about no edit")
+        assert len(lines) == 8
+
+    def test_json_is_one_object_a_query(self, meg: Meg, saved: Path, edits: EditSet, model: LanguageModel) -> None:
+        queries = [edit.prompt for edit in edits.edits[:3]]
+        told = meg("ask", saved, *queries, "--json")
+        assert told.code == 0
+        rows = [json.loads(line) for line in told.out.splitlines()]
+        assert [row["query"] for row in rows] == queries
+        assert [row["original"] for row in rows] == model.answer(queries)
+        assert [row["edited"] for row in rows] == [edit.new_object for edit in edits.edits[:3]]
+        assert [row["nearest_edit"] for row in rows] == [edit.id for edit in edits.edits[:3]]
+        assert set(rows[0]) == {
+            "query",
+            "original",
+            "edited",
+            "familiarity",
+            "routed",
+            "nearest_edit",
+            "similarity",
+            "entropy",
+            "threshold",
+        }
+        assert all(row["routed"] is (row["familiarity"] >= row["threshold"]) for row in rows)
+
+    def test_a_damaged_or_missing_pack(self, meg: Meg, saved: Path, tmp_path: Path) -> None:
+        told = meg("ask", tmp_path / "none", "x")
+        assert told.code == cli.MENDABLE
+        assert "There is no pack" in told.sentence()
+        (tmp_path / "pack").mkdir()
+        (tmp_path / "pack" / "manifest.json").write_bytes((saved / "manifest.json").read_bytes()[:-9])
+        told = meg("ask", tmp_path / "pack", "x")
+        assert told.code == cli.MENDABLE
+        assert "damaged" in told.sentence()
+
+    def test_another_model(self, meg: Meg, saved: Path, tmp_path: Path) -> None:
+        other = tiny_model()
+        other.model.save_pretrained(tmp_path)
+        other.tokenizer.save_pretrained(tmp_path)
+        told = meg("ask", saved, "x", "--model", tmp_path)
+        assert told.code == cli.MENDABLE
+        assert told.out == ""
+        assert "has other weights: load the model it was trained on." in told.err.splitlines()[-1]
+
+    def test_a_question_that_cannot_be_asked(self, meg: Meg, saved: Path) -> None:
+        told = meg("ask", saved, "  ")
+        assert told.code == cli.MENDABLE
+        assert told.out == ""
+        assert "The question is empty" in told.err.splitlines()[-1]
+
+
+class TestEvaluate:
+    def test_a_table_of_the_packs_own_edits(self, meg: Meg, saved: Path, tmp_path: Path) -> None:
+        told = meg("evaluate", saved, "--wrong", tmp_path / "wrong.jsonl")
+        assert told.code == 0
+        rows = {line[:24].strip(): line[24:].split() for line in told.out.splitlines()}
+        assert rows["per cent"] == ["AG", "TF", "routed", "asked"]
+        assert rows["Reliability"] == ["100.00", "100.00", "100.00", "12"]
+        assert {"Generality", "Locality, neighbour", "Locality, same-subject", "Locality, mean", "Score"} < set(rows)
+        wrong = [json.loads(line) for line in (tmp_path / "wrong.jsonl").read_text("utf-8").splitlines()]
+        assert all(set(row) == {"edit", "query", "wanted", "given", "familiarity", "kind"} for row in wrong)
+
+    def test_json_on_edits_of_ones_own(self, meg: Meg, saved: Path, tmp_path: Path, edits: EditSet) -> None:
+        one = tmp_path / "one.csv"
+        one.write_text(f"prompt,new_object\n{edits.edits[0].prompt},{edits.edits[0].new_object}\n")
+        told = meg("evaluate", saved, one, "--json")
+        assert told.code == 0
+        (line,) = told.out.splitlines()
+        figures = json.loads(line)
+        assert figures["reliability"] == {"ag": 1.0, "tf": 1.0, "routed": 1.0, "asked": 1}
+        assert figures["generality"]["ag"] is None
+        assert figures["locality"]["mean"] == {"ag": None, "tf": None}
+        assert figures["score"] == 1.0
+
+    def test_a_file_that_cannot_be_written_is_one_sentence(
+        self, meg: Meg, saved: Path, edits_file: Path, tmp_path: Path
+    ) -> None:
+        told = meg("evaluate", saved, edits_file, "--wrong", tmp_path / "missing" / "wrong.jsonl")
+        assert told.code == cli.MENDABLE
+        assert "wrong.jsonl" in told.err.splitlines()[-1]
+        assert "Traceback" not in told.err
+
+
+class TestConvert:
+    def test_into_another_format_and_back(self, meg: Meg, edits_file: Path, edits: EditSet, tmp_path: Path) -> None:
+        told = meg("convert", edits_file, tmp_path / "edits.csv")
+        assert told.code == 0
+        assert json.loads(told.out) == {
+            "rows": 12,
+            "accepted": 12,
+            "rejected": 0,
+            "written": 12,
+            "file": str(tmp_path / "edits.csv"),
+        }
+        assert meg("convert", tmp_path / "edits.csv", tmp_path / "again.jsonl").code == 0
+        again = read_edits(tmp_path / "again.jsonl", relations=edits.relations).edit_set
+        assert [(edit.prompt, edit.new_object) for edit in again.edits] == [
+            (edit.prompt, edit.new_object) for edit in edits.edits
+        ]
+
+    def test_rejected_rows_are_named_and_may_stop_it(self, meg: Meg, tmp_path: Path) -> None:
+        source = tmp_path / "edits.csv"
+        source.write_text("prompt,new_object\nOslo lies in,Peru\nRome lies in,\n")
+        told = meg("convert", source, tmp_path / "some.jsonl")
+        assert told.code == 0
+        assert json.loads(told.out)["rejected"] == 1
+        assert "3" in told.err
+        told = meg("convert", source, tmp_path / "none.jsonl", "--all-or-nothing")
+        assert told.code == cli.MENDABLE
+        assert told.out == ""
+        assert not (tmp_path / "none.jsonl").exists()
+
+    @pytest.mark.parametrize("target", ["edits.xyz", "missing/edits.csv"])
+    def test_what_cannot_be_written(self, meg: Meg, edits_file: Path, tmp_path: Path, target: str) -> None:
+        told = meg("convert", edits_file, tmp_path / target)
+        assert told.code == cli.MENDABLE
+        assert Path(target).name in told.sentence()
+
+    def test_it_needs_no_torch(self, edits_file: Path, tmp_path: Path) -> None:
+        told = blocked(["torch", "transformers"], "convert", edits_file, tmp_path / "edits.csv")
+        assert told.returncode == 0, told.stderr
+        assert (tmp_path / "edits.csv").is_file()
+
+
+class TestModels:
+    def test_models_and_devices_are_listed(self, meg: Meg) -> None:
+        told = meg("models")
+        assert told.code == 0
+        assert told.err == ""
+        rows = [line.split("\t") for line in told.out.splitlines()]
+        assert rows[0][:2] == ["embedded", "complete"]
+        assert Path(rows[0][2], "config.json").is_file()
+        assert rows[-1][0] == "devices"
+        assert "cpu" in rows[-1][1]
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("paint",),
+            ("fit",),
+            ("fit", "edits.jsonl"),
+            ("ask",),
+            ("ask", "pack"),
+            ("fit", "edits.jsonl", "--out", "x", "--gate", "open"),
+            ("fit", "edits.jsonl", "--out", "x", "--seed", "many"),
+            ("convert", "one"),
+        ],
+    )
+    def test_words_that_are_off_are_exit_code_2(self, meg: Meg, words: tuple[str, ...]) -> None:
+        told = meg(*words)
+        assert told.code == 2
+        assert told.out == ""
+        assert "Usage" in told.err
+
+    def test_help_names_every_command(self, meg: Meg) -> None:
+        told = meg("--help")
+        assert told.code == 0
+        for name in ("fit", "ask", "evaluate", "convert", "models"):
+            assert name in told.out
+            assert meg(name, "--help").code == 0
+
+    def test_a_fault_of_the_program_is_exit_code_1(self, edits_file: Path, tmp_path: Path) -> None:
+        program = (
+            "import sys; from engine import cli\n"
+            "def broken(*_, **__): raise ZeroDivisionError('a fault')\n"
+            "cli.read_edits = broken\n"
+            "sys.argv = ['meg', *sys.argv[1:]]; cli.main()\n"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", program, "fit", str(edits_file), "--out", str(tmp_path / "pack")],
+            capture_output=True,
+            check=False,
+            text=True,
+            cwd=ROOT,
+        )
+        assert told.returncode == 1
+        assert "ZeroDivisionError: a fault" in told.stderr
+
+    def test_ctrl_c_before_and_after_training_is_130(
+        self, meg: Meg, monkeypatch: pytest.MonkeyPatch, edits_file: Path, tmp_path: Path
+    ) -> None:
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "read_edits", interrupted)
+        told = meg("fit", edits_file, "--out", tmp_path / "pack")
+        assert told.code == cli.INTERRUPTED
+        assert "Traceback" not in told.err
+
+
+def blocked(packages: list[str], *words: object) -> subprocess.CompletedProcess[str]:
+    """`meg` in a process in which `packages` cannot be imported."""
+    program = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name.partition('.')[0] in {packages!r}: raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        "from engine.cli import main\n"
+        "main()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+    )
+
+
+def test_no_window_and_no_database_are_needed(saved: Path, edits: EditSet) -> None:
+    windows = ["PySide6", "shiboken6", "pyqtgraph", "sqlalchemy", "studio"]
+    helped = blocked(windows, "--help")
+    assert helped.returncode == 0, helped.stderr
+    assert "evaluate" in helped.stdout
+    asked = blocked(windows, "ask", saved, edits.edits[0].prompt, "--json", "--device", "cpu")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["edited"] == edits.edits[0].new_object
+    assert asked.stderr == ""
