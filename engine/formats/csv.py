@@ -71,6 +71,29 @@ def read(
     `delimiter` is found by the header where it is not given; `columns` maps header cells of the file to our column
     names (an empty name leaves the column out); `skip_rows` lines above the header are passed over. Raises FormatError.
     """
+    delimiter, cells, rows = _opened(source, delimiter, skip_rows)
+    header = _header(source, cells, columns or {})
+    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
+    for name, field in zip(header.names, header.fields, strict=True):
+        if not field and name.strip() and name not in (columns or {}) and not _MARK.fullmatch(name):
+            intake.note(f"The column {name[:60]!a} is not known here and was left out")
+    return _read_rows(rows, header, intake)
+
+
+def header_cells(source: Source, *, delimiter: Delimiter | None = None, skip_rows: int = 0) -> tuple[str, ...]:
+    """The names of the columns as the file has them, whatever they are. Raises FormatError where it has no header."""
+    return tuple(_opened(source, delimiter, skip_rows)[1])
+
+
+def column_of(cell: str) -> str:
+    """What a header cell is taken for: one of SINGLE and MANY, or nothing."""
+    return _field(cell)
+
+
+def _opened(
+    source: Source, delimiter: Delimiter | None, skip_rows: int
+) -> tuple[Delimiter, list[str], Iterator[tuple[int, list[str] | str]]]:
+    """The delimiter, the header's cells, and the rows below it."""
     _check_decoded(source)
     lines = list(io.StringIO(source.text, newline=""))
     start = skip_rows
@@ -86,12 +109,7 @@ def read(
     _, cells = next(rows)
     if isinstance(cells, str):
         raise FormatError(f"The header of {source.name} cannot be read: {cells}.")
-    header = _header(source, cells, columns or {})
-    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
-    for name, field in zip(header.names, header.fields, strict=True):
-        if not field and name.strip() and name not in (columns or {}) and not _MARK.fullmatch(name):
-            intake.note(f"The column {name[:60]!a} is not known here and was left out")
-    return _read_rows(rows, header, intake)
+    return delimiter, cells, rows
 
 
 def write(edit_set: EditSet, path: Path, *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> Written:

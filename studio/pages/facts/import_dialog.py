@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from PySide6.QtWidgets import (
 )
 
 from engine.edits import Relation
+from engine.formats.csv import header_cells
 from engine.formats.imported import Imported, Rejection, write_rejections
 from engine.formats.registry import FORMATS, ReadOptions, read_edits
+from engine.formats.source import FormatError, Source
 from studio.errors import UserMessage
 from studio.jobs import DatabaseWorker
+from studio.pages.facts.table_options import TableOptions
 from studio.store.edits import OnClash
 from studio.theme import SPACE
 from studio.widgets.buttons import button
@@ -33,12 +37,25 @@ from studio.widgets.tables import fill, text_table
 SHOWN = 200
 """Rows of the preview; every row is imported all the same."""
 
+_COLUMNS = 3
+"""The place of the tab that says what a table's columns hold."""
+_TABLES = ("csv", "tsv")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 _ENCODINGS = ("utf-8", "utf-16", "cp1252")
 _CLASHES = (
     (OnClash.ADD, "keep both"),
     (OnClash.REPLACE, "replace the edit that is there"),
     (OnClash.KEEP, "keep the edit that is there"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What reading a file came to."""
+
+    cells: tuple[str, ...] | None  # the header's cells, where the file is a table
+    imported: Imported | None
+    fault: str = ""  # why there is nothing to import
 
 
 class ImportDialog(QDialog):
@@ -85,6 +102,9 @@ class ImportDialog(QDialog):
         self.tabs.addTab(self.edits, "Edits")
         self.tabs.addTab(self.rejections, "Left out")
         self.tabs.addTab(self.notes, "Notes")
+        self.table_options = TableOptions()
+        self.tabs.addTab(self.table_options, "Columns")
+        self.tabs.setTabVisible(_COLUMNS, False)
 
         self.save = button("Save the rejections…", "export", tip="A table of row, column and reason, to mend the file.")
         self.cancel = button("Import nothing")
@@ -106,6 +126,7 @@ class ImportDialog(QDialog):
 
         for combo in (self.format, self.encoding, self.target):
             combo.currentIndexChanged.connect(self._read)
+        self.table_options.changed.connect(self._read)
         self.save.clicked.connect(self._save)
         self.cancel.clicked.connect(self.reject)
         self.accept_button.clicked.connect(self._hand_over)
@@ -120,8 +141,9 @@ class ImportDialog(QDialog):
         path, relations, chosen = self._path, self._relations, self.format.currentData() or None
         target = self.target.currentData()
         options = ReadOptions(encoding=self.encoding.currentData(), zsre_target=target or None)
+        options = self.table_options.applied_to(options)
         self._database.run(
-            lambda _project: read_edits(path, chosen, relations=relations, options=options),
+            lambda _project: _read(path, chosen, relations, options),
             on_success=partial(self._show, self._reading),
             on_error=partial(self._refuse, self._reading),
             owner=self,
@@ -130,13 +152,25 @@ class ImportDialog(QDialog):
 
     def _refuse(self, number: int, message: UserMessage) -> None:
         if number == self._reading:
-            self.summary.setText(f"{message.sentence} {message.action}".strip())
-            self._target_field.setVisible("zsRE" in message.sentence or self.format.currentData() == "zsre")
-            for table in (self.edits, self.rejections, self.notes):
-                table.setRowCount(0)
+            self._complain(f"{message.sentence} {message.action}".strip())
 
-    def _show(self, number: int, imported: Imported) -> None:
+    def _complain(self, text: str) -> None:
+        self.summary.setText(text)
+        self._target_field.setVisible("zsRE" in text or self.format.currentData() == "zsre")
+        for table in (self.edits, self.rejections, self.notes):
+            table.setRowCount(0)
+
+    def _show(self, number: int, found: _Read) -> None:
         if number != self._reading:
+            return
+        self.tabs.setTabVisible(_COLUMNS, found.cells is not None)
+        if found.cells is not None:
+            self.table_options.show_cells(found.cells)
+        imported = found.imported
+        if imported is None:
+            self._complain(found.fault)
+            if found.cells is not None:
+                self.tabs.setCurrentIndex(_COLUMNS)
             return
         self._imported = imported
         names = {**self._relations, **imported.edit_set.relations}
@@ -164,7 +198,8 @@ class ImportDialog(QDialog):
         self.tabs.setTabText(0, f"Edits ({imported.accepted:,}{first})")
         self.tabs.setTabText(1, f"Left out ({imported.rejected:,})")
         self.tabs.setTabText(2, f"Notes ({len(imported.notes):,})")
-        self.tabs.setCurrentIndex(1 if imported.rejections else 0)
+        if self.tabs.currentIndex() != _COLUMNS:
+            self.tabs.setCurrentIndex(1 if imported.rejections else 0)
         rest = "the other " if imported.rejections else ""
         self.accept_button.setText(f"Import {rest}{count(imported.accepted, 'edit')}")
         self.accept_button.setAccessibleName(self.accept_button.text())
@@ -191,6 +226,25 @@ class ImportDialog(QDialog):
             owner=self,
             name="Save the rejections",
         )
+
+
+def _read(path: Path, format: str | None, relations: Mapping[str, Relation], options: ReadOptions) -> _Read:
+    """Read the file as far as it goes: where the columns of a table have other names, the names are what is wanted."""
+    cells = None
+    if format in _TABLES or (format is None and path.suffix.casefold() in _TABLE_SUFFIXES):
+        source = Source.open(path, options.encoding)
+        cells = header_cells(source, delimiter=options.delimiter, skip_rows=options.skip_rows)
+        if options.columns:
+            options = replace(options, columns={k: v for k, v in options.columns.items() if k in cells} or None)
+    else:
+        options = replace(options, delimiter=None, columns=None, skip_rows=0)
+    try:
+        imported = read_edits(path, format, relations=relations, options=options)
+        return _Read(cells if imported.format in _TABLES else None, imported)
+    except FormatError as error:
+        if cells is None:
+            raise
+        return _Read(cells, None, str(error))
 
 
 def _rejected(rejection: Rejection) -> tuple[str, str, str]:

@@ -294,3 +294,34 @@ def test_every_export_comes_back(window: MainWindow, qtbot: QtBot, settle: Settl
 
 def test_an_empty_project_offers_the_sample_edits(empty_window: MainWindow) -> None:
     assert empty_window.facts._places.currentIndex() == 1
+
+
+def test_a_table_with_other_names_is_imported_once_its_columns_are_named(
+    empty_window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    file = tmp_path / "made elsewhere.csv"
+    file.write_text(
+        "exported on Monday\nwho;what;answer;remark\nPeru;capital;Cusco;x\nChile;capital;Arica;y\n", "utf-8"
+    )
+    dialog = empty_window.facts.import_from(file)
+    settle(empty_window)
+    assert "new object" in dialog.summary.text()
+    assert not dialog.accept_button.isEnabled()
+    options = dialog.table_options
+    assert dialog.tabs.currentWidget() is options
+    options.skip.setValue(1)
+    options.delimiter.setCurrentIndex(options.delimiter.findData(";"))
+    settle(empty_window)
+    assert list(options._pickers) == ["who", "what", "answer", "remark"]
+    for cell, name in (("who", "subject"), ("what", "relation"), ("answer", "new object")):
+        picker = options._pickers[cell]
+        picker.setCurrentIndex(picker.findData(name))
+    settle(empty_window)
+    assert dialog.accept_button.text() == "Import 2 edits"
+    qtbot.mouseClick(dialog.accept_button, Qt.MouseButton.LeftButton)
+    settle(empty_window)
+    edits = ask(empty_window, listing.edit_set).edits
+    assert [(edit.subject, edit.relation, edit.new_object) for edit in edits] == [
+        ("Peru", "P36", "Cusco"),
+        ("Chile", "P36", "Arica"),
+    ]
