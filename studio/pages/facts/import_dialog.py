@@ -168,9 +168,8 @@ class ImportDialog(QDialog):
             self.table_options.show_cells(found.cells)
         imported = found.imported
         if imported is None:
-            self._complain(found.fault)
-            if found.cells is not None:
-                self.tabs.setCurrentIndex(_COLUMNS)
+            self._complain(f"{found.fault} Choose below what each column holds.")
+            self.tabs.setCurrentIndex(_COLUMNS)
             return
         self._imported = imported
         names = {**self._relations, **imported.edit_set.relations}

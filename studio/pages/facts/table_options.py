@@ -33,6 +33,7 @@ class TableOptions(QWidget):
             self.delimiter.addItem(words, value)
         self.skip = QSpinBox()
         self.skip.setRange(0, 9_999)
+        self.skip.lineEdit().setTextMargins(SPACE, 0, 0, 0)
         self.columns = text_table("Columns of the file", ("Column of the file", "Holds"), stretch=(0, 1))
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
@@ -64,8 +65,8 @@ class TableOptions(QWidget):
             picker.setCurrentIndex(picker.findData(column_of(cell)))
             picker.currentIndexChanged.connect(self.changed)
             self.columns.setCellWidget(place, 1, picker)
+            self.columns.setRowHeight(place, picker.sizeHint().height() + SPACE)
             self._pickers[cell] = picker
-        self.columns.resizeRowsToContents()
 
     def applied_to(self, options: ReadOptions) -> ReadOptions:
         """`options` with what was chosen here; as they were where nothing was."""
