@@ -175,6 +175,7 @@ class _Tour:
         self._wait(lambda: facts.inspector.edit_id is not None, "the inspector")
         for name in names:
             self._window.show_page(name)
+            self._wait(lambda: not self._window.models.busy, "the models")
             self._both(name)
 
     def _begin_another_run(self) -> None:

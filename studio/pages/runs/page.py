@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QUrl
+from PySide6.QtCore import QEvent, QItemSelectionModel, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QFont
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -157,6 +157,12 @@ class RunsPage(QWidget):
                 self.table.model().index(place, 0),
                 QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows,
             )
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the icons anew after a change of scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_places"):
+            self._fill()
 
     def selected_runs(self) -> list[RunRow]:
         """The selected runs, from the top."""

@@ -83,11 +83,16 @@ class Curves(Card):
             return
         self._drawn = now
         losses, shares = _Points(), _Points()
+        stage, carried, share = "", None, None
         for moment, progress in history:
+            if progress.stage != stage:
+                stage, carried = progress.stage, share
+            share = progress.answered
             if progress.loss is not None:
                 losses.add(progress, moment, progress.loss)
-            if progress.answered is not None:
-                shares.add(progress, moment, progress.answered * 100)
+            # A stage that has not measured the share yet has it from the stage before.
+            if share is not None and (share != carried or stage in shares.by_stage):
+                shares.add(progress, moment, share * 100)
         for plot, items, points in ((self.loss, self._stages, losses), (self.answered, self._shares, shares)):
             for stage, (xs, ys) in points.by_stage.items():
                 if stage not in items:
