@@ -58,7 +58,7 @@ class Pulse(QObject):
     def __str__(self) -> str:
         ordered = sorted(self.gaps)
         told = ", ".join(f"{share:.1%} {ordered[int((len(ordered) - 1) * share)] * 1000:.0f} ms" for share in PARTS)
-        return f"{len(ordered)} ticks; longest gap of {told}"
+        return f"{len(ordered)} ticks; longest gap of {told}; above 50 ms: {self.over(0.05)}"
 
     def over(self, limit: float) -> list[tuple[str, float]]:
         """The gaps above `limit` seconds, each with the stage in which it was."""
