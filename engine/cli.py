@@ -26,7 +26,7 @@ from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
 from engine.formats.source import FormatError
 from engine.packs import PackError, check_place, load_pack, read_manifest
-from engine.run_folder import RunError, RunFolder
+from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def main() -> None:
     """Run `meg`; what the user can mend is one sentence and exit code 3."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for every file loaded, before `meg` has its own
+    # Spinning while threads wait for each other makes a training several times as slow on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except Cancelled:
@@ -220,6 +222,8 @@ def _resumed_run(
             if same and run.edits() == edit_set:
                 _say("Going on with the run that was stopped.")
                 return run
+            if run.state()[0] is RunState.RUNNING:
+                raise RunError(f"Another training writes to {out} right now: let it end, or choose another --out.")
         shutil.rmtree(place)
     return RunFolder.create(
         place,

@@ -262,7 +262,7 @@ class LanguageModel:
         return caught[0]
 
     @torch.no_grad()
-    def states(self, prompts: Sequence[str]) -> Tensor:
+    def states(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> Tensor:
         """The last hidden state after each prompt, what the next token is read from: [prompts, d_model], float32."""
         result = torch.empty(len(prompts), self.d_model, device=self.device)
         caught: list[Tensor] = []
@@ -270,6 +270,8 @@ class LanguageModel:
         handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
         try:
             for rows in self.batches(prompts):
+                if cancel is not None:
+                    cancel.check()
                 self.logits(self.encode([prompts[row] for row in rows]), keep=1)
                 result[rows] = caught.pop()[:, -1].float()
         finally:

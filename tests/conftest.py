@@ -25,7 +25,13 @@ atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 # Before Qt, torch or any library of Hugging Face's is imported: they read these once.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.update(HF_HOME=_CACHE, HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.update(
+    HF_HOME=_CACHE,
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    OMP_WAIT_POLICY="PASSIVE",
+)
 for _name in ("HF_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
 

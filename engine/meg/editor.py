@@ -30,7 +30,9 @@ from engine.training_state import flatten, unflatten
 
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
-FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated
+STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
+FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
+EPISODE = 256  # … until there are this many
 CHECKED_EDITS = 384  # edits and paraphrases that the generator is checked on
 
 
@@ -80,6 +82,14 @@ class MegEditor:
         return _Fit(self.settings, model, edits, progress, cancel, seed, run).run()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The trained queries of a list of edits."""
+
+    z: Tensor  # [queries, z]
+    owners: Tensor  # [queries]: the row of the edit that each is about
+
+
 class _Fit:
     """One training from edits to pack."""
 
@@ -102,6 +112,7 @@ class _Fit:
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
         self.device = model.device
+        self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
 
     def run(self) -> MegPack:
         """Every stage in order, each resumed from its checkpoint where there is one."""
@@ -200,9 +211,7 @@ class _Fit:
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
-        index = EditIndex.build(
-            self.edits, phrasings.known(), encoder, self.model.states([edit.prompt for edit in self.edits])
-        )
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, self._states(self.edits), cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -210,36 +219,50 @@ class _Fit:
             fusion = Fusion(**{key: _tupled(value) for key, value in done.meta.items()})
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            network = self._familiarity(encoder, self.edits, "Gate")
+            few = len(self.edits) < FEW_EDITS
+            of = self.settings.familiarity.steps * (2 if few else 1)
+            self.progress.report("Gate", 0, of)
+            network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             episode, episode_network = list(self.edits), network
-            if len(episode) < FEW_EDITS:
-                episode += self.curriculum.pseudo_edits(FEW_EDITS + 56 - len(episode))
-                episode_network = self._familiarity(encoder, episode, "Gate")
+            if few:
+                episode += self.curriculum.pseudo_edits(EPISODE - len(episode))
+                asked = self._encoded(encoder, episode)
+                episode_network = self._familiarity(encoder, episode, asked, of // 2, of)
             fusion = self._calibrated(encoder, episode, episode_network)
         self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
         return Gate(index, network, fusion, self.settings.gate)
 
-    def _familiarity(self, encoder: QueryEncoder, edits: Sequence[Edit], stage: str) -> FamiliarityNetwork:
-        """A familiarity network that has memorised `edits`."""
-        settings = self.settings.familiarity
+    def _asked(self, encoder: QueryEncoder) -> Asked:
+        self._asked_of_edits = self._asked_of_edits or self._encoded(encoder, self.edits)
+        return self._asked_of_edits
+
+    def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
         asks = [self.curriculum.asks(edit) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
-        strangers = self.curriculum.strangers(edits[:1_000], self.curriculum.phrasings.trained)
+        return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _states(self, edits: Sequence[Edit]) -> Tensor:
+        return self.model.states([edit.prompt for edit in edits], cancel=self.cancel)
+
+    def _familiarity(
+        self, encoder: QueryEncoder, edits: Sequence[Edit], asked: Asked, before: int, of: int
+    ) -> FamiliarityNetwork:
+        """A familiarity network that has memorised `edits`; `before` of the stage's `of` steps are done."""
+        settings = self.settings.familiarity
+        strangers = self.curriculum.strangers(edits[:STRANGE_EDITS], self.curriculum.phrasings.trained)
         return train_familiarity(
-            encoder.encode([text for texts in asks for text in texts]),
-            owners,
-            encoder.encode([stranger.query for stranger in strangers]),
+            asked.z,
+            asked.owners,
+            encoder.encode([stranger.query for stranger in strangers], cancel=self.cancel),
             settings,
             cancel=self.cancel,
-            report=lambda step, loss: self.progress.report(stage, step, settings.steps, loss=loss),
+            report=lambda step, loss: self.progress.report("Gate", before + step, of, loss=loss),
         )
 
     def _calibrated(self, encoder: QueryEncoder, episode: Sequence[Edit], network: FamiliarityNetwork) -> Fusion:
         """The fusion learnt on phrasings that neither encoder nor network has seen."""
         phrasings = self.curriculum.phrasings
-        index = EditIndex.build(
-            episode, phrasings.trained, encoder, self.model.states([edit.prompt for edit in episode])
-        )
+        index = EditIndex.build(episode, phrasings.trained, encoder, self._states(episode), cancel=self.cancel)
         draw = random.Random(f"calibration {self.seed}")
         rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
         queries: list[str] = []
@@ -254,7 +277,8 @@ class _Fit:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        evidence, entropy, _ = index.evidence(shuffled, self.model.states(shuffled), network)
+        states = self.model.states(shuffled, cancel=self.cancel)
+        evidence, entropy, _ = index.evidence(shuffled, states, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
             for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
@@ -268,10 +292,7 @@ class _Fit:
         done = self._kept("generator")
         if done is not None:
             return _restored_generator(done.tensors, done.meta, encoder.width, settings, self.device)
-        asks = [self.curriculum.asks(edit) for edit in self.edits]
-        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
-        z = encoder.encode([text for texts in asks for text in texts])
-
+        asked = self._asked(encoder)
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -279,15 +300,15 @@ class _Fit:
             self._keep("generator training", tensors, {"skeleton": skeleton}, step=step)
 
         def report(step: int, loss: float, answered: float | None) -> None:
-            self.progress.report("Generator", step, settings.steps, loss=loss, answered=answered)
+            self.progress.report("Generator", step, settings.steps_for(len(self.edits)), loss=loss, answered=answered)
 
         with attached(self.model.blocks[self.layer]) as slot:
             check = self._checker(encoder, gate, collected, slot)
             with seeded(self.seed, "generator"):
                 generator = train_generator(
-                    z,
+                    asked.z,
                     gate.index.prompts,
-                    owners,
+                    asked.owners,
                     collected.neurons,
                     settings,
                     check=check,

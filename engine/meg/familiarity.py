@@ -28,9 +28,9 @@ class FamiliaritySettings:
     blocks: int = 5
     widening: int = 4
     dropout: float = 0.1
-    steps: int = 160
-    batch: int = 192
-    learning_rate: float = 1e-3
+    steps: int = 100
+    batch: int = 128
+    learning_rate: float = 3e-3
     scale: float = 10.0  # the unit z is too small for the blocks to tell queries apart
     noise: float = 0.5  # length of the Gaussian noise on the unit z
     strangers: float = 1.0  # weight of queries about no edit

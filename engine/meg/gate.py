@@ -23,6 +23,7 @@ from engine.edits import Edit, fill, fold
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.subjects import SubjectIndex
+from engine.runs import Cancel
 
 GateKind = Literal["fused", "entropy"]
 FEATURES = (
@@ -96,18 +97,24 @@ class EditIndex:
 
     @classmethod
     def build(
-        cls, edits: Sequence[Edit], phrasings: Mapping[str, Sequence[str]], encoder: QueryEncoder, states: Tensor
+        cls,
+        edits: Sequence[Edit],
+        phrasings: Mapping[str, Sequence[str]],
+        encoder: QueryEncoder,
+        states: Tensor,
+        *,
+        cancel: Cancel | None = None,
     ) -> EditIndex:
         """The index of `edits`, whose prompts leave the frozen model in `states` [edits, d_model]."""
         subjects = SubjectIndex(edits)
         centre = states.mean(0) if len(states) > 8 else torch.zeros_like(states[0])
         said = [fill(text, MASK) for templates in phrasings.values() for text in templates]
         tensors = {
-            "prompts": encoder.encode([edit.prompt for edit in edits]),
+            "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
             "states": F.normalize(states - centre, dim=-1),
             "state_centre": centre,
-            "bank": encoder.encode(said),
-            "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits]),
+            "bank": encoder.encode(said, cancel=cancel),
+            "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
         }
         return cls(edits, phrasings, encoder, tensors)
 
@@ -116,7 +123,12 @@ class EditIndex:
         return self._verbatim.get(fold(query))
 
     def evidence(
-        self, queries: Sequence[str], states: Tensor, network: FamiliarityNetwork
+        self,
+        queries: Sequence[str],
+        states: Tensor,
+        network: FamiliarityNetwork,
+        *,
+        cancel: Cancel | None = None,
     ) -> tuple[list[list[Evidence]], Tensor, Tensor]:
         """For each query its candidates' evidence; the entropies [queries]; and z [queries, z].
 
@@ -131,7 +143,7 @@ class EditIndex:
                 spans[span] = len(texts)
                 texts.append(query[: span[0]] + MASK + query[span[1] :])
             places.append(spans)
-        encoded = self.encoder.encode(texts)
+        encoded = self.encoder.encode(texts, cancel=cancel)
         z = encoded[: len(queries)]
         entropy = network.entropy(z)
         near = z @ self.prompts.T

@@ -40,13 +40,17 @@ class GeneratorSettings:
     layers: int = 4
     heads: int = 4
     noise: float = 0.3  # of each component of a z of length √width
-    sampling_steps: int = 10
-    learning_rate: float = 1e-3
+    sampling_steps: int = 4
+    learning_rate: float = 6e-3
     batch: int = 256
-    steps: int = 1_200  # at most; training stops when the edits are answered
-    check_every: int = 100
+    steps: int | None = None  # at most; training stops when the edits are answered. None: by the number of edits
+    check_every: int = 50
     answered: float = 0.995  # share of edits that must be answered of those whose collected neurons answer, …
     paraphrased: float = 0.99  # … and of held-back paraphrases
+
+    def steps_for(self, edits: int) -> int:
+        """How many steps the training of so many edits may take."""
+        return self.steps or 250 + edits // 2
 
 
 class NeuronTransformer(ModelMixin, ConfigMixin):
@@ -189,6 +193,25 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
     return transformer
 
 
+@dataclass(frozen=True, slots=True)
+class _Descent:
+    """An optimiser and the schedule of its learning rate."""
+
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+
+def _optimisers(transformer: NeuronTransformer, learning_rate: float) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices of the blocks, AdamW for the rest: together they memorise in half the steps of AdamW."""
+    matrices = [parameter for parameter in transformer.blocks.parameters() if parameter.ndim == 2]
+    chosen = {id(parameter) for parameter in matrices}
+    others = [parameter for parameter in transformer.parameters() if id(parameter) not in chosen]
+    return (
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=learning_rate, weight_decay=0.01),
+    )
+
+
 def train_generator(
     z: Tensor,
     anchors: Tensor,
@@ -215,10 +238,16 @@ def train_generator(
     transformer = new_transformer(z.shape[1], wanted.shape[1], settings).to(z.device)
     start = torch.randn(wanted.shape[1], device=z.device)
     average = EMAModel(transformer.parameters(), decay=0.99, use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(transformer.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
-    )
+    steps = settings.steps_for(len(neurons))
+    descents = [
+        _Descent(
+            optimiser,
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, settings.learning_rate, total_steps=steps, pct_start=0.05, cycle_momentum=False
+            ),
+        )
+        for optimiser in _optimisers(transformer, settings.learning_rate)
+    ]
     scheduler = noise_schedule()
     condition = _condition(z, anchors[edits], settings)
     transformer.train()
@@ -228,10 +257,11 @@ def train_generator(
         transformer.load_state_dict(state["transformer"])
         average.load_state_dict(state["average"])
         average.to(z.device)
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        for descent, saved in zip(descents, state["descents"], strict=True):
+            descent.optimiser.load_state_dict(saved["optimiser"])
+            descent.schedule.load_state_dict(saved["schedule"])
         restore_random(state["random"])
-    for step in range(first, settings.steps):
+    for step in range(first, steps):
         cancel.check()
         rows = torch.randint(len(z), (settings.batch,), device=z.device)
         clean = wanted[edits[rows]]
@@ -240,14 +270,15 @@ def train_generator(
         noisy = scheduler.add_noise(clean, noise, times)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
         loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
-        optimiser.zero_grad()
+        transformer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        for descent in descents:
+            descent.optimiser.step()
+            descent.schedule.step()
         average.step(transformer.parameters())
         answered = None
-        last = step + 1 == settings.steps
+        last = step + 1 == steps
         if (step + 1) % settings.check_every == 0 or last:
             average.store(transformer.parameters())
             average.copy_to(transformer.parameters())
@@ -260,7 +291,18 @@ def train_generator(
             transformer.train().requires_grad_(True)
         report(step + 1, float(loss.detach()), answered)
         if answered is not None and keep is not None:
-            training = {"transformer": transformer, "average": average, "optimiser": optimiser, "schedule": schedule}
-            states = {name: part.state_dict() for name, part in training.items()}
-            keep(step + 1, {"step": step + 1, "start": start, "random": capture_random(), **states})
+            keep(
+                step + 1,
+                {
+                    "step": step + 1,
+                    "start": start,
+                    "random": capture_random(),
+                    "transformer": transformer.state_dict(),
+                    "average": average.state_dict(),
+                    "descents": [
+                        {"optimiser": descent.optimiser.state_dict(), "schedule": descent.schedule.state_dict()}
+                        for descent in descents
+                    ],
+                },
+            )
     raise ValueError("a generator needs at least one step of training")

@@ -172,6 +172,19 @@ class TestFit:
         assert not place.exists()
         assert json.loads(told.out)["edits"] == 2
 
+    def test_a_training_that_is_under_way_is_left_alone(
+        self, meg: Meg, edits_file: Path, edits: EditSet, encoder: Path, tmp_path: Path
+    ) -> None:
+        place = tmp_path / ".pack.training"
+        busy = RunFolder.create(
+            place, edits, name="pack", editor="meg", model="embedded", model_fingerprint="0" * 64, seed=3, settings={}
+        )
+        with busy.training():
+            told = meg("fit", edits_file, "--out", tmp_path / "pack", "--encoder", encoder)
+        assert told.code == cli.MENDABLE
+        assert "right now" in told.sentence()
+        assert busy.folder.is_dir()
+
     @pytest.mark.parametrize(
         ("content", "words"),
         [
