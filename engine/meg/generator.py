@@ -50,7 +50,7 @@ class GeneratorSettings:
 
     def steps_for(self, edits: int) -> int:
         """How many steps the training of so many edits may take."""
-        return self.steps or 250 + edits // 2
+        return self.steps or 400 + edits // 2
 
 
 class NeuronTransformer(ModelMixin, ConfigMixin):
