@@ -131,6 +131,15 @@ class _Skip(nn.Module):
         return (hidden_states,) if self._returns_tuple else hidden_states
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model thinks at the end of some prompts."""
+
+    states: Tensor  # [prompts, d_model], float32: the last hidden states, what the next token is read from
+    likeliest: Tensor  # [prompts]: the likeliest next token
+    chances: Tensor  # [prompts, tokens]: the chances of the tokens that were asked for
+
+
 class LanguageModel:
     """A frozen causal language model with its tokenizer and its FFN blocks."""
 
@@ -262,9 +271,12 @@ class LanguageModel:
         return caught[0]
 
     @torch.no_grad()
-    def states(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> Tensor:
-        """The last hidden state after each prompt, what the next token is read from: [prompts, d_model], float32."""
-        result = torch.empty(len(prompts), self.d_model, device=self.device)
+    def read(self, prompts: Sequence[str], tokens: Tensor | None = None, *, cancel: Cancel | None = None) -> Reading:
+        """What the model thinks after each prompt; `tokens` [tokens] are those whose chances are wanted."""
+        wanted = torch.empty(0, dtype=torch.long, device=self.device) if tokens is None else tokens
+        states = torch.empty(len(prompts), self.d_model, device=self.device)
+        likeliest = torch.empty(len(prompts), dtype=torch.long, device=self.device)
+        chances = torch.empty(len(prompts), len(wanted), device=self.device)
         caught: list[Tensor] = []
         head = self.model.get_output_embeddings()
         handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
@@ -272,11 +284,13 @@ class LanguageModel:
             for rows in self.batches(prompts):
                 if cancel is not None:
                     cancel.check()
-                self.logits(self.encode([prompts[row] for row in rows]), keep=1)
-                result[rows] = caught.pop()[:, -1].float()
+                logits = self.logits(self.encode([prompts[row] for row in rows]), keep=1)[:, -1].float()
+                states[rows] = caught.pop()[:, -1].float()
+                likeliest[rows] = logits.argmax(-1)
+                chances[rows] = logits.softmax(-1)[:, wanted]
         finally:
             handle.remove()
-        return result
+        return Reading(states, likeliest, chances)
 
     def _note_return(self, _: nn.Module, __: object, output: object) -> None:
         self._layer_returns_tuple = isinstance(output, tuple)

@@ -30,7 +30,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     TRANSFORMERS_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
-    OMP_WAIT_POLICY="PASSIVE",
+    OMP_NUM_THREADS="1",
 )
 for _name in ("HF_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
@@ -95,7 +95,7 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if thread not in threads and (not thread.daemon or thread.name.startswith("meg-studio"))
     ]
     for thread in started:  # a pool that was told to end without waiting has threads on their way out
-        thread.join(2)
+        thread.join(0.1)
     left = [f"thread {thread.name}" for thread in started if thread.is_alive()]
     if qt is not None:
         left += qt.left()

@@ -52,7 +52,7 @@ class CollectionSettings:
 
     steps: int = 40
     learning_rate: float = 0.05
-    guard_weight: float = 1.0
+    guard_weight: float = 0.3
     learnt: float = 0.02  # a loss at which an edit leaves the group
     group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 

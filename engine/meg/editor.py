@@ -16,7 +16,7 @@ from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
 from engine.editor import Answer, NextTokens, Routing
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
-from engine.language_model import LanguageModel, target_shares
+from engine.language_model import LanguageModel, Reading, target_shares
 from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
 from engine.meg.curriculum import Curriculum
 from engine.meg.encoder import EMBEDDED, QueryEncoder, TuningSettings
@@ -211,7 +211,7 @@ class _Fit:
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, self._states(self.edits), cancel=self.cancel)
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, self._read(self.edits), cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -241,8 +241,8 @@ class _Fit:
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
 
-    def _states(self, edits: Sequence[Edit]) -> Tensor:
-        return self.model.states([edit.prompt for edit in edits], cancel=self.cancel)
+    def _read(self, edits: Sequence[Edit]) -> Reading:
+        return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
 
     def _familiarity(
         self, encoder: QueryEncoder, edits: Sequence[Edit], asked: Asked, before: int, of: int
@@ -262,7 +262,7 @@ class _Fit:
     def _calibrated(self, encoder: QueryEncoder, episode: Sequence[Edit], network: FamiliarityNetwork) -> Fusion:
         """The fusion learnt on phrasings that neither encoder nor network has seen."""
         phrasings = self.curriculum.phrasings
-        index = EditIndex.build(episode, phrasings.trained, encoder, self._states(episode), cancel=self.cancel)
+        index = EditIndex.build(episode, phrasings.trained, encoder, self._read(episode), cancel=self.cancel)
         draw = random.Random(f"calibration {self.seed}")
         rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
         queries: list[str] = []
@@ -277,8 +277,8 @@ class _Fit:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        states = self.model.states(shuffled, cancel=self.cancel)
-        evidence, entropy, _ = index.evidence(shuffled, states, network, cancel=self.cancel)
+        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
             for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
@@ -580,7 +580,8 @@ class MegEditedModel:
     def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
         asked = tuple(queries)
         if asked != self._examined[0]:
-            self._examined = (asked, *self._gate.examine(queries, self._model.states(queries)))
+            reading = self._model.read(queries, self._gate.index.first_tokens)
+            self._examined = (asked, *self._gate.examine(queries, reading))
         _, verdicts, z = self._examined
         routings = []
         for query, verdict in zip(queries, verdicts, strict=True):

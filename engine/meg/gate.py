@@ -2,9 +2,10 @@
 
 Several kinds of evidence about a query and a candidate edit are fused into one calibrated probability, the
 *familiarity*: the familiarity network's entropy, nearness in the tuned space, whether the query names the edit's
-subject, whether, with the subject masked, it asks the edit's relation rather than another one, and whether the
-frozen model itself is in the same state after the query as after the edit's prompt. The fusion is a logistic
-regression, learnt on phrasings that nothing else was trained on and on negatives made of the edit set itself.
+subject, whether, with the subject masked, it asks the edit's relation rather than another one, whether the frozen
+model itself is in the same state after the query as after the edit's prompt, and whether it is about to give the same
+answer. The fusion is a logistic regression, learnt on phrasings that nothing else was trained on and on negatives
+made of the edit set itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.edits import Edit, fill, fold
+from engine.language_model import Reading
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.subjects import SubjectIndex
@@ -36,6 +38,9 @@ FEATURES = (
     "familiarity network",
     "named and relation margin",
     "named and state",
+    "answer agreement",
+    "named and agreement",
+    "named, agreement and relation margin",
 )
 CANDIDATES = 4  # nearest edits looked at beside those that are named
 NAMED = 24  # most edits of named subjects looked at
@@ -77,6 +82,7 @@ class EditIndex:
         self.prompts = tensors["prompts"]  # [edits, z], unit rows
         self.states = tensors["states"]  # [edits, d_model], centred unit rows: the model's state after each prompt
         self.state_centre = tensors["state_centre"]  # [d_model]
+        self.first_tokens = tensors["first_tokens"]  # [edits]: what the model is likeliest to say after each prompt
         self.bank = tensors["bank"]  # [phrasings, z]: every phrasing with the subject masked
         self.masked_prompts = tensors["masked_prompts"]  # [edits, z]
         self.subjects = SubjectIndex(edits)
@@ -101,18 +107,19 @@ class EditIndex:
         edits: Sequence[Edit],
         phrasings: Mapping[str, Sequence[str]],
         encoder: QueryEncoder,
-        states: Tensor,
+        reading: Reading,
         *,
         cancel: Cancel | None = None,
     ) -> EditIndex:
-        """The index of `edits`, whose prompts leave the frozen model in `states` [edits, d_model]."""
-        subjects = SubjectIndex(edits)
+        """The index of `edits`, with the frozen model's `reading` of their prompts."""
+        subjects, states = SubjectIndex(edits), reading.states
         centre = states.mean(0) if len(states) > 8 else torch.zeros_like(states[0])
         said = [fill(text, MASK) for templates in phrasings.values() for text in templates]
         tensors = {
             "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
             "states": F.normalize(states - centre, dim=-1),
             "state_centre": centre,
+            "first_tokens": reading.likeliest,
             "bank": encoder.encode(said, cancel=cancel),
             "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
         }
@@ -125,14 +132,14 @@ class EditIndex:
     def evidence(
         self,
         queries: Sequence[str],
-        states: Tensor,
+        reading: Reading,
         network: FamiliarityNetwork,
         *,
         cancel: Cancel | None = None,
     ) -> tuple[list[list[Evidence]], Tensor, Tensor]:
         """For each query its candidates' evidence; the entropies [queries]; and z [queries, z].
 
-        `states` [queries, d_model] are the frozen model's last hidden states.
+        `reading` is the frozen model's of the queries, with the chances of this index's `first_tokens`.
         """
         named = [self.subjects.named(query) for query in queries]
         texts = list(queries)
@@ -147,7 +154,7 @@ class EditIndex:
         z = encoded[: len(queries)]
         entropy = network.entropy(z)
         near = z @ self.prompts.T
-        alike = F.normalize(states - self.state_centre, dim=-1) @ self.states.T
+        alike = F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T
         nearest = near.topk(min(CANDIDATES, len(self.edits)), dim=1).indices.tolist()
         disorder = entropy.tolist()
         result = []
@@ -164,6 +171,7 @@ class EditIndex:
                     relations[place] = self._by_relation(encoded[place])
                 own, margin = self._relation_evidence(edit, encoded[place], relations[place])
                 similarity, state = float(near[row, edit]), float(alike[row, edit])
+                agreement = float(reading.chances[row, edit])
                 numbers = (
                     similarity,
                     float(is_named),
@@ -174,6 +182,9 @@ class EditIndex:
                     1 - disorder[row],
                     is_named * margin,
                     is_named * state,
+                    agreement,
+                    is_named * agreement,
+                    is_named * agreement * margin,
                 )
                 found_evidence.append(Evidence(edit, similarity, numbers))
             result.append(found_evidence)
@@ -282,14 +293,14 @@ class Gate:
         self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
         self.disabled: set[int] = set()
 
-    def examine(self, queries: Sequence[str], states: Tensor) -> tuple[list[Verdict], Tensor]:
-        """The verdict on each query, and z [queries, z]; `states` [queries, d_model] are the model's last states.
+    def examine(self, queries: Sequence[str], reading: Reading) -> tuple[list[Verdict], Tensor]:
+        """The verdict on each query, and z [queries, z]; `reading` is the model's (see EditIndex.evidence).
 
         Who asks an edit's own prompt asks about that edit, whatever else speaks for or against it: a prompt without a
         subject has less to show than the fusion was calibrated on. With the entropy gate of the paper, familiarity is
         one minus the entropy.
         """
-        evidence, entropy, z = self.index.evidence(queries, states, self.network)
+        evidence, entropy, z = self.index.evidence(queries, reading, self.network)
         verdicts = []
         for query, candidates, disorder, place in zip(queries, evidence, entropy.tolist(), z, strict=True):
             asked = self.index.verbatim(query)

@@ -108,6 +108,24 @@ def test_next_tokens_are_ranked_probabilities():
     assert 0 < sum(values) <= 1
 
 
+def test_a_reading_is_what_the_next_token_is_read_from():
+    model = tiny_model("llama")
+    prompts = ["Oslo is the capital of the country", "Who"]
+    tokens = torch.tensor([3, 5, 7])
+    reading = model.read(prompts, tokens)
+    head = model.model.get_output_embeddings()
+    torch.testing.assert_close(head(reading.states).softmax(-1)[:, tokens], reading.chances)
+    assert torch.equal(head(reading.states).argmax(-1), reading.likeliest)
+    for row, prompt in enumerate(prompts):
+        alone = model.logits(model.encode([prompt]), keep=1)[0, -1]
+        torch.testing.assert_close(alone.softmax(-1)[tokens], reading.chances[row])
+    assert model.read(prompts).chances.shape == (2, 0)
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        model.read(prompts, cancel=cancel)
+
+
 def test_an_empty_or_endless_question_is_refused_in_a_sentence():
     model = tiny_model()
     with pytest.raises(QueryError, match="empty"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.edits import Edit
+from engine.language_model import Reading
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings
 from engine.meg.gate import FEATURES, EditIndex, Evidence, Example, Fusion, Gate, learn_fusion
@@ -47,6 +48,10 @@ def test_more_false_routings_allowed_means_a_lower_threshold():
     assert learn_fusion(made, 0.2).threshold < learn_fusion(made, 0.01).threshold
 
 
+def reading(states):
+    return Reading(states, torch.zeros(len(states), dtype=torch.long), torch.zeros(len(states), 3))
+
+
 class TestOwnPrompts:
     """A prompt of an edit, asked word for word."""
 
@@ -58,7 +63,9 @@ class TestOwnPrompts:
 
     @pytest.fixture
     def gate(self, encoder):
-        index = EditIndex.build(self.EDITS, {"r": ("{} lies in",)}, QueryEncoder.load(str(encoder)), torch.eye(3))
+        index = EditIndex.build(
+            self.EDITS, {"r": ("{} lies in",)}, QueryEncoder.load(str(encoder)), reading(torch.eye(3))
+        )
         network = FamiliarityNetwork(index.prompts.shape[1], FamiliaritySettings(blocks=1)).eval()
         nothing = (0.0,) * len(FEATURES)
         doubtful = Fusion(nothing, (1.0,) * len(FEATURES), nothing, bias=-3.0, threshold=0.5, entropy_threshold=0.5)
@@ -66,12 +73,12 @@ class TestOwnPrompts:
 
     def test_it_is_about_that_edit_whatever_else_is_said(self, gate):
         queries = ["The password of the day is", " the  PASSWORD of the day is ", "Oslo lies in", "Bergen lies in"]
-        verdicts, _ = gate().examine(queries, torch.eye(4)[:, :3])
+        verdicts, _ = gate().examine(queries, reading(torch.eye(4)[:, :3]))
         assert [verdict.familiarity for verdict in verdicts[:3]] == [1.0] * 3
         assert [verdict.edit for verdict in verdicts[:3]] == [0, 0, 1]
         assert verdicts[0].similarity == pytest.approx(1.0)
         assert verdicts[3].familiarity < 0.1
 
     def test_the_papers_gate_goes_by_entropy_alone(self, gate):
-        (verdict,), _ = gate("entropy").examine(["The password of the day is"], torch.eye(3)[:1])
+        (verdict,), _ = gate("entropy").examine(["The password of the day is"], reading(torch.eye(3)[:1]))
         assert verdict.familiarity == pytest.approx(1 - verdict.entropy)
