@@ -139,6 +139,10 @@ class Reading:
     likeliest: Tensor  # [prompts]: the likeliest next token
     chances: Tensor  # [prompts, tokens]: the chances of the tokens that were asked for
 
+    def first(self, count: int) -> Reading:
+        """The reading of the first `count` prompts alone."""
+        return Reading(self.states[:count], self.likeliest[:count], self.chances[:count])
+
 
 class LanguageModel:
     """A frozen causal language model with its tokenizer and its FFN blocks."""

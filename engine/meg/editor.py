@@ -211,7 +211,13 @@ class _Fit:
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, self._read(self.edits), cancel=self.cancel)
+        few = len(self.edits) < FEW_EDITS
+        episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
+        reading = self._read(episode)
+        # A few edits may be alike: the centre has to be that of prompts in general.
+        centre = reading.states.mean(0)
+        own = reading.first(len(self.edits))
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -219,16 +225,14 @@ class _Fit:
             fusion = Fusion(**{key: _tupled(value) for key, value in done.meta.items()})
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            few = len(self.edits) < FEW_EDITS
             of = self.settings.familiarity.steps * (2 if few else 1)
             self.progress.report("Gate", 0, of)
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
-            episode, episode_network = list(self.edits), network
+            episode_network = network
             if few:
-                episode += self.curriculum.pseudo_edits(EPISODE - len(episode))
-                asked = self._encoded(encoder, episode)
-                episode_network = self._familiarity(encoder, episode, asked, of // 2, of)
-            fusion = self._calibrated(encoder, episode, episode_network)
+                episode_network = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
+            known = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+            fusion = self._calibrated(known, episode_network)
         self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
         return Gate(index, network, fusion, self.settings.gate)
 
@@ -259,10 +263,9 @@ class _Fit:
             report=lambda step, loss: self.progress.report("Gate", before + step, of, loss=loss),
         )
 
-    def _calibrated(self, encoder: QueryEncoder, episode: Sequence[Edit], network: FamiliarityNetwork) -> Fusion:
+    def _calibrated(self, index: EditIndex, network: FamiliarityNetwork) -> Fusion:
         """The fusion learnt on phrasings that neither encoder nor network has seen."""
-        phrasings = self.curriculum.phrasings
-        index = EditIndex.build(episode, phrasings.trained, encoder, self._read(episode), cancel=self.cancel)
+        phrasings, episode = self.curriculum.phrasings, index.edits
         draw = random.Random(f"calibration {self.seed}")
         rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
         queries: list[str] = []

@@ -108,17 +108,20 @@ class EditIndex:
         phrasings: Mapping[str, Sequence[str]],
         encoder: QueryEncoder,
         reading: Reading,
+        state_centre: Tensor,
         *,
         cancel: Cancel | None = None,
     ) -> EditIndex:
-        """The index of `edits`, with the frozen model's `reading` of their prompts."""
-        subjects, states = SubjectIndex(edits), reading.states
-        centre = states.mean(0) if len(states) > 8 else torch.zeros_like(states[0])
+        """The index of `edits`, with the frozen model's `reading` of their prompts.
+
+        States are compared after `state_centre` [d_model] is taken off; it has to be the one of the calibration.
+        """
+        subjects = SubjectIndex(edits)
         said = [fill(text, MASK) for templates in phrasings.values() for text in templates]
         tensors = {
             "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
-            "states": F.normalize(states - centre, dim=-1),
-            "state_centre": centre,
+            "states": F.normalize(reading.states - state_centre, dim=-1),
+            "state_centre": state_centre,
             "first_tokens": reading.likeliest,
             "bank": encoder.encode(said, cancel=cancel),
             "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),

@@ -107,19 +107,20 @@ class Latent:
 
     def __init__(self, mean: Tensor, basis: Tensor, scale: float) -> None:
         self.mean = mean  # [numbers]
-        self.basis = basis  # [components, numbers], orthonormal rows; zero rows fill up the last token
+        self.basis = basis  # [components, numbers], orthonormal rows, or zero where the neurons have no more
         self.scale = scale
 
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
-        """The principal components of `neurons` [n, numbers] that matter, filled up to whole tokens."""
+        """The principal components of `neurons` [n, numbers] that matter, in whole tokens."""
         mean = neurons.mean(0)
         centred = neurons - mean
         _, strength, right = torch.linalg.svd(centred, full_matrices=False)
         held = strength.square().cumsum(0) / strength.square().sum().clamp(min=1e-12)
-        count = min(settings.components, int((held < settings.variance).sum()) + 1)
-        token = settings.token
-        basis = torch.zeros(-(-count // token) * token, neurons.shape[1])
+        needed = min(settings.components, int((held < settings.variance).sum()) + 1)
+        size = -(-needed // settings.token) * settings.token
+        count = min(size, len(right))  # what is left of the last token costs nothing
+        basis = torch.zeros(size, neurons.shape[1])
         basis[:count] = right[:count]
         scale = float((centred @ right[:count].T).square().mean().sqrt())
         return cls(mean, basis, max(scale, 1e-6))

@@ -64,7 +64,7 @@ class TestOwnPrompts:
     @pytest.fixture
     def gate(self, encoder):
         index = EditIndex.build(
-            self.EDITS, {"r": ("{} lies in",)}, QueryEncoder.load(str(encoder)), reading(torch.eye(3))
+            self.EDITS, {"r": ("{} lies in",)}, QueryEncoder.load(str(encoder)), reading(torch.eye(3)), torch.zeros(3)
         )
         network = FamiliarityNetwork(index.prompts.shape[1], FamiliaritySettings(blocks=1)).eval()
         nothing = (0.0,) * len(FEATURES)
