@@ -122,7 +122,7 @@ class Latent:
         count = min(size, len(right))  # what is left of the last token costs nothing
         basis = torch.zeros(size, neurons.shape[1])
         basis[:count] = right[:count]
-        scale = float((centred @ right[:count].T).square().mean().sqrt())
+        scale = float((centred @ right[:needed].T).square().mean().sqrt())
         return cls(mean, basis, max(scale, 1e-6))
 
     def encode(self, neurons: Tensor) -> Tensor:
