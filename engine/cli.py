@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from engine.edits import EditError, EditSet
+from engine.edits import EditError, EditSet, find_conflicts, find_near_duplicates
 from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
 from engine.formats.source import FormatError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MENDABLE = 3
 INTERRUPTED = 130
+NEAR_DUPLICATES = 20  # pairs named, at most
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
@@ -92,6 +93,7 @@ def fit(
     """Train MeG on an edit set and write a pack. A run that was stopped goes on where it stopped."""
     check_place(out)
     edit_set = _read(edits)
+    _name_conflicts(edit_set)
     from engine.language_model import load
     from engine.meg.editor import MegEditor, MegSettings
 
@@ -207,6 +209,17 @@ def _read(path: Path) -> EditSet:
     if not imported.edit_set.edits:
         raise FormatError(f"{imported.summary()} There is no edit to work with.")
     return imported.edit_set
+
+
+def _name_conflicts(edit_set: EditSet) -> None:
+    """Say which edits contradict or repeat one another, and which may be about one subject spelt in two ways."""
+    for conflict in find_conflicts(edit_set.edits):
+        told = "contradict one another: one of them will be answered" if conflict.contradiction else "say the same"
+        _say(f"The edits {', '.join(conflict.edit_ids)} {told}.")
+    subjects = {edit.id: edit.subject for edit in edit_set.edits}
+    for pair in find_near_duplicates(edit_set.edits)[:NEAR_DUPLICATES]:
+        one, other = pair.edit_ids
+        _say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
 
 
 def _resumed_run(

@@ -22,7 +22,7 @@ from engine.meg.curriculum import Curriculum
 from engine.meg.encoder import EMBEDDED, QueryEncoder, TuningSettings
 from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, GateKind, Verdict, learn_fusion
-from engine.meg.generator import Generator, GeneratorSettings, Latent, NeuronTransformer, train_generator
+from engine.meg.generator import Generator, GeneratorSettings, Latent, new_transformer, train_generator
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
 from engine.runs import Cancel, ProgressBoard, seeded
@@ -627,10 +627,7 @@ def _restored_generator(
 ) -> Generator:
     on_device = {key: value.to(device) for key, value in tensors.items()}
     latent = Latent(on_device["mean"], on_device["basis"], float(meta["scale"]))
-    components = latent.basis.shape[0]
-    transformer = NeuronTransformer(
-        z_width, components // settings.token, settings.token, settings.width, settings.layers, settings.heads
-    )
+    transformer = new_transformer(z_width, latent.basis.shape[0], settings)
     own = "transformer."
     transformer.load_state_dict(
         {key.removeprefix(own): value for key, value in on_device.items() if key.startswith(own)}

@@ -53,7 +53,6 @@ class QueryEncoder:
     def __init__(self, transformer: SentenceTransformer, source: str) -> None:
         self.transformer = transformer.eval()
         self.source = source
-        self._published = {key: value.clone() for key, value in self._tunable().items()}
 
     @classmethod
     def load(cls, source: str = EMBEDDED, device: str | torch.device = "cpu") -> QueryEncoder:
@@ -195,10 +194,6 @@ class QueryEncoder:
             )
         for key, value in tuned.items():
             mine[key].copy_(value)
-
-    def reset(self) -> None:
-        """Take the published weights back."""
-        self.restore(self._published)
 
 
 def find_encoder(source: str) -> Path:

@@ -294,7 +294,6 @@ class Gate:
         self.fusion = fusion
         self.kind: GateKind = kind
         self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
-        self.disabled: set[int] = set()
 
     def examine(self, queries: Sequence[str], reading: Reading) -> tuple[list[Verdict], Tensor]:
         """The verdict on each query, and z [queries, z]; `reading` is the model's (see EditIndex.evidence).
@@ -317,7 +316,3 @@ class Gate:
                 best = max(candidates, key=lambda candidate: candidate.similarity)
             verdicts.append(Verdict(familiarity, best.edit, best.similarity, disorder))
         return verdicts, z
-
-    def routes(self, verdict: Verdict) -> bool:
-        """Whether a query is answered by the edited model."""
-        return verdict.familiarity >= self.threshold and verdict.edit not in self.disabled

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import cli
-from engine.edits import EditSet
+from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
@@ -201,6 +201,22 @@ class TestFit:
         assert told.code == cli.MENDABLE
         assert words in told.sentence()
         assert not (tmp_path / "pack").exists()
+
+    def test_edits_that_contradict_or_resemble_one_another_are_named(
+        self, meg: Meg, edits: EditSet, tmp_path: Path
+    ) -> None:
+        few = [
+            Edit("one", "Oslo lies in", "Kenya", subject="Oslo", relation="P17"),
+            Edit("two", "Oslo is a city in", "Peru", subject="Oslo", relation="P17"),
+            Edit("three", "Johannesburg lies in", "Peru", subject="Johannesburg", relation="P17"),
+            Edit("four", "Johannesborg lies in", "Peru", subject="Johannesborg", relation="P17"),
+        ]
+        jsonl.write(EditSet("few", tuple(few), edits.relations), tmp_path / "few.jsonl")
+        told = meg("fit", tmp_path / "few.jsonl", "--out", tmp_path / "pack", "--model", tmp_path / "none")
+        assert told.code == cli.MENDABLE  # there is no such model: what is said before it is loaded is enough here
+        assert "The edits one, two contradict one another" in told.err
+        assert "three and four may be about one subject" in told.err
+        assert told.err.count("The edits") == 2
 
     def test_a_file_that_is_not_there(self, meg: Meg, tmp_path: Path) -> None:
         told = meg("fit", tmp_path / "none.jsonl", "--out", tmp_path / "pack")
