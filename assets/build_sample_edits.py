@@ -7,20 +7,17 @@ records are read to keep out new objects that are true as well.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assets.build_facts import read_records
 from assets.catalogue import FACTS_FILE, SAMPLE_EDITS, Fact, read_facts, relations
-from engine.edits import Edit, Probe, ProbeKind, Relation, fill, fold
+from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fill, fold
+from engine.formats import jsonl
 
-FORMAT = "meg-edits"
-VERSION = 1
 NAME = "Sample edits"
 NEIGHBOURS = 3
 SAME_SUBJECT = 2
@@ -96,16 +93,9 @@ def build_edits(facts: Sequence[Fact], records: Iterable[Fact], *, per_relation:
 
 
 def write_edits(path: Path, edits: Sequence[Edit], catalogue: Mapping[str, Relation]) -> None:
-    """Write the header with the relations used, then one edit a line."""
+    """Write the edits with the relations that they use."""
     used = {edit.relation for edit in edits}
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "name": NAME,
-        "relations": [asdict(relation) for id, relation in catalogue.items() if id in used],
-    }
-    lines = [json.dumps(entry, ensure_ascii=False) for entry in (header, *map(_entry, edits))]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    jsonl.write(EditSet(NAME, tuple(edits), {id: catalogue[id] for id in catalogue if id in used}), path)
 
 
 def _stock(facts: Sequence[Fact], records: Iterable[Fact]) -> _Stock:
@@ -244,21 +234,6 @@ def _far(fact: Fact, stock: _Stock, edited: set[str], chance: random.Random) -> 
     id = chance.choice([id for id in stock.known if id != fact.relation])
     other = chance.choice([other for other in stock.known[id] if fold(other.subject) not in edited])
     return Probe(ProbeKind.FAR, fill(chance.choice(stock.catalogue[id].phrasings), other.subject))
-
-
-def _entry(edit: Edit) -> dict[str, Any]:
-    return {
-        "id": edit.id,
-        "subject": edit.subject,
-        "relation": edit.relation,
-        "new_object": edit.new_object,
-        "prompt": edit.prompt,
-        "original_answer": edit.original_answer,
-        "aliases": list(edit.aliases),
-        "paraphrases": list(edit.paraphrases),
-        "probes": [{"kind": probe.kind.value, "prompt": probe.prompt} for probe in edit.probes],
-        "enabled": edit.enabled,
-    }
 
 
 def main() -> None:

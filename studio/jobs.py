@@ -19,6 +19,7 @@ import queue
 import sys
 import threading
 import traceback
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -292,9 +293,9 @@ class Worker(QObject, Generic[R]):
             self.busy_changed.emit(True)
         return job
 
+    @abstractmethod
     def _resource(self) -> R:
         """What jobs are handed; called in the thread."""
-        raise NotImplementedError
 
     def _after_failure(self) -> None:
         """Give back what a failed job may have left; called in the thread."""

@@ -107,10 +107,7 @@ def write(edit_set: EditSet, path: Path) -> Written:
     Raises FormatError where the disk refuses.
     """
     out = Outlet(edit_set, path, NAME)
-    for row, edit in out.edits:
-        if not edit.enabled:
-            out.leave_out(row, "enabled", "it is switched off, and the format has no word for that")
-            continue
+    for row, edit in out.enabled():
         template = _template(edit, edit_set.relations.get(edit.relation))
         if template is None:
             out.leave_out(row, "prompt", "the format wants a prompt that names its subject and has no braces")

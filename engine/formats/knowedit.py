@@ -118,10 +118,7 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
     """
     answers = probe_answers or {}
     out = Outlet(edit_set, path, NAME)
-    for row, edit in out.edits:
-        if not edit.enabled:
-            out.leave_out(row, "enabled", "it is switched off, and the format has no word for that")
-            continue
+    for _, edit in out.enabled():
         probes = [probe.prompt for probe in edit.probes if probe.kind == ProbeKind.SAME_SUBJECT]
         about = [{"prompt": prompt, "ground_truth": [answers.get(prompt, "")]} for prompt in probes]
         record: dict[str, Any] = {

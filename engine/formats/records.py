@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.edits import EditSet
+from engine.edits import Edit, EditSet
 from engine.formats.imported import Rejection, Written
 from engine.formats.source import NOT_DECODED, FormatError, Source
 from engine.formats.target import write_bytes
@@ -70,7 +70,15 @@ class Outlet:
         self._records: list[Mapping[str, Any]] = []
         self._left_out: list[Rejection] = []
         self._notes: dict[str, int] = {}
-        self.edits = list(enumerate(edit_set.edits, start=1))
+        self._edits = edit_set.edits
+
+    def enabled(self) -> Iterator[tuple[int, Edit]]:
+        """The enabled edits with their numbers, from 1; the others are accounted for as left out."""
+        for row, edit in enumerate(self._edits, start=1):
+            if edit.enabled:
+                yield row, edit
+            else:
+                self.leave_out(row, "enabled", "it is switched off, and the format has no word for that")
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Put a record down for writing."""

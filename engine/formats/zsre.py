@@ -91,7 +91,7 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
     """
     answers = probe_answers or {}
     out = Outlet(edit_set, path, NAME)
-    for row, edit in out.edits:
+    for row, edit in out.enabled():
         fault = _fault(edit)
         if fault:
             out.leave_out(row, *fault)
@@ -120,8 +120,6 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
 
 
 def _fault(edit: Edit) -> tuple[str, str] | None:
-    if not edit.enabled:
-        return "enabled", "it is switched off, and the format has no word for that"
     if not edit.subject or edit.subject not in edit.prompt:
         return "subject", "the format wants a subject that the prompt names"
     if not edit.probes:

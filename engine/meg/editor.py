@@ -228,11 +228,12 @@ class _Fit:
             of = self.settings.familiarity.steps * (2 if few else 1)
             self.progress.report("Gate", 0, of)
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
-            episode_network = network
             if few:
-                episode_network = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
-            known = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
-            fusion = self._calibrated(known, episode_network)
+                stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
+                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                fusion = self._calibrated(taught, stood_in)
+            else:
+                fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
         self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
         return Gate(index, network, fusion, self.settings.gate)
 
@@ -275,7 +276,6 @@ class _Fit:
             queries.extend(asks)
             about.extend([row] * len(asks))
         others = self.curriculum.strangers([episode[row] for row in rows], phrasings.calibration)
-        edited = {(edit.subject, edit.relation) for edit in episode}
         queries.extend(stranger.query for stranger in others)
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
@@ -286,7 +286,7 @@ class _Fit:
             Example(found, about[place], disorder)
             for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
         ]
-        if not any(example.about is not None for example in examples) or len(edited) == 0:
+        if not any(example.about is not None for example in examples):
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self.settings.false_routing)
 
@@ -338,8 +338,7 @@ class _Fit:
         lessons = [Lesson((edit.prompt, text), edit.new_object) for edit, text in zip(edits, held_back, strict=True)]
         group = LessonGroup(self.model, self.layer, lessons, slot)
         anchors = gate.index.prompts[rows]
-        z = [encoder.encode([lesson.asks[turn] for lesson in lessons]) for turn in (0, 1)]
-
+        z = (anchors, encoder.encode(held_back))  # an anchor is the z of its edit's prompt
         stored = collected.neurons[rows].to(self.device)
         possible = [group.score(turn, stored)[1] for turn in (0, 1)]
 

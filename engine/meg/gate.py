@@ -117,16 +117,20 @@ class EditIndex:
         States are compared after `state_centre` [d_model] is taken off; it has to be the one of the calibration.
         """
         subjects = SubjectIndex(edits)
-        said = [fill(text, MASK) for templates in phrasings.values() for text in templates]
         tensors = {
             "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
             "states": F.normalize(reading.states - state_centre, dim=-1),
             "state_centre": state_centre,
             "first_tokens": reading.likeliest,
-            "bank": encoder.encode(said, cancel=cancel),
+            "bank": encoder.encode(_masked(phrasings), cancel=cancel),
             "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
         }
         return cls(edits, phrasings, encoder, tensors)
+
+    def with_phrasings(self, phrasings: Mapping[str, Sequence[str]], *, cancel: Cancel | None = None) -> EditIndex:
+        """The same edits beside other phrasings."""
+        tensors = {**self.tensors, "bank": self.encoder.encode(_masked(phrasings), cancel=cancel)}
+        return EditIndex(self.edits, phrasings, self.encoder, tensors)
 
     def verbatim(self, query: str) -> int | None:
         """The first edit whose prompt `query` is, word for word."""
@@ -206,6 +210,10 @@ class EditIndex:
         own = float(self.masked_prompts[edit] @ z) if number is None else by_relation[number]
         others = [value for other, value in enumerate(by_relation) if other not in self._same_relations[edit]]
         return own, own - max(others, default=0.0)
+
+
+def _masked(phrasings: Mapping[str, Sequence[str]]) -> list[str]:
+    return [fill(text, MASK) for templates in phrasings.values() for text in templates]
 
 
 def _masked_prompt(edit: Edit, subjects: SubjectIndex) -> str:

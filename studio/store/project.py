@@ -286,7 +286,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except Timeout:
         raise  # filelock's own, an OSError too
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # filelock's word for a file system that has no locks
         raise ProjectError(
             f"Files cannot be locked in this folder: {folder}", "Choose one on this computer."
         ) from error

@@ -8,7 +8,8 @@ import pytest
 
 from assets.build_sample_edits import SampleError, build_edits, write_edits
 from assets.catalogue import SAMPLE_EDITS, Fact, facts, relations
-from engine.edits import Edit, Probe, ProbeKind, fill, find_conflicts, fold
+from engine.edits import Edit, ProbeKind, fill, find_conflicts, fold
+from engine.formats.registry import read_edits
 
 LINES: list[dict[str, Any]] = [json.loads(line) for line in SAMPLE_EDITS.read_text(encoding="utf-8").splitlines()]
 HEADER, ENTRIES = LINES[0], LINES[1:]
@@ -16,20 +17,7 @@ KNOWN = {(fact.subject, fact.relation): fact.object for fact in facts() if fact.
 
 
 def edits() -> list[Edit]:
-    return [
-        Edit(
-            id=entry["id"],
-            prompt=entry["prompt"],
-            new_object=entry["new_object"],
-            subject=entry["subject"],
-            relation=entry["relation"],
-            original_answer=entry["original_answer"],
-            paraphrases=tuple(entry["paraphrases"]),
-            probes=tuple(Probe(ProbeKind(probe["kind"]), probe["prompt"]) for probe in entry["probes"]),
-            enabled=entry["enabled"],
-        )
-        for entry in ENTRIES
-    ]
+    return list(read_edits(SAMPLE_EDITS, relations=relations()).edit_set.edits)
 
 
 def test_the_header_names_the_format_and_the_relations_used() -> None:

@@ -16,6 +16,7 @@ from studio import model_jobs
 from studio.model_jobs import CHECKPOINTS, TrainingOrder
 from studio.pages.facts.columns import Column
 from studio.pages.facts.export import CHOICES
+from studio.pages.training.page import TrainingPage
 from studio.store import listing
 from studio.store.runs import RunRow, RunState, runs
 from tests.end_to_end.driver import TRAINED, Pulse, Studio
@@ -137,17 +138,23 @@ def a_short_course(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_jobs, "make_editor", make)
 
 
+def train_up_to(studio: Studio, sample: list[Edit], stage: str) -> TrainingPage:
+    """The Training page once a training on `sample` has come to `stage`."""
+    type_facts(studio, sample)
+    training: TrainingPage = studio.page("training")
+    studio.settle()
+    studio.qtbot.mouseClick(training.train, Qt.MouseButton.LeftButton)
+    studio.wait(lambda: training._board is not None and training._board.latest().stage == stage, TRAINED)
+    return training
+
+
 @pytest.mark.usefixtures("a_short_course")
 def test_a_training_is_stopped_within_three_seconds_and_resumed_in_a_later_stage(
     open_studio: OpenStudio, sample: list[Edit], tmp_path: Path
 ) -> None:
     studio = open_studio(tmp_path / "project")
     window, qtbot = studio.window, studio.qtbot
-    type_facts(studio, sample)
-    training = studio.page("training")
-    studio.settle()
-    qtbot.mouseClick(training.train, Qt.MouseButton.LeftButton)
-    studio.wait(lambda: training._board is not None and training._board.latest().stage == "Gate", TRAINED)
+    training = train_up_to(studio, sample, "Gate")
     pressed = time.monotonic()
     qtbot.mouseClick(training.cancel, Qt.MouseButton.LeftButton)
     studio.wait(lambda: not window.trainer.busy)
@@ -172,11 +179,7 @@ def test_closing_the_window_while_it_trains_loses_nothing(
 ) -> None:
     studio = open_studio(tmp_path / "project")
     window, qtbot = studio.window, studio.qtbot
-    type_facts(studio, sample)
-    training = studio.page("training")
-    studio.settle()
-    qtbot.mouseClick(training.train, Qt.MouseButton.LeftButton)
-    studio.wait(lambda: training._board is not None and training._board.latest().stage == "Encoder", TRAINED)
+    train_up_to(studio, sample, "Encoder")
     window.close()
     assert window.isVisible()
     box = next(child for child in window.children() if isinstance(child, QMessageBox))

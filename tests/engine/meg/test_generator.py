@@ -43,6 +43,11 @@ def test_the_latent_gives_neurons_back():
     assert latent.encode(NEURONS)[:, :6].square().mean() == pytest.approx(1, rel=0.01)
 
 
+def test_the_last_token_is_filled_with_whatever_components_there_are():
+    latent = Latent.of(NEURONS, GeneratorSettings(token=8, variance=0.3))
+    torch.testing.assert_close(latent.decode(latent.encode(NEURONS)), NEURONS, rtol=1e-3, atol=1e-3)
+
+
 def test_one_neuron_alone_has_a_latent_too():
     latent = Latent.of(NEURONS[:1], SMALL)
     torch.testing.assert_close(latent.decode(latent.encode(NEURONS[:1])), NEURONS[:1])

@@ -21,14 +21,10 @@ Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
 
 
 @pytest.fixture
-def page(window: MainWindow, qtbot: QtBot, settle: Settle) -> RunsPage:
-    window.show_page("training")
-    settle(window)
-    cast("Any", window.page("training")).train.click()
-    qtbot.waitUntil(lambda: window.workspace.run is not None and not window.trainer.busy, timeout=20_000)
-    window.show_page("runs")
-    settle(window)
-    return cast("RunsPage", window.page("runs"))
+def page(trained: MainWindow, settle: Settle) -> RunsPage:
+    trained.show_page("runs")
+    settle(trained)
+    return cast("RunsPage", trained.page("runs"))
 
 
 def test_a_run_is_listed_with_its_figures(window: MainWindow, page: RunsPage) -> None:
