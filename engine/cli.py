@@ -32,7 +32,8 @@ from engine.runs import Cancel, Cancelled, ProgressBoard
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
-    from engine.meg.editor import MegPack, MegSettings
+    from engine.meg.pack import MegPack
+    from engine.meg.settings import MegSettings
 
 MENDABLE = 3
 INTERRUPTED = 130
@@ -95,7 +96,8 @@ def fit(
     edit_set = _read(edits)
     _name_conflicts(edit_set)
     from engine.language_model import load
-    from engine.meg.editor import MegEditor, MegSettings
+    from engine.meg.editor import MegEditor
+    from engine.meg.settings import MegSettings
 
     settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
     language_model = load(model, device=device, dtype=dtype)

@@ -150,7 +150,8 @@ def load_model(source: ModelSource) -> LanguageModel:
 def make_editor(order: TrainingOrder) -> Editor:
     """The editor with the settings of `order`."""
     load_engine()
-    from engine.meg.editor import MegEditor, MegSettings
+    from engine.meg.editor import MegEditor
+    from engine.meg.settings import MegSettings
 
     return MegEditor(MegSettings(layer=order.layer, encoder=order.encoder, watched=order.watched))
 

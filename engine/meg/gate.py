@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -231,6 +231,14 @@ class Fusion:
     bias: float
     threshold: float
     entropy_threshold: float
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any]) -> Fusion:
+        """The fusion of `dataclasses.asdict`, also after it went through JSON."""
+        parts: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**parts)
 
     def familiarity(self, evidence: Sequence[float]) -> float:
         """The probability that the query is about the candidate."""

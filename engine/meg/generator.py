@@ -27,6 +27,8 @@ from torch.nn import functional as F
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
+_TRANSFORMER = "transformer."  # what the names of its tensors begin with in a state
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
@@ -163,6 +165,30 @@ class Generator:
             velocity = self.transformer(sample, step.expand(len(z)).to(z.device), condition)
             sample = self.scheduler.step(velocity, step, sample).prev_sample
         return self.latent.decode(sample)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and numbers from which `restored` makes the same generator."""
+        tensors = {f"{_TRANSFORMER}{key}": value for key, value in self.transformer.state_dict().items()}
+        tensors |= {"mean": self.latent.mean, "basis": self.latent.basis, "start": self.start}
+        return tensors, {"scale": self.latent.scale}
+
+    @classmethod
+    def restored(
+        cls,
+        tensors: Mapping[str, Tensor],
+        meta: Mapping[str, Any],
+        z_width: int,
+        settings: GeneratorSettings,
+        device: torch.device,
+    ) -> Generator:
+        """The generator of a `state`, on `device`."""
+        on_device = {key: value.to(device) for key, value in tensors.items()}
+        latent = Latent(on_device["mean"], on_device["basis"], float(meta["scale"]))
+        transformer = new_transformer(z_width, latent.basis.shape[0], settings)
+        transformer.load_state_dict(
+            {key.removeprefix(_TRANSFORMER): value for key, value in on_device.items() if key.startswith(_TRANSFORMER)}
+        )
+        return cls(transformer.to(device), latent, settings, on_device["start"])
 
 
 def _condition(z: Tensor, anchors: Tensor, settings: GeneratorSettings) -> Tensor:

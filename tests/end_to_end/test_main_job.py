@@ -120,10 +120,11 @@ def test_three_facts_are_typed_trained_compared_and_taken_elsewhere(
 @pytest.fixture
 def a_short_course(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real editor with fewer steps: what is tested is how a training ends, not how well."""
-    from engine.meg.editor import MegEditor, MegSettings
+    from engine.meg.editor import MegEditor
     from engine.meg.encoder import TuningSettings
     from engine.meg.familiarity import FamiliaritySettings
     from engine.meg.generator import GeneratorSettings
+    from engine.meg.settings import MegSettings
 
     def make(order: TrainingOrder) -> MegEditor:
         return MegEditor(

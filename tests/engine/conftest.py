@@ -6,7 +6,7 @@ import pytest
 
 from engine.edits import EditSet
 from engine.language_model import LanguageModel, load
-from engine.meg.editor import MegPack
+from engine.meg.pack import MegPack
 from tests.engine.quick import fit, quick_settings, sample_edits
 from tests.engine.tiny_encoder import save_tiny_encoder
 

@@ -10,11 +10,13 @@ from assets import catalogue
 from engine.edits import EditSet
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
-from engine.meg.editor import MegEditor, MegPack, MegSettings
+from engine.meg.editor import MegEditor
 from engine.meg.encoder import TuningSettings
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.gate import GateKind
 from engine.meg.generator import GeneratorSettings
+from engine.meg.pack import MegPack
+from engine.meg.settings import MegSettings
 from engine.runs import Cancel, ProgressBoard
 
 GENERATOR = GeneratorSettings(width=128, layers=2, batch=64, noise=0.05, check_every=50)

@@ -16,12 +16,12 @@ import psutil
 
 from engine import checkpoints
 from engine.cli import main
-from engine.meg import editor
+from engine.meg import settings
 from engine.meg.collection import CollectionSettings
-from engine.meg.editor import MegSettings
 from engine.meg.encoder import TuningSettings
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.generator import GeneratorSettings
+from engine.meg.settings import MegSettings
 
 QuickSettings = partial(
     MegSettings,
@@ -48,7 +48,7 @@ def stop_at(place: str) -> None:
 
 
 if __name__ == "__main__":
-    editor.MegSettings = QuickSettings  # type: ignore[assignment,misc]
+    settings.MegSettings = QuickSettings  # type: ignore[assignment,misc]
     if "QUICK_MEG_STOP" in os.environ:
         stop_at(os.environ["QUICK_MEG_STOP"])
     main()

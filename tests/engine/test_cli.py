@@ -18,7 +18,7 @@ from engine.formats import jsonl
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
 from engine.meg import editor
-from engine.meg.editor import MegPack
+from engine.meg.pack import MegPack
 from engine.packs import read_manifest
 from engine.run_folder import RunFolder, RunState
 from tests.engine.quick_meg import QuickSettings

@@ -9,7 +9,7 @@ import pytest
 
 from engine import cli
 from engine.edits import EditSet
-from engine.meg.editor import MegPack
+from engine.meg.pack import MegPack
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

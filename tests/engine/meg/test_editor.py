@@ -18,7 +18,10 @@ from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, fill
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
-from engine.meg.editor import STAGES, MegEditedModel, MegEditor, MegPack, choose_layer
+from engine.meg.edited_model import MegEditedModel
+from engine.meg.editor import MegEditor
+from engine.meg.pack import MegPack
+from engine.meg.training import STAGES, choose_layer
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.engine.quick import GENERATOR, fit, quick_settings, sample, sample_edits

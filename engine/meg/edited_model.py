@@ -1,0 +1,146 @@
+"""A language model with a MeG pack attached: every query is routed, generated for and answered on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.editor import Answer, NextTokens, Routing
+from engine.language_model import LanguageModel, target_shares
+from engine.meg.gate import Gate, Verdict
+from engine.meg.generator import Generator
+from engine.neuron import Neurons, NeuronSlot
+from engine.runs import Cancel
+
+
+class MegEditedModel:
+    """A language model with a MeG pack attached; usable where the transformers model is."""
+
+    def __init__(self, model: LanguageModel, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+        self._model, self._gate, self._generator, self._slot = model, gate, generator, slot
+        self._disabled: set[str] = set()
+        # Decoding, scoring and the next tokens of one question are asked for one after the other.
+        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
+        self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not defined here: config, device, generation_config, …
+        return getattr(self._model.model, name)
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """The gate's word on each query."""
+        return self._examine(queries)[0]
+
+    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+        """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        known = set(chosen)
+        plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
+        originally = dict(zip(plain, self._model.answer([queries[row] for row in plain], cancel=cancel), strict=True))
+        edited = dict(originally)
+        if chosen:
+            neurons = self._neurons(z[chosen], [routings[row] for row in chosen])
+            prompts = [queries[row] for row in chosen]
+            try:
+                for rows in self._model.batches(prompts):
+                    self._slot.put(neurons.rows(torch.tensor(rows, device=z.device)))
+                    texts = self._model.decode([prompts[row] for row in rows], cancel)
+                    edited.update((chosen[row], text) for row, text in zip(rows, texts, strict=True))
+            finally:
+                self._slot.put(None)
+        return [Answer(query, originally.get(row, ""), edited[row], routings[row]) for row, query in enumerate(queries)]
+
+    @torch.no_grad()
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        shares = [0.0] * len(queries)
+        neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
+        place = {row: number for number, row in enumerate(chosen)}
+        for rows in self._model.batches(queries):
+            batch = self._model.encode_targets([queries[row] for row in rows], [targets[row] for row in rows])
+            inside = [number for number, row in enumerate(rows) if row in place]
+            try:
+                if neurons is not None and inside:
+                    own = neurons.rows(torch.tensor([place[rows[number]] for number in inside], device=z.device))
+                    self._slot.put(own, torch.tensor(inside, device=z.device), of=len(rows))
+                logits = self._model.logits(batch)
+            finally:
+                self._slot.put(None)
+            for row, right in zip(rows, target_shares(logits, batch), strict=True):
+                shares[row] = right
+        return shares
+
+    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
+        """The likeliest next tokens of both models."""
+        routings, z = self._examine([query])
+        original = self._model.next_tokens(query, k)
+        if not routings[0].routed:
+            return NextTokens(original, original)
+        try:
+            self._slot.put(self._neurons(z, routings))
+            return NextTokens(original, self._model.next_tokens(query, k))
+        finally:
+            self._slot.put(None)
+
+    @torch.no_grad()
+    def generate(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
+        """As the transformers model's `generate`; each row is routed by its own text."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        queries = [
+            self._model.tokenizer.decode(row[kept.bool()], skip_special_tokens=True)
+            for row, kept in zip(input_ids, mask, strict=True)
+        ]
+        routings, z = self._examine(queries)
+        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+        try:
+            if chosen:
+                rows = torch.tensor(chosen, device=z.device)
+                self._slot.put(self._neurons(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
+            return self._model.model.generate(input_ids=input_ids, attention_mask=mask, **kwargs)
+        finally:
+            self._slot.put(None)
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits get the original model's answer from now on."""
+        self._disabled.update(edit_ids)
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """These edits are answered again."""
+        self._disabled.difference_update(edit_ids)
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+        self._slot.remove()
+
+    def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
+        """The neurons of routed queries: one for each row of z."""
+        anchors = self._gate.index.prompts[[self._rows[routing.nearest_edit] for routing in routings]]
+        return Neurons.from_flat(self._generator.generate(z, anchors))
+
+    def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
+        asked = tuple(queries)
+        if asked != self._examined[0]:
+            reading = self._model.read(queries, self._gate.index.first_tokens)
+            self._examined = (asked, *self._gate.examine(queries, reading))
+        _, verdicts, z = self._examined
+        routings = []
+        for query, verdict in zip(queries, verdicts, strict=True):
+            edit = self._gate.index.edits[verdict.edit]
+            routings.append(
+                Routing(
+                    query=query,
+                    familiarity=verdict.familiarity,
+                    routed=verdict.familiarity >= self._gate.threshold and edit.id not in self._disabled,
+                    threshold=self._gate.threshold,
+                    entropy=verdict.entropy,
+                    nearest_edit=edit.id,
+                    similarity=verdict.similarity,
+                )
+            )
+        return routings, z

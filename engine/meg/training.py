@@ -1,0 +1,353 @@
+"""One training of MeG, from edits to pack: encoder, collection, gate and generator in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
+from engine.edits import Edit, EditError, EditSet
+from engine.evaluation.answers import is_answer
+from engine.language_model import LanguageModel, Reading
+from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group_size
+from engine.meg.curriculum import Curriculum
+from engine.meg.edited_model import MegEditedModel
+from engine.meg.encoder import QueryEncoder
+from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
+from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
+from engine.meg.generator import Generator, train_generator
+from engine.meg.pack import MegPack
+from engine.meg.settings import MegSettings
+from engine.neuron import NeuronSlot, attached
+from engine.runs import Cancel, ProgressBoard, seeded
+from engine.training_state import flatten, unflatten
+
+STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
+FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
+EPISODE = 256  # … until there are this many
+CHECKED_EDITS = 384  # edits and paraphrases that the generator is checked on
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The trained queries of a list of edits."""
+
+    z: Tensor  # [queries, z]
+    owners: Tensor  # [queries]: the row of the edit that each is about
+
+
+class Training:
+    """One training from edits to pack."""
+
+    def __init__(
+        self,
+        settings: MegSettings,
+        model: LanguageModel,
+        edit_set: EditSet,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int,
+        run: Path | None,
+    ) -> None:
+        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.progress, self.cancel, self.seed = progress, cancel, seed
+        self.edits = edit_set.enabled()
+        self.layer = choose_layer(model, settings.layer)
+        told = dataclasses.asdict(dataclasses.replace(settings, watched=()))
+        mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
+        self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
+        self.curriculum = Curriculum(edit_set, seed)
+        self.device = model.device
+        self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
+
+    def run(self) -> MegPack:
+        """Every stage in order, each resumed from its checkpoint where there is one."""
+        encoder = self._encoder()
+        collected = self._collection()
+        gate = self._gate(encoder)
+        generator = self._generator(encoder, gate, collected)
+        figures = self._check(gate, generator, collected)
+        return MegPack(
+            settings=self.settings,
+            layer=self.layer,
+            model_name=self.model.name,
+            fingerprint=self.model.fingerprint(),
+            seed=self.seed,
+            edit_set=self.edit_set,
+            gate=gate,
+            generator=generator,
+            figures=figures,
+        )
+
+    def _kept(self, stage: str) -> Checkpoint | None:
+        return None if self.checkpoints is None else self.checkpoints.newest(stage)
+
+    def _keep(
+        self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None, step: int = 0
+    ) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save(stage, step, tensors, meta)
+
+    def _encoder(self) -> QueryEncoder:
+        encoder = QueryEncoder.load(self.settings.encoder, self.device)
+        done = self._kept("encoder")
+        if done is not None:
+            encoder.restore(done.tensors)
+            return encoder
+        steps = self.settings.tuning.steps
+        with seeded(self.seed, "encoder"):
+            encoder.tune(
+                self.curriculum.facts,
+                self.curriculum.phrasings.trained,
+                self.settings.tuning,
+                seed=self.seed,
+                cancel=self.cancel,
+                report=lambda step, loss: self.progress.report("Encoder", step, steps, loss=loss),
+            )
+        self._keep("encoder", encoder.tuned())
+        return encoder
+
+    def _collection(self) -> Collected:
+        """The edits' neurons, a group of like length at a time."""
+        self.progress.report("Collection", 0, len(self.edits))
+        lessons = self._lessons()
+        size = group_size(self.model, self.layer, self.settings.collection)
+        order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
+        count = len(lessons)
+        found = Collected(
+            torch.zeros(count, 2 * self.model.d_model + 1), torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+        )
+        done = self._kept("collection")
+        first = 0
+        if done is not None:
+            first = int(done.meta["lessons"])
+            found = Collected(done.tensors["neurons"], done.tensors["losses"], done.tensors["answered"])
+        for start in range(first, count, size):
+            rows = order[start : start + size]
+
+            def report(learnt: int, loss: float, before: int = start) -> None:
+                share = (int(found.answered.sum()) + learnt) / count
+                self.progress.report("Collection", before + learnt, count, loss=loss, answered=share)
+
+            some = [lessons[row] for row in rows]
+            group = collect(self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report)
+            found.neurons[rows], found.losses[rows], found.answered[rows] = group.neurons, group.losses, group.answered
+            tensors = {"neurons": found.neurons, "losses": found.losses, "answered": found.answered}
+            self._keep("collection", tensors, {"lessons": start + len(rows)}, step=start + len(rows))
+        share = float(found.answered.float().mean())
+        self.progress.report("Collection", count, count, answered=share)
+        return found
+
+    def _lessons(self) -> list[Lesson]:
+        """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
+        draw = random.Random(f"lessons {self.seed}")
+        phrasings = self.curriculum.phrasings.trained
+        asks, guards = [], []
+        for edit in self.edits:
+            every = self.curriculum.asks(edit)
+            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
+            made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
+            guards.append([query for query in made if query is not None][: self.settings.guards])
+        queries = list(dict.fromkeys(query for made in guards for query in made))
+        answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
+        return [
+            Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
+            for edit, ask, made in zip(self.edits, asks, guards, strict=True)
+        ]
+
+    def _gate(self, encoder: QueryEncoder) -> Gate:
+        phrasings = self.curriculum.phrasings
+        few = len(self.edits) < FEW_EDITS
+        episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
+        reading = self._read(episode)
+        # A few edits may be alike: the centre has to be that of prompts in general.
+        centre = reading.states.mean(0)
+        own = reading.first(len(self.edits))
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
+        done = self._kept("gate")
+        if done is not None:
+            network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
+            network.load_state_dict(done.tensors)
+            fusion = Fusion.restored(done.meta)
+            return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
+        with seeded(self.seed, "gate"):
+            of = self.settings.familiarity.steps * (2 if few else 1)
+            self.progress.report("Gate", 0, of)
+            network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
+            if few:
+                stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
+                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                fusion = self._calibrated(taught, stood_in)
+            else:
+                fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
+        self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
+        return Gate(index, network, fusion, self.settings.gate)
+
+    def _asked(self, encoder: QueryEncoder) -> Asked:
+        self._asked_of_edits = self._asked_of_edits or self._encoded(encoder, self.edits)
+        return self._asked_of_edits
+
+    def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
+        asks = [self.curriculum.asks(edit) for edit in edits]
+        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
+        return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _read(self, edits: Sequence[Edit]) -> Reading:
+        return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
+
+    def _familiarity(
+        self, encoder: QueryEncoder, edits: Sequence[Edit], asked: Asked, before: int, of: int
+    ) -> FamiliarityNetwork:
+        """A familiarity network that has memorised `edits`; `before` of the stage's `of` steps are done."""
+        settings = self.settings.familiarity
+        strangers = self.curriculum.strangers(edits[:STRANGE_EDITS], self.curriculum.phrasings.trained)
+        return train_familiarity(
+            asked.z,
+            asked.owners,
+            encoder.encode([stranger.query for stranger in strangers], cancel=self.cancel),
+            settings,
+            cancel=self.cancel,
+            report=lambda step, loss: self.progress.report("Gate", before + step, of, loss=loss),
+        )
+
+    def _calibrated(self, index: EditIndex, network: FamiliarityNetwork) -> Fusion:
+        """The fusion learnt on phrasings that neither encoder nor network has seen."""
+        phrasings, episode = self.curriculum.phrasings, index.edits
+        draw = random.Random(f"calibration {self.seed}")
+        rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
+        queries: list[str] = []
+        about: list[int | None] = []
+        for row in rows:
+            asks = self.curriculum.calibration_asks(episode[row])
+            queries.extend(asks)
+            about.extend([row] * len(asks))
+        others = self.curriculum.strangers([episode[row] for row in rows], phrasings.calibration)
+        queries.extend(stranger.query for stranger in others)
+        about.extend([None] * len(others))
+        order = draw.sample(range(len(queries)), len(queries))
+        shuffled = [queries[place] for place in order]
+        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
+        examples = [
+            Example(found, about[place], disorder)
+            for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
+        ]
+        if not any(example.about is not None for example in examples):
+            raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
+        return learn_fusion(examples, self.settings.false_routing)
+
+    def _generator(self, encoder: QueryEncoder, gate: Gate, collected: Collected) -> Generator:
+        settings = self.settings.generator
+        done = self._kept("generator")
+        if done is not None:
+            return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
+        asked = self._asked(encoder)
+        half = self._kept("generator training")
+
+        def keep(step: int, state: Mapping[str, Any]) -> None:
+            tensors, skeleton = flatten(state)
+            self._keep("generator training", tensors, {"skeleton": skeleton}, step=step)
+
+        def report(step: int, loss: float, answered: float | None) -> None:
+            self.progress.report("Generator", step, settings.steps_for(len(self.edits)), loss=loss, answered=answered)
+
+        with attached(self.model.blocks[self.layer]) as slot:
+            check = self._checker(encoder, gate, collected, slot)
+            with seeded(self.seed, "generator"):
+                generator = train_generator(
+                    asked.z,
+                    gate.index.prompts,
+                    asked.owners,
+                    collected.neurons,
+                    settings,
+                    check=check,
+                    cancel=self.cancel,
+                    report=report,
+                    state=None if half is None else unflatten(half.tensors, half.meta["skeleton"]),
+                    keep=None if self.checkpoints is None else keep,
+                )
+        tensors, meta = generator.state()
+        self._keep("generator", tensors, meta)
+        return generator
+
+    def _checker(
+        self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
+    ) -> Callable[[Generator], tuple[float, float]]:
+        """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
+
+        Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
+        """
+        draw = random.Random(f"check {self.seed}")
+        rows = draw.sample(range(len(self.edits)), min(CHECKED_EDITS, len(self.edits)))
+        edits = [self.edits[row] for row in rows]
+        held_back = [draw.choice(self.curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]
+        lessons = [Lesson((edit.prompt, text), edit.new_object) for edit, text in zip(edits, held_back, strict=True)]
+        group = LessonGroup(self.model, self.layer, lessons, slot)
+        anchors = gate.index.prompts[rows]
+        z = (anchors, encoder.encode(held_back))  # an anchor is the z of its edit's prompt
+        stored = collected.neurons[rows].to(self.device)
+        possible = [group.score(turn, stored)[1] for turn in (0, 1)]
+
+        def check(generator: Generator) -> tuple[float, float]:
+            shares = []
+            for turn in (0, 1):
+                right = group.score(turn, generator.generate(z[turn], anchors))[1]
+                shares.append(float(right[possible[turn]].float().mean()) if bool(possible[turn].any()) else 1.0)
+            self._show_watched(gate, generator, slot)
+            return shares[0], shares[1]
+
+        return check
+
+    def _show_watched(self, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+        """Let the window see how the watched questions are answered now."""
+        if not self.settings.watched:
+            return
+        edited = MegEditedModel(self.model, gate, generator, slot)
+        answers = {answer.query: answer.edited for answer in edited.answer(self.settings.watched, cancel=self.cancel)}
+        now = self.progress.latest()
+        self.progress.report(now.stage, now.step, now.of, answers=answers)
+
+    def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
+        """Ask the edited model every edit, as a user would, and note what it does not answer."""
+        prompts = [edit.prompt for edit in self.edits]
+        wrong: list[str] = []
+        with attached(self.model.blocks[self.layer]) as slot:
+            edited = MegEditedModel(self.model, gate, generator, slot)
+            for start in range(0, len(prompts), 128):
+                answers = edited.answer(prompts[start : start + 128], cancel=self.cancel, originals=False)
+                for edit, answer in zip(self.edits[start:], answers, strict=False):
+                    if not is_answer(answer.edited, edit.new_object):
+                        wrong.append(edit.id)
+                asked = min(start + 128, len(prompts))
+                self.progress.report("Check", asked, len(prompts), answered=1 - len(wrong) / asked)
+            self._show_watched(gate, generator, slot)
+        unlearnt = [
+            {"id": edit.id, "loss": round(float(loss), 4)}
+            for edit, loss, learnt in zip(self.edits, collected.losses, collected.answered, strict=True)
+            if not learnt
+        ]
+        return {
+            "edits": len(self.edits),
+            "answered": 1 - len(wrong) / len(self.edits),
+            "not answered": wrong,
+            "not learnt": unlearnt,
+            "threshold": gate.threshold,
+        }
+
+
+def choose_layer(model: LanguageModel, wanted: int | None) -> int:
+    """The block to edit: `wanted`, or the one in the middle; raises EditError for a block that is not there."""
+    if wanted is None:
+        return len(model.blocks) // 2
+    if not 0 <= wanted < len(model.blocks):
+        raise EditError(f"Layer {wanted} does not exist: this model has layers 0 to {len(model.blocks) - 1}.")
+    return wanted
