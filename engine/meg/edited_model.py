@@ -126,7 +126,7 @@ class MegEditedModel:
     def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
         asked = tuple(queries)
         if asked != self._examined[0]:
-            reading = self._model.read(queries, self._gate.index.first_tokens)
+            reading = self._model.read(queries, self._gate.index.tokens)
             self._examined = (asked, *self._gate.examine(queries, reading))
         _, verdicts, z = self._examined
         routings = []

@@ -16,6 +16,7 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
 from engine.meg.generator import Generator
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -56,12 +57,13 @@ class MegPack:
             state={
                 "layer": self.layer,
                 "phrasings": index.phrasings,
+                "relations": index.readout.relations,
                 "fusion": dataclasses.asdict(self.gate.fusion),
                 "generator": generator_meta,
             },
             tensors={
                 "encoder": index.encoder.tuned(),
-                "index": index.tensors,
+                "index": {**index.tensors, **index.readout.tensors()},
                 "familiarity": dict(self.gate.network.state_dict()),
                 "generator": generator,
             },
@@ -76,7 +78,8 @@ class MegPack:
         encoder = QueryEncoder.load(settings.encoder, device)
         encoder.restore(stored.tensors["encoder"])
         tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
-        index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, tensors)
+        readout = RelationReadout.restored(state["relations"], tensors)
+        index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, readout, tensors)
         network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
         network.load_state_dict(stored.tensors["familiarity"])
         fusion = Fusion.restored(state["fusion"])

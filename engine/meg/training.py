@@ -24,6 +24,7 @@ from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.generator import Generator, train_generator
 from engine.meg.pack import MegPack
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
@@ -31,6 +32,7 @@ from engine.training_state import flatten, unflatten
 
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -172,7 +174,8 @@ class Training:
         # A few edits may be alike: the centre has to be that of prompts in general.
         centre = reading.states.mean(0)
         own = reading.first(len(self.edits))
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
+        readout = self._readout()
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, readout, own, centre, cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -185,7 +188,9 @@ class Training:
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
-                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                taught = EditIndex.build(
+                    episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
+                )
                 fusion = self._calibrated(taught, stood_in)
             else:
                 fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
@@ -200,6 +205,12 @@ class Training:
         asks = [self.curriculum.asks(edit) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _readout(self) -> RelationReadout:
+        """The relations in the frozen model's states."""
+        examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
+        states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
+        return RelationReadout.learn(states, [relation for _, relation in examples])
 
     def _read(self, edits: Sequence[Edit]) -> Reading:
         return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
@@ -235,7 +246,7 @@ class Training:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
         evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
