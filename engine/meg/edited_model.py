@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.editor import Answer, NextTokens, Routing
 from engine.language_model import LanguageModel, target_shares
 from engine.meg.gate import Gate, Verdict
-from engine.meg.generator import Generator
+from engine.meg.neuron_source import NeuronSource
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 
@@ -19,7 +19,7 @@ from engine.runs import Cancel
 class MegEditedModel:
     """A language model with a MeG pack attached; usable where the transformers model is."""
 
-    def __init__(self, model: LanguageModel, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+    def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
         self._model, self._gate, self._generator, self._slot = model, gate, generator, slot
         self._disabled: set[str] = set()
         # Decoding, scoring and the next tokens of one question are asked for one after the other.

@@ -15,7 +15,7 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
-from engine.meg.generator import Generator
+from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.settings import MegSettings, settings_from
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -34,7 +34,7 @@ class MegPack:
         seed: int,
         edit_set: EditSet,
         gate: Gate,
-        generator: Generator,
+        generator: NeuronSource,
         figures: Mapping[str, Any],
     ) -> None:
         self.settings, self.layer, self.seed = settings, layer, seed
@@ -88,7 +88,7 @@ class MegPack:
             seed=stored.manifest.seed,
             edit_set=stored.edits,
             gate=Gate(index, network.eval().requires_grad_(False), fusion, settings.gate),
-            generator=Generator.restored(
+            generator=restored(
                 stored.tensors["generator"], state["generator"], encoder.width, settings.generator, torch.device(device)
             ),
             figures=stored.manifest.figures,
