@@ -40,7 +40,7 @@ def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> Meg
         case "mlp" | "stored":
             return replace(start, generator=replace(start.generator, kind=recipe))
         case "paper":
-            shape = {"width": start.generator.width, "layers": start.generator.layers, "heads": start.generator.heads}
+            ours = start.generator
             return replace(
                 start,
                 gate="entropy",
@@ -48,7 +48,9 @@ def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> Meg
                 prompt_alone=True,
                 collection=replace(start.collection, start="random", steps=PAPER_STEPS),
                 familiarity=FamiliaritySettings.paper(),
-                generator=replace(GeneratorSettings.paper(paper_minutes), **shape),
+                generator=replace(
+                    GeneratorSettings.paper(paper_minutes), width=ours.width, layers=ours.layers, heads=ours.heads
+                ),
             )
         case "meg" | "retrieval":
             return start

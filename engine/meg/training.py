@@ -108,6 +108,10 @@ class Training:
         gate = self._gate(encoder)
         return Prepared(gate, collected, self._asked(encoder))
 
+    def gate_alone(self) -> Gate:
+        """The encoder and the gate, for an editor that has no neurons."""
+        return self._gate(self._encoder())
+
     def _kept(self, stage: str) -> Checkpoint | None:
         return None if self.checkpoints is None else self.checkpoints.newest(stage)
 
