@@ -22,12 +22,12 @@ def drawn() -> EditSet:
 
 def asked() -> dict[str, set[tuple[str, str]]]:
     """By query in a held-out phrasing, the facts that it may ask for."""
-    relations = catalogue.relations()
     questions = defaultdict(set)
     for subject in {fact.subject for fact in catalogue.facts()}:
-        for relation in relations.values():
+        folded = fold(subject)
+        for relation in catalogue.relations().values():
             for template in relation.held_out:
-                questions[fill(template, subject)].add((fold(subject), relation.id))
+                questions[template.replace("{}", subject)].add((folded, relation.id))
     return questions
 
 
@@ -93,9 +93,7 @@ def test_every_kind_of_probe(drawn: EditSet, questions: dict[str, set[tuple[str,
 
 def test_nothing_measured_is_trained_on(drawn: EditSet) -> None:
     curriculum = Curriculum(drawn, 0)
-    measured = {
-        text for edit in drawn.edits for text in (*edit.paraphrases, *(probe.prompt for probe in edit.probes))
-    }
+    measured = {text for edit in drawn.edits for text in (*edit.paraphrases, *(probe.prompt for probe in edit.probes))}
     known = curriculum.phrasings.known()
     taught = {text for edit in drawn.edits for text in (*curriculum.asks(edit), *curriculum.calibration_asks(edit))}
     taught |= {stranger.query for stranger in curriculum.strangers(drawn.edits, known)}
