@@ -22,10 +22,12 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
-from engine.meg.generator import Generator, train_generator
+from engine.meg.generator import train_generator
+from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
 from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
+from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
@@ -45,6 +47,15 @@ class Asked:
 
     z: Tensor  # [queries, z]
     owners: Tensor  # [queries]: the row of the edit that each is about
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a generator is trained with."""
+
+    gate: Gate
+    collected: Collected
+    asked: Asked
 
 
 class Training:
@@ -71,12 +82,14 @@ class Training:
         self.device = model.device
         self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
 
-    def run(self) -> MegPack:
-        """Every stage in order, each resumed from its checkpoint where there is one."""
-        encoder = self._encoder()
-        collected = self._collection()
-        gate = self._gate(encoder)
-        generator = self._generator(encoder, gate, collected)
+    def run(self, prepared: Prepared | None = None) -> MegPack:
+        """Every stage in order, each resumed from its checkpoint where there is one.
+
+        `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
+        """
+        prepared = prepared or self.prepare()
+        gate, collected = prepared.gate, prepared.collected
+        generator = self._generator(prepared)
         figures = self._check(gate, generator, collected)
         return MegPack(
             settings=self.settings,
@@ -90,6 +103,17 @@ class Training:
             figures=figures,
         )
 
+    def prepare(self) -> Prepared:
+        """The stages before the generator."""
+        encoder = self._encoder()
+        collected = self._collection()
+        gate = self._gate(encoder)
+        return Prepared(gate, collected, self._asked(encoder))
+
+    def gate_alone(self) -> Gate:
+        """The encoder and the gate, for an editor that has no neurons."""
+        return self._gate(self._encoder())
+
     def _kept(self, stage: str) -> Checkpoint | None:
         return None if self.checkpoints is None else self.checkpoints.newest(stage)
 
@@ -100,6 +124,7 @@ class Training:
             self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:
+        self.progress.report("Encoder", 0, self.settings.tuning.steps)
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
         done = self._kept("encoder")
         if done is not None:
@@ -141,7 +166,10 @@ class Training:
                 self.progress.report("Collection", before + learnt, count, loss=loss, answered=share)
 
             some = [lessons[row] for row in rows]
-            group = collect(self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report)
+            with seeded(self.seed, f"collection {start}"):
+                group = collect(
+                    self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
+                )
             found.neurons[rows], found.losses[rows], found.answered[rows] = group.neurons, group.losses, group.answered
             tensors = {"neurons": found.neurons, "losses": found.losses, "answered": found.answered}
             self._keep("collection", tensors, {"lessons": start + len(rows)}, step=start + len(rows))
@@ -155,7 +183,7 @@ class Training:
         phrasings = self.curriculum.phrasings.trained
         asks, guards = [], []
         for edit in self.edits:
-            every = self.curriculum.asks(edit)
+            every = self._asks(edit)
             asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
             made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
@@ -169,6 +197,8 @@ class Training:
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
         few = len(self.edits) < FEW_EDITS
+        of = self.settings.familiarity.steps * (2 if few else 1)
+        self.progress.report("Gate", 0, of)
         episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
         reading = self._read(episode)
         # A few edits may be alike: the centre has to be that of prompts in general.
@@ -183,8 +213,6 @@ class Training:
             fusion = Fusion.restored(done.meta)
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            of = self.settings.familiarity.steps * (2 if few else 1)
-            self.progress.report("Gate", 0, of)
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
@@ -202,7 +230,7 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self.curriculum.asks(edit) for edit in edits]
+        asks = [self._asks(edit) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
 
@@ -211,6 +239,9 @@ class Training:
         examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
         states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
         return RelationReadout.learn(states, [relation for _, relation in examples])
+
+    def _asks(self, edit: Edit) -> tuple[str, ...]:
+        return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
 
     def _read(self, edits: Sequence[Edit]) -> Reading:
         return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
@@ -256,12 +287,17 @@ class Training:
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self.settings.false_routing)
 
-    def _generator(self, encoder: QueryEncoder, gate: Gate, collected: Collected) -> Generator:
+    def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
+        gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
+        encoder = gate.index.encoder
+        self.progress.report("Generator", 0, settings.steps_for(len(self.edits)))
         done = self._kept("generator")
         if done is not None:
-            return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
-        asked = self._asked(encoder)
+            return restored(done.tensors, done.meta, encoder.width, settings, self.device)
+        if settings.kind == "stored":
+            self.progress.report("Generator", 1, 1)
+            return StoredNeurons(gate.index.prompts, collected.neurons.to(self.device))
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -292,7 +328,7 @@ class Training:
 
     def _checker(
         self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
-    ) -> Callable[[Generator], tuple[float, float]]:
+    ) -> Callable[[NeuronSource], tuple[float, float]]:
         """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
 
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
@@ -308,7 +344,7 @@ class Training:
         stored = collected.neurons[rows].to(self.device)
         possible = [group.score(turn, stored)[1] for turn in (0, 1)]
 
-        def check(generator: Generator) -> tuple[float, float]:
+        def check(generator: NeuronSource) -> tuple[float, float]:
             shares = []
             for turn in (0, 1):
                 right = group.score(turn, generator.generate(z[turn], anchors))[1]
@@ -318,7 +354,7 @@ class Training:
 
         return check
 
-    def _show_watched(self, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+    def _show_watched(self, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
         """Let the window see how the watched questions are answered now."""
         if not self.settings.watched:
             return
@@ -327,9 +363,10 @@ class Training:
         now = self.progress.latest()
         self.progress.report(now.stage, now.step, now.of, answers=answers)
 
-    def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
+    def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> dict[str, Any]:
         """Ask the edited model every edit, as a user would, and note what it does not answer."""
         prompts = [edit.prompt for edit in self.edits]
+        self.progress.report("Check", 0, len(prompts))
         wrong: list[str] = []
         with attached(self.model.blocks[self.layer]) as slot:
             edited = MegEditedModel(self.model, gate, generator, slot)
