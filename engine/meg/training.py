@@ -33,6 +33,8 @@ from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
+TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
 READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
@@ -183,8 +185,7 @@ class Training:
         phrasings = self.curriculum.phrasings.trained
         asks, guards = [], []
         for edit in self.edits:
-            every = self._asks(edit)
-            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
+            asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
             made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
@@ -230,7 +231,9 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self._asks(edit) for edit in edits]
+        draw = random.Random(f"asked {self.seed}")
+        each = max(LESSON_ASKS, TRAINED_QUERIES // len(edits))
+        asks = [_few(self._asks(edit), each, draw) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
 
@@ -390,6 +393,11 @@ class Training:
             "not learnt": unlearnt,
             "threshold": gate.threshold,
         }
+
+
+def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
+    """The first of `asks`, an edit's prompt, and some of the others: `count` in all, at most."""
+    return (asks[0], *draw.sample(asks[1:], min(count, len(asks)) - 1))
 
 
 def choose_layer(model: LanguageModel, wanted: int | None) -> int:
