@@ -32,6 +32,7 @@ from engine.runs import Cancel, Cancelled, ProgressBoard
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
+    from engine.language_model import LanguageModel
     from engine.meg.pack import MegPack
     from engine.meg.settings import MegSettings
 
@@ -88,6 +89,10 @@ def fit(
     layer: Annotated[int | None, typer.Option(help="The FFN block to edit (default: the one in the middle).")] = None,
     encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
     gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
+    ] = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
 ) -> None:
@@ -99,8 +104,9 @@ def fit(
     from engine.meg.editor import MegEditor
     from engine.meg.settings import MegSettings
 
-    settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
+    settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
     language_model = load(model, device=device, dtype=dtype)
+    _name_long_objects(edit_set, language_model)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     editor = MegEditor(settings)
@@ -222,6 +228,19 @@ def _name_conflicts(edit_set: EditSet) -> None:
     for pair in find_near_duplicates(edit_set.edits)[:NEAR_DUPLICATES]:
         one, other = pair.edit_ids
         _say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
+
+
+def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
+    """Say which edits one neuron will hardly hold."""
+    from engine.language_model import LONG_OBJECT
+
+    for edit in edit_set.enabled():
+        tokens = model.tokens_of(edit.new_object)
+        if tokens > LONG_OBJECT:
+            _say(
+                f"The new object of {edit.id} is {tokens:,} tokens long: beyond {LONG_OBJECT} one neuron seldom learns it "
+                "whole, and --neurons 4 does better."
+            )
 
 
 def _resumed_run(

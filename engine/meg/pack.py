@@ -95,10 +95,14 @@ class MegPack:
         )
 
     def attach(self, model: LanguageModel) -> MegEditedModel:
-        """`model` with this editor; raises PackError where the pack was trained on another model."""
+        """`model` with this editor, asked as it was when the pack was trained.
+
+        Raises PackError where that was another model, ModelError where it can no longer be asked so.
+        """
         if model.fingerprint() != self.fingerprint:
             raise PackError(
                 f"This pack was trained on “{self.model_name}”, and “{model.name}” has other weights: "
                 "load the model it was trained on."
             )
-        return MegEditedModel(model, self.gate, self.generator, NeuronSlot(model.blocks[self.layer]))
+        asked = model.asked(chat=self.settings.chat)
+        return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))

@@ -58,11 +58,12 @@ class Training:
         seed: int,
         run: Path | None,
     ) -> None:
-        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.model, self.edit_set = model.asked(chat=settings.chat), edit_set
+        self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
         self.progress, self.cancel, self.seed = progress, cancel, seed
         self.edits = edit_set.enabled()
-        self.layer = choose_layer(model, settings.layer)
-        told = dataclasses.asdict(dataclasses.replace(settings, watched=()))
+        self.layer = choose_layer(self.model, settings.layer)
+        told = dataclasses.asdict(dataclasses.replace(self.settings, watched=()))
         mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
