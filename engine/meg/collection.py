@@ -33,7 +33,7 @@ class Lesson:
 class Collected:
     """The neurons of a list of lessons, in its order, on the CPU."""
 
-    neurons: Tensor  # [lessons, 2·d_model + 1], float32
+    neurons: Tensor  # [lessons, numbers], float32: each lesson's neurons as `Neurons.flat` has them
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
 
@@ -54,6 +54,7 @@ class CollectionSettings:
     learning_rate: float = 0.05
     guard_weight: float = 0.3
     learnt: float = 0.02  # a loss at which an edit leaves the group
+    neurons: int = 1  # for each edit; more where one cannot hold a long new object
     group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 
 
@@ -110,11 +111,12 @@ class LessonGroup:
         return batch, self.model.prefix(batch, self.layer), keep
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
-        """One neuron for each lesson, from the always-on start."""
-        start = Neurons.always_on(self.size, self.model.d_model, self.model.device).flat()
+        """Each lesson's neurons, from the always-on start."""
+        d_model = self.model.d_model
+        start = Neurons.always_on(self.size, d_model, self.model.device, settings.neurons).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)
-        descent = _Descent(start, self.model.d_model)
+        descent = _Descent(start, [d_model, 1, d_model] * settings.neurons)
         recent = torch.full((len(self.asks), self.size), torch.inf, device=self.model.device)
         strayed = torch.zeros(max(len(self.guards), 1), self.size, device=self.model.device)
         with torch.no_grad():
@@ -149,7 +151,7 @@ class LessonGroup:
         batch, hidden, keep = cached
         if len(rows) < self.size:
             batch, hidden = batch.rows(rows), hidden[rows]
-        self.slot.put(Neurons.from_flat(weights))
+        self.slot.put(Neurons.from_flat(weights, self.model.d_model))
         logits = self.model.logits_after(batch, hidden, self.layer, keep)
         self.slot.put(None)
         if batch.labels is None:
@@ -165,7 +167,7 @@ class LessonGroup:
     def score(self, ask: int, neurons: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of ask number `ask` under flat `neurons` [lessons, numbers], and whether all its tokens are right."""
         batch, hidden, keep = self.asks[ask]
-        self.slot.put(Neurons.from_flat(neurons))
+        self.slot.put(Neurons.from_flat(neurons, self.model.d_model))
         logits = self.model.logits_after(batch, hidden, self.layer, keep)
         self.slot.put(None)
         if batch.labels is None:
@@ -184,11 +186,11 @@ class _Descent:
 
     MOMENTUM, MEMORY = 0.9, 0.98
 
-    def __init__(self, start: Tensor, d_model: int) -> None:
+    def __init__(self, start: Tensor, parts: list[int]) -> None:
         self.weights = start.clone().requires_grad_()
-        self._parts = [d_model, 1, d_model]
+        self._parts = parts
         self._mean = torch.zeros_like(start)
-        self._square = torch.zeros(len(start), 3, device=start.device)
+        self._square = torch.zeros(len(start), len(parts), device=start.device)
         self._steps = 0
 
     @torch.no_grad()

@@ -133,7 +133,7 @@ class MegEditedModel:
     def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""
         anchors = self._gate.index.prompts[[self._rows[routing.nearest_edit] for routing in routings]]
-        return Neurons.from_flat(self._generator.generate(z, anchors))
+        return Neurons.from_flat(self._generator.generate(z, anchors), self._model.d_model)
 
     def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
         asked = tuple(queries)

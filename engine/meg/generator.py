@@ -154,7 +154,7 @@ class Generator:
 
     @torch.no_grad()
     def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
-        """The neurons of queries: [rows, 2·d_model + 1].
+        """The neurons of queries, flat: [rows, numbers].
 
         z [rows, z] are the queries' unit vectors, `anchors` those of the prompts of the edits they are about.
         """

@@ -23,12 +23,14 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.generator import Generator, train_generator
+from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
 from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
+SWEEP = "Layers"  # the stage before collection where the layer is found by a sweep
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
@@ -62,7 +64,8 @@ class Training:
         self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
         self.progress, self.cancel, self.seed = progress, cancel, seed
         self.edits = edit_set.enabled()
-        self.layer = choose_layer(self.model, settings.layer)
+        self.layer = choose_layer(self.model, None if settings.layer == "auto" else settings.layer)
+        self.swept: tuple[LayerFigure, ...] = ()
         told = dataclasses.asdict(dataclasses.replace(self.settings, watched=()))
         mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
@@ -73,6 +76,9 @@ class Training:
     def run(self) -> MegPack:
         """Every stage in order, each resumed from its checkpoint where there is one."""
         encoder = self._encoder()
+        if self.settings.layer == "auto":
+            self.swept = self._sweep()
+            self.layer = best_layer(self.swept)
         collected = self._collection()
         gate = self._gate(encoder)
         generator = self._generator(encoder, gate, collected)
@@ -117,15 +123,38 @@ class Training:
         self._keep("encoder", encoder.tuned())
         return encoder
 
+    def _sweep(self) -> tuple[LayerFigure, ...]:
+        """What neurons of a sample of the edits are worth at each layer."""
+        done = self._kept("layers")
+        if done is not None:
+            return tuple(LayerFigure(**figure) for figure in done.meta["figures"])
+        self.progress.report(SWEEP, 0, 0)
+        draw = random.Random(f"layers {self.seed}")
+        # A curriculum of its own: what is drawn here makes no difference to what is drawn later.
+        curriculum = Curriculum(self.edit_set, self.seed)
+        edits = draw.sample(self.edits, min(SAMPLE, len(self.edits)))
+        figures = sweep_layers(
+            self.model,
+            self._lessons(edits, curriculum),
+            [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits],
+            self.settings.collection,
+            cancel=self.cancel,
+            report=lambda step, of: self.progress.report(SWEEP, step, of),
+        )
+        self._keep("layers", {}, {"figures": [dataclasses.asdict(figure) for figure in figures]})
+        return figures
+
     def _collection(self) -> Collected:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
-        lessons = self._lessons()
+        lessons = self._lessons(self.edits, self.curriculum)
         size = group_size(self.model, self.layer, self.settings.collection)
         order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
         count = len(lessons)
         found = Collected(
-            torch.zeros(count, 2 * self.model.d_model + 1), torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+            torch.zeros(count, self.settings.collection.neurons * (2 * self.model.d_model + 1)),
+            torch.zeros(count),
+            torch.zeros(count, dtype=torch.bool),
         )
         done = self._kept("collection")
         first = 0
@@ -148,21 +177,21 @@ class Training:
         self.progress.report("Collection", count, count, answered=share)
         return found
 
-    def _lessons(self) -> list[Lesson]:
+    def _lessons(self, edits: Sequence[Edit], curriculum: Curriculum) -> list[Lesson]:
         """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
         draw = random.Random(f"lessons {self.seed}")
-        phrasings = self.curriculum.phrasings.trained
+        phrasings = curriculum.phrasings.trained
         asks, guards = [], []
-        for edit in self.edits:
-            every = self.curriculum.asks(edit)
+        for edit in edits:
+            every = curriculum.asks(edit)
             asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
-            made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
+            made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
         answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
         return [
             Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
-            for edit, ask, made in zip(self.edits, asks, guards, strict=True)
+            for edit, ask, made in zip(edits, asks, guards, strict=True)
         ]
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
@@ -342,6 +371,8 @@ class Training:
             "not answered": wrong,
             "not learnt": unlearnt,
             "threshold": gate.threshold,
+            "layer": self.layer,
+            **({"layers": [dataclasses.asdict(figure) for figure in self.swept]} if self.swept else {}),
         }
 
 

@@ -19,10 +19,11 @@ from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, fill
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, ModelError, QueryError
+from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
 from engine.meg.pack import MegPack
-from engine.meg.training import STAGES, choose_layer
+from engine.meg.training import STAGES, SWEEP, choose_layer
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.chat_templates import TEMPLATES
@@ -482,6 +483,34 @@ class TestEditSets:
     def test_a_layer_that_does_not_exist(self, model: LanguageModel, encoder: Path, edits: EditSet) -> None:
         with pytest.raises(EditError, match="Layer 99 does not exist: this model has layers 0 to"):
             fit(model, edits, quick_settings(encoder, layer=99))
+
+    def test_several_neurons_an_edit_at_a_layer_found_by_a_sweep(self, encoder: Path, tmp_path: Path) -> None:
+        """On a random model, stopped after the sweep and resumed: the same bytes, and the pack works as any other."""
+        model = tiny_model("llama")
+        few = EditSet("few", (Edit("a", "Oslo lies in", "ab. c"), Edit("b", "Rome lies in", "c", subject="Rome")))
+        settings = dataclasses.replace(
+            quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2)),
+            layer="auto",
+            collection=CollectionSettings(steps=6, neurons=3),
+        )
+        whole = fit(model, few, settings, run=tmp_path / "one")
+        whole.save(tmp_path / "whole")
+        assert [figure["layer"] for figure in whole.figures["layers"]] == list(range(LAYERS))
+        assert whole.figures["layer"] == whole.layer
+        assert whole.generator.latent.mean.shape == (3 * (2 * D_MODEL + 1),)
+        for stage in (SWEEP, "Collection"):
+            board = _StopAt(stage)
+            with pytest.raises(Cancelled):
+                fit(model, few, settings, run=tmp_path / "two", board=board, cancel=board.cancel)
+        fit(model, few, settings, run=tmp_path / "two").save(tmp_path / "resumed")
+        assert files(tmp_path / "resumed") == files(tmp_path / "whole")
+        loaded = load_pack(tmp_path / "whole")
+        assert isinstance(loaded, MegPack)
+        assert loaded.settings.collection.neurons == 3
+        edited = loaded.attach(model)
+        assert all(answer.routing.routed for answer in edited.answer(prompts(few)))
+        edited.detach()
+        assert MegEditor(settings).stages() == (STAGES[0], SWEEP, *STAGES[1:])
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_very_few_edits(self, model: LanguageModel, encoder: Path, count: int) -> None:
