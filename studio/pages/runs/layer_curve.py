@@ -28,9 +28,9 @@ class LayerCurve(Card):
         self.legend = Legend()
         self.head.addWidget(self._told)
         self.head.addWidget(self.legend)
-        self.shares = _plot("share of the sample, %", "Shares by layer")
+        self.shares = _plot("share, %", "Shares by layer")
         self.shares.setYRange(0, 100, padding=0.08)
-        self.norm = _plot("length of a neuron", "Length of a neuron by layer")
+        self.norm = _plot("length", "Length of a neuron by layer")
         self._curves = {name: self.shares.plot([], [], symbol="o", symbolSize=5) for name in SHARES}
         self._norms = self.norm.plot([], [], symbol="o", symbolSize=5)
         self._chosen = [pg.InfiniteLine(angle=90) for _ in range(2)]
