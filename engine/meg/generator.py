@@ -30,6 +30,7 @@ from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
 CONDITION_BLOCKS = 2
+ROUNDING = 8  # a token holds a multiple of so many numbers
 ORTHOGONALISING = 3  # steps of Muon's iteration: five are nearer to orthogonal, and no better here
 RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
 MEASURED = 64  # neurons whose distance is measured
@@ -42,9 +43,9 @@ class GeneratorSettings:
 
     kind: Literal["transformer", "mlp", "stored"] = "transformer"  # "stored": the collected neurons themselves
     latent: bool = True  # principal components; without them the raw weights, divided by RAW_SCALE
-    components: int = 384  # principal components of the neurons, at most, …
+    components: int = 256  # principal components of the neurons, at most, …
     variance: float = 0.99  # … and as many as hold this share of their variance
-    token: int = 128  # components in one token
+    token: int = 128  # components in one token, at most
     anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
     width: int = 256
     layers: int = 2
@@ -172,7 +173,7 @@ class Latent:
 
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
-        """The principal components of `neurons` [n, numbers] that matter, in whole tokens."""
+        """The principal components of `neurons` [n, numbers] that matter, in as few tokens of like size as hold them."""
         if not settings.latent:
             return cls.raw(neurons.shape[1], settings.token)
         mean = neurons.mean(0)
@@ -180,8 +181,10 @@ class Latent:
         _, strength, right = torch.linalg.svd(centred, full_matrices=False)
         held = strength.square().cumsum(0) / strength.square().sum().clamp(min=1e-12)
         needed = min(settings.components, int((held < settings.variance).sum()) + 1)
-        size = -(-needed // settings.token) * settings.token
-        count = min(size, len(right))  # what is left of the last token costs nothing
+        tokens = -(-needed // settings.token)
+        # Of like size: numbers that fill up a last token are noise to be predicted, at the cost of those that count.
+        size = tokens * -(-needed // (tokens * ROUNDING)) * ROUNDING
+        count = min(size, len(right))
         basis = torch.zeros(size, neurons.shape[1])
         basis[:count] = right[:count]
         scale = float((centred @ right[:needed].T).square().mean().sqrt())
@@ -221,7 +224,7 @@ class Generator:
 
     @torch.no_grad()
     def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
-        """The neurons of queries: [rows, 2·d_model + 1].
+        """The neurons of queries, flat: [rows, numbers].
 
         z [rows, z] are the queries' unit vectors, `anchors` those of the prompts of the edits they are about.
         """
@@ -290,10 +293,11 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
     """An untrained transformer, or MLP, over `components` numbers."""
     if settings.kind == "mlp":
         return NeuronMLP(z_width, components, settings.width, settings.layers)
+    tokens = -(-components // settings.token)
     transformer: NeuronTransformer = NeuronTransformer(
         z_width,
-        components // settings.token,
-        settings.token,
+        tokens,
+        components // tokens,
         settings.width,
         settings.layers,
         settings.heads,

@@ -92,9 +92,13 @@ class MegPack:
         )
 
     def attach(self, model: LanguageModel) -> MegEditedModel:
-        """`model` with this editor; raises PackError where the pack was trained on another model."""
+        """`model` with this editor, asked as it was when the pack was trained.
+
+        Raises PackError where that was another model, ModelError where it can no longer be asked so.
+        """
         check_model(model, self.model_name, self.fingerprint)
-        return MegEditedModel(model, self.gate, self.generator, NeuronSlot(model.blocks[self.layer]))
+        asked = model.asked(chat=self.settings.chat)
+        return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
 
 
 def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, Any]]:

@@ -23,6 +23,7 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.generator import train_generator
+from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
 from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
 from engine.meg.relation_readout import RelationReadout
@@ -32,6 +33,7 @@ from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
+SWEEP = "Layers"  # the stage before collection where the layer is found by a sweep
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
 TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
@@ -55,6 +57,8 @@ class Asked:
 class Prepared:
     """What a generator is trained with."""
 
+    layer: int
+    swept: tuple[LayerFigure, ...]  # empty where the layer was given
     gate: Gate
     collected: Collected
     asked: Asked
@@ -73,11 +77,13 @@ class Training:
         seed: int,
         run: Path | None,
     ) -> None:
-        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.model, self.edit_set = model.asked(chat=settings.chat), edit_set
+        self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
         self.progress, self.cancel, self.seed = progress, cancel, seed
         self.edits = edit_set.enabled()
-        self.layer = choose_layer(model, settings.layer)
-        told = dataclasses.asdict(dataclasses.replace(settings, watched=()))
+        self.layer = choose_layer(self.model, None if settings.layer == "auto" else settings.layer)
+        self.swept: tuple[LayerFigure, ...] = ()
+        told = dataclasses.asdict(dataclasses.replace(self.settings, watched=()))
         mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
@@ -90,6 +96,7 @@ class Training:
         `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
         """
         prepared = prepared or self.prepare()
+        self.layer, self.swept = prepared.layer, prepared.swept
         gate, collected = prepared.gate, prepared.collected
         generator = self._generator(prepared)
         figures = self._check(gate, generator, collected)
@@ -108,9 +115,12 @@ class Training:
     def prepare(self) -> Prepared:
         """The stages before the generator."""
         encoder = self._encoder()
+        if self.settings.layer == "auto":
+            self.swept = self._sweep()
+            self.layer = best_layer(self.swept)
         collected = self._collection()
         gate = self._gate(encoder)
-        return Prepared(gate, collected, self._asked(encoder))
+        return Prepared(self.layer, self.swept, gate, collected, self._asked(encoder))
 
     def gate_alone(self) -> Gate:
         """The encoder and the gate, for an editor that has no neurons."""
@@ -145,15 +155,38 @@ class Training:
         self._keep("encoder", encoder.tuned())
         return encoder
 
+    def _sweep(self) -> tuple[LayerFigure, ...]:
+        """What neurons of a sample of the edits are worth at each layer."""
+        done = self._kept("layers")
+        if done is not None:
+            return tuple(LayerFigure(**figure) for figure in done.meta["figures"])
+        self.progress.report(SWEEP, 0, 0)
+        draw = random.Random(f"layers {self.seed}")
+        # A curriculum of its own: what is drawn here makes no difference to what is drawn later.
+        curriculum = Curriculum(self.edit_set, self.seed)
+        edits = draw.sample(self.edits, min(SAMPLE, len(self.edits)))
+        figures = sweep_layers(
+            self.model,
+            self._lessons(edits, curriculum),
+            [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits],
+            self.settings.collection,
+            cancel=self.cancel,
+            report=lambda step, of: self.progress.report(SWEEP, step, of),
+        )
+        self._keep("layers", {}, {"figures": [dataclasses.asdict(figure) for figure in figures]})
+        return figures
+
     def _collection(self) -> Collected:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
-        lessons = self._lessons()
+        lessons = self._lessons(self.edits, self.curriculum)
         size = group_size(self.model, self.layer, self.settings.collection)
         order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
         count = len(lessons)
         found = Collected(
-            torch.zeros(count, 2 * self.model.d_model + 1), torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+            torch.zeros(count, self.settings.collection.neurons * (2 * self.model.d_model + 1)),
+            torch.zeros(count),
+            torch.zeros(count, dtype=torch.bool),
         )
         done = self._kept("collection")
         first = 0
@@ -179,20 +212,20 @@ class Training:
         self.progress.report("Collection", count, count, answered=share)
         return found
 
-    def _lessons(self) -> list[Lesson]:
+    def _lessons(self, edits: Sequence[Edit], curriculum: Curriculum) -> list[Lesson]:
         """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
         draw = random.Random(f"lessons {self.seed}")
-        phrasings = self.curriculum.phrasings.trained
+        phrasings = curriculum.phrasings.trained
         asks, guards = [], []
-        for edit in self.edits:
+        for edit in edits:
             asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
-            made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
+            made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
         answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
         return [
             Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
-            for edit, ask, made in zip(self.edits, asks, guards, strict=True)
+            for edit, ask, made in zip(edits, asks, guards, strict=True)
         ]
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
@@ -392,6 +425,8 @@ class Training:
             "not answered": wrong,
             "not learnt": unlearnt,
             "threshold": gate.threshold,
+            "layer": self.layer,
+            **({"layers": [dataclasses.asdict(figure) for figure in self.swept]} if self.swept else {}),
         }
 
 
