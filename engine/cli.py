@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from engine import processes
 from engine.edits import EditError, EditSet, find_conflicts, find_near_duplicates
 from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
@@ -60,7 +61,7 @@ def main() -> None:
         _say("Stopped.")
         sys.exit(INTERRUPTED)
     except _mendable() as error:
-        _say(str(error))
+        print(error, file=sys.stderr)  # of several processes, it may be this one alone that cannot go on
         sys.exit(MENDABLE)
 
 
@@ -80,6 +81,7 @@ def _mendable() -> tuple[type[Exception], ...]:
 
 
 @app.command()
+@processes.joined()
 def fit(
     edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
     out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
@@ -100,10 +102,14 @@ def fit(
     from engine.meg.settings import MegSettings
 
     settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
-    language_model = load(model, device=device, dtype=dtype)
+    language_model = load(model, device=processes.take_device(device), dtype=dtype)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
-    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     editor = MegEditor(settings)
+    if not processes.is_main():
+        with _stop_at_interrupt() as cancel:
+            editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed)
+        return
+    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     with _progress(editor.stages()) as board, _stop_at_interrupt() as cancel, run.training():
         pack = editor.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder)
         pack.save(out)
@@ -306,7 +312,8 @@ def _account(rejections: Sequence[object], notes: Sequence[str]) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    if processes.is_main():
+        print(sentence, file=sys.stderr)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ relations, whose answers must stay), so that a false routing does little harm. E
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,6 +36,20 @@ class Collected:
     neurons: Tensor  # [lessons, 2·d_model + 1], float32
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
+
+    @classmethod
+    def blank(cls, lessons: int, d_model: int) -> Collected:
+        """Room for the neurons of so many lessons, none of them found."""
+        return cls(torch.zeros(lessons, 2 * d_model + 1), torch.zeros(lessons), torch.zeros(lessons, dtype=torch.bool))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name."""
+        return {"neurons": self.neurons, "losses": self.losses, "answered": self.answered}
+
+    def put(self, rows: Tensor, tensors: Mapping[str, Tensor]) -> None:
+        """Take the `tensors` of others, found for `rows` of these."""
+        for name, mine in self.tensors().items():
+            mine[rows] = tensors[name]
 
     def improve(self, rows: Sequence[int], other: Collected) -> None:
         """Take the neurons of `other`, found for `rows` of these, where they are better."""

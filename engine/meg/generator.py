@@ -8,7 +8,7 @@ weights). Noise on z while training buys generality. A few deterministic steps s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine import processes
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
@@ -246,7 +247,7 @@ def train_generator(
     neurons: Tensor,
     settings: GeneratorSettings,
     *,
-    check: Callable[[Generator], tuple[float, float]],
+    check: Callable[[Generator], Sequence[float]],
     cancel: Cancel,
     report: Callable[[int, float, float | None], None],
     state: Mapping[str, Any] | None = None,
@@ -287,7 +288,12 @@ def train_generator(
         for descent, saved in zip(descents, state["descents"], strict=True):
             descent.optimiser.load_state_dict(saved["optimiser"])
             descent.schedule.load_state_dict(saved["schedule"])
-        restore_random(state["random"])
+        if processes.is_main():
+            restore_random(state["random"])
+    processes.agree(wanted, condition, start, *transformer.parameters())
+    # Every process draws the whole batch and learns from its own rows of it.
+    processes.agree_on_random(z.device)
+    own = processes.own_rows()
     for step in range(first, steps):
         cancel.check()
         rows = torch.randint(len(z), (settings.batch,), device=z.device)
@@ -296,9 +302,11 @@ def train_generator(
         times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
         noisy = scheduler.add_noise(clean, noise, times)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
-        loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
+        velocity = scheduler.get_velocity(clean, noise, times)[own]
+        loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity)
         transformer.zero_grad()
-        loss.backward()
+        (loss * (len(velocity) / settings.batch)).backward()
+        processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for descent in descents:
             descent.optimiser.step()
