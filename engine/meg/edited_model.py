@@ -106,6 +106,11 @@ class MegEditedModel:
         finally:
             self._slot.put(None)
 
+    def generate_neurons(self, queries: Sequence[str]) -> Neurons:
+        """The neurons generated for `queries`, whether the gate lets them through or not."""
+        routings, z = self._examine(queries)
+        return self._neurons(z, routings)
+
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits get the original model's answer from now on."""
         self._disabled.update(edit_ids)

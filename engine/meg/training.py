@@ -48,6 +48,15 @@ class Asked:
     owners: Tensor  # [queries]: the row of the edit that each is about
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a generator is trained with."""
+
+    gate: Gate
+    collected: Collected
+    asked: Asked
+
+
 class Training:
     """One training from edits to pack."""
 
@@ -72,12 +81,14 @@ class Training:
         self.device = model.device
         self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
 
-    def run(self) -> MegPack:
-        """Every stage in order, each resumed from its checkpoint where there is one."""
-        encoder = self._encoder()
-        collected = self._collection()
-        gate = self._gate(encoder)
-        generator = self._generator(encoder, gate, collected)
+    def run(self, prepared: Prepared | None = None) -> MegPack:
+        """Every stage in order, each resumed from its checkpoint where there is one.
+
+        `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
+        """
+        prepared = prepared or self.prepare()
+        gate, collected = prepared.gate, prepared.collected
+        generator = self._generator(prepared)
         figures = self._check(gate, generator, collected) if processes.is_main() else {}
         return MegPack(
             settings=self.settings,
@@ -90,6 +101,13 @@ class Training:
             generator=generator,
             figures=figures,
         )
+
+    def prepare(self) -> Prepared:
+        """The stages before the generator."""
+        encoder = self._encoder()
+        collected = self._collection()
+        gate = self._gate(encoder)
+        return Prepared(gate, collected, self._asked(encoder))
 
     def _kept(self, stage: str) -> Message | None:
         """The newest checkpoint of `stage`, in every process: the main process reads it for all."""
@@ -108,6 +126,7 @@ class Training:
             self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:
+        self.progress.report("Encoder", 0, self.settings.tuning.steps)
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
         done = self._kept("encoder")
         if done is not None:
@@ -186,6 +205,8 @@ class Training:
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
         few = len(self.edits) < FEW_EDITS
+        of = self.settings.familiarity.steps * (2 if few else 1)
+        self.progress.report("Gate", 0, of)
         episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
         reading = self._read(episode)
         # A few edits may be alike: the centre has to be that of prompts in general.
@@ -199,8 +220,6 @@ class Training:
             fusion = Fusion.restored(done.meta)
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            of = self.settings.familiarity.steps * (2 if few else 1)
-            self.progress.report("Gate", 0, of)
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
@@ -264,12 +283,14 @@ class Training:
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self.settings.false_routing)
 
-    def _generator(self, encoder: QueryEncoder, gate: Gate, collected: Collected) -> Generator:
+    def _generator(self, prepared: Prepared) -> Generator:
         settings = self.settings.generator
+        gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
+        encoder = gate.index.encoder
+        self.progress.report("Generator", 0, settings.steps_for(len(self.edits)))
         done = self._kept("generator")
         if done is not None:
             return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
-        asked = self._asked(encoder)
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -338,6 +359,7 @@ class Training:
     def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
         """Ask the edited model every edit, as a user would, and note what it does not answer."""
         prompts = [edit.prompt for edit in self.edits]
+        self.progress.report("Check", 0, len(prompts))
         wrong: list[str] = []
         with attached(self.model.blocks[self.layer]) as slot:
             edited = MegEditedModel(self.model, gate, generator, slot)
