@@ -31,6 +31,7 @@ from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
 if TYPE_CHECKING:
+    from engine.benchmark.shape_cost import ShapeCost
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
     from engine.meg.pack import MegPack
@@ -202,6 +203,10 @@ def bench(
     recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg",
     counterfact: Annotated[Path | None, typer.Option(help="Draw from this file of CounterFact records.")] = None,
     zsre: Annotated[Path | None, typer.Option(help="Draw from this file of zsRE records.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Only time a training on random weights: phi-2, gpt-j, llama-3-8b or qwen2.5-7b.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="With --shape: layers, heads and vocabulary times this.")] = 1.0,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
@@ -214,7 +219,13 @@ def bench(
     from engine.language_model import load
 
     plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre)
-    plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
+    edit_set = plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
+    if shape is not None:
+        cost = _shape_cost(shape, scale, edit_set, device, dtype)
+        if json_file is not None:
+            write_json(json_file, {**plan.as_json(), "shape": shape, "scale": scale}, cost.machine, [cost])
+        print(cost.table())
+        return
     language_model = load(model, device=device, dtype=dtype)
     trials: list[Trial] = []
     with _stop_at_interrupt() as cancel:
@@ -224,6 +235,19 @@ def bench(
             if json_file is not None:  # after each: a benchmark that is stopped keeps what it has
                 write_json(json_file, plan.as_json(), benchmark.machine(language_model), trials)
     print(summarise(trials))
+
+
+def _shape_cost(shape: str, scale: float, edit_set: EditSet, device: str, dtype: str) -> ShapeCost:
+    """What one training costs on a random model of `shape`."""
+    from engine.benchmark.shape_cost import measure_shape
+    from engine.benchmark.shapes import choose_shape
+    from engine.device import choose_device, choose_dtype
+    from engine.meg.training import STAGES
+
+    chosen, target = choose_shape(shape, scale), choose_device(device)
+    number = choose_dtype(target, dtype)
+    with _progress(STAGES) as board, _stop_at_interrupt() as cancel:
+        return measure_shape(chosen, edit_set, scale=scale, device=target, number=number, board=board, cancel=cancel)
 
 
 @app.command()

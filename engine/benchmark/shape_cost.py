@@ -1,9 +1,8 @@
 """What a training costs on a model of a given shape: every stage of MeG, timed on random weights.
 
-Random weights answer nothing sensible, so nothing may depend on what is learnt: a neuron stays in its group for every
-step of the collection, and the generator trains every step that it may take, its checks included. Both are the most
-that a training of so many edits takes. A neuron that is not learnt is tried once more, as in any training. Every figure
-is measured; none is extrapolated.
+Random weights may learn nothing, so nothing may depend on it: a neuron stays in its group for every step of the
+collection, and the generator trains every step that it may take, its checks included. Both are the most that edits take
+which are learnt at the first try; there is no second one. Every figure is measured, and none extrapolated.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from engine.benchmark.bench import machine
 from engine.benchmark.costs import watched_memory
 from engine.benchmark.shapes import Shape, random_model
 from engine.edits import EditSet
@@ -47,11 +47,16 @@ class ShapeCost:
     device: str
     number: str  # the number format of the frozen model
     edits: int
-    not_learnt: int  # neurons that did not answer after their second try
     making: float  # seconds to make the random model
     stages: Mapping[str, StageCost]
     memory_peak: int
     memory_peak_cuda: int | None  # None without CUDA
+    machine: Mapping[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """All stages."""
+        return sum(cost.seconds for cost in self.stages.values())
 
     @property
     def bought(self) -> float:
@@ -74,18 +79,16 @@ class ShapeCost:
         lines = [
             f"{shape.name}, {size}: {self.parameters:,} random weights in {self.number} on {self.device}, "
             f"{shape.layers} layers of width {shape.width:,}, layer {self.layer} edited",
-            f"{self.edits:,} edits, every step taken; {self.not_learnt:,} neurons not learnt after a second try",
+            f"{self.edits:,} edits, every step taken once; what random weights answer is not looked at",
             f"{'stage':<28}{'seconds':>10}{'steps':>8}{'s a step':>10}",
         ]
         for stage, cost in self.stages.items():
             step = "–" if cost.seconds_a_step is None else f"{cost.seconds_a_step:.4f}"
             lines.append(f"{stage:<28}{cost.seconds:>10.1f}{cost.steps:>8,}{step:>10}")
         lines.append(f"{'Collection and generator':<28}{self.bought:>10.1f}")
-        lines.append(f"{'All stages':<28}{sum(cost.seconds for cost in self.stages.values()):>10.1f}")
+        lines.append(f"{'All stages':<28}{self.seconds:>10.1f}")
         where = "process" if self.memory_peak_cuda is None else "GPU"
-        lines.append(
-            f"Peak memory of the {where}: {memory / 2**30:.2f} GiB. Everything measured, nothing extrapolated."
-        )
+        lines.append(f"Peak memory of the {where}: {memory / 2**30:.2f} GiB. All of it measured, nothing extrapolated.")
         return "\n".join(lines)
 
 
@@ -130,7 +133,7 @@ def every_step(settings: MegSettings) -> MegSettings:
     """`settings` with nothing that ends a stage before its steps are spent."""
     return dataclasses.replace(
         settings,
-        collection=dataclasses.replace(settings.collection, learnt=0.0),
+        collection=dataclasses.replace(settings.collection, learnt=0.0, second_try=0),
         generator=dataclasses.replace(settings.generator, answered=2.0),
     )
 
@@ -157,7 +160,7 @@ def measure_shape(
     watch = Stopwatch(board)
     with watched_memory() as memory:
         began = time.monotonic()
-        pack = MegEditor(chosen).fit(model, edits, progress=watch, cancel=cancel)
+        MegEditor(chosen).fit(model, edits, progress=watch, cancel=cancel)
         stages = watch.costs(began)
     return ShapeCost(
         shape=shape,
@@ -167,9 +170,9 @@ def measure_shape(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         number=str(number).removeprefix("torch."),
         edits=len(edits.enabled()),
-        not_learnt=len(pack.figures["not learnt"]),
         making=making,
         stages=stages,
         memory_peak=memory.peak,
         memory_peak_cuda=memory.peak_cuda,
+        machine=machine(model),
     )

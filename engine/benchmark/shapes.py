@@ -138,8 +138,8 @@ def random_model(shape: Shape, device: torch.device, number: torch.dtype, seed: 
     if shape == SHAPES[shape.name] and device.type != "cuda":
         need = needed_memory(shape, torch.bfloat16, torch.device("cuda"))
         raise ModelError(
-            f"The shape {shape.name} needs a CUDA GPU with {need / 2**30:.1f} GiB of free memory, and {device} is none: "
-            "run this on a machine that has one, or scale the shape down with --scale 0.02."
+            f"The shape {shape.name} needs a CUDA GPU with {need / 2**30:.1f} GiB of free memory, and “{device}” is "
+            "none: run this on a machine that has one, or scale the shape down with --scale 0.02."
         )
     need, free = needed_memory(shape, number, device), free_memory(device)
     if need > free:

@@ -68,6 +68,7 @@ class CollectionSettings:
     learning_rate: float = 0.05
     guard_weight: float = 0.3
     learnt: float = 0.02  # a loss at which an edit leaves the group
+    second_try: int = 3  # times as many steps for the lessons that failed; 0: they are not tried again
     group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 
 
@@ -83,13 +84,15 @@ def collect(
     """Optimise one neuron for each lesson at FFN block `layer`, all at once.
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
-    once more with three times the steps and less care for their guards. Raises Cancelled when asked to stop.
+    once more with `second_try` times the steps and less care for their guards. Raises Cancelled when asked to stop.
     """
     with attached(model.blocks[layer]) as slot:
         found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
         failed = [row for row in range(len(lessons)) if not found.answered[row]]
-        if failed:
-            patient = replace(settings, steps=settings.steps * 3, guard_weight=settings.guard_weight / 4)
+        if failed and settings.second_try:
+            patient = replace(
+                settings, steps=settings.steps * settings.second_try, guard_weight=settings.guard_weight / 4
+            )
             again = LessonGroup(model, layer, [lessons[row] for row in failed], slot)
             found.improve(failed, again.optimise(patient, cancel, lambda *_: None))
     return found
