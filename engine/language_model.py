@@ -78,10 +78,12 @@ class ModelChoice:
 class FFNBlock:
     """One feed-forward block: where its input enters and its output leaves.
 
-    `inlet` maps [.., d_model] to [.., d_ff]; `outlet` maps [.., d_ff] to [.., d_model].
+    `inlet` maps [.., d_model] to [.., d_ff]; `outlet` maps [.., d_ff] to [.., d_model]; `module` holds both, and may be
+    the whole layer.
     """
 
     layer: int
+    module: nn.Module
     inlet: nn.Module
     outlet: nn.Module
     d_model: int
@@ -109,17 +111,31 @@ class Batch:
         )
 
 
-class _PrefixDone(Exception):
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Hidden states around one FFN block, all [rows, length, d_model]."""
+
+    before: Tensor  # what enters the block's layer
+    entered: Tensor  # what the block reads
+    after: Tensor  # what the layer returns
+
+    def rows(self, index: Tensor) -> Passage:
+        """The rows that `index` names."""
+        return Passage(self.before[index], self.entered[index], self.after[index])
+
+
+class _PassageDone(Exception):
     """Raised inside a forward pass once the hidden states that were wanted are known."""
 
 
 class _Skip(nn.Module):
-    """Stands in for a layer that need not run again: passes the hidden states on as that layer would return them."""
+    """Stands in for a layer that need not run: returns given hidden states, or those it gets, as that layer would."""
 
-    def __init__(self, layer: nn.Module, returns_tuple: bool) -> None:
+    def __init__(self, layer: nn.Module, returns_tuple: bool, hidden: Tensor | None) -> None:
         super().__init__()
         self.__dict__["_layer"] = layer
         self._returns_tuple = returns_tuple
+        self._hidden = hidden
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -128,7 +144,8 @@ class _Skip(nn.Module):
             return getattr(self.__dict__["_layer"], name)
 
     def forward(self, hidden_states: Tensor, *_: object, **__: object) -> Tensor | tuple[Tensor]:
-        return (hidden_states,) if self._returns_tuple else hidden_states
+        passed = hidden_states if self._hidden is None else self._hidden
+        return (passed,) if self._returns_tuple else passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,26 +270,31 @@ class LanguageModel:
         return torch.as_tensor(out.logits)
 
     @torch.no_grad()
-    def prefix(self, batch: Batch, layer: int) -> Tensor:
-        """The hidden states that enter `layer`: [rows, length, d_model]. No later layer runs."""
-        caught: list[Tensor] = []
+    def passage(self, batch: Batch, layer: int) -> Passage:
+        """The hidden states around FFN block `layer`. No later layer runs."""
+        before, entered, after = [], [], []
 
-        def catch(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            caught.append(args[0] if args else kwargs["hidden_states"])
-            raise _PrefixDone
+        def enters(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            before.append(args[0] if args else kwargs["hidden_states"])
 
-        if layer > 0:
-            watch = self.layers[0].register_forward_hook(self._note_return)
-        handle = self.layers[layer].register_forward_pre_hook(catch, with_kwargs=True)
+        def leaves(_: nn.Module, __: object, output: Any) -> None:
+            self._layer_returns_tuple = isinstance(output, tuple)
+            after.append(output[0] if self._layer_returns_tuple else output)
+            raise _PassageDone
+
+        handles = (
+            self.layers[layer].register_forward_pre_hook(enters, with_kwargs=True),
+            self.blocks[layer].inlet.register_forward_pre_hook(lambda _, args: entered.append(args[0])),
+            self.layers[layer].register_forward_hook(leaves),
+        )
         try:
             self.logits(batch, keep=1)
-        except _PrefixDone:
+        except _PassageDone:
             pass
         finally:
-            handle.remove()
-            if layer > 0:
-                watch.remove()
-        return caught[0]
+            for handle in handles:
+                handle.remove()
+        return Passage(before[0], entered[0], after[0])
 
     @torch.no_grad()
     def read(self, prompts: Sequence[str], tokens: Tensor | None = None, *, cancel: Cancel | None = None) -> Reading:
@@ -296,36 +318,58 @@ class LanguageModel:
             handle.remove()
         return Reading(states, likeliest, chances)
 
-    def _note_return(self, _: nn.Module, __: object, output: object) -> None:
-        self._layer_returns_tuple = isinstance(output, tuple)
+    def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int) -> Tensor:
+        """The logits of the last `keep` positions when `hidden` (of a `passage`) enters `layer`.
 
-    def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int = 0) -> Tensor:
-        """The logits when `hidden` (from `prefix`) enters `layer`: only that layer and those after it run."""
-
-        def enter(
-            _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-        ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            if args:
-                return (hidden, *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": hidden}
-
-        handle = self.layers[layer].register_forward_pre_hook(enter, with_kwargs=True)
+        Only that layer and those after it run, and the last one's FFN for the kept positions alone. With `layer` the
+        number of layers, `hidden` is what the last one returned; layer 0 has nothing before it that could be skipped.
+        """
+        if layer == 0:
+            return self.logits(batch, keep)
+        head = self.model.get_output_embeddings()
+        # A slice of the positions would be multiplied with the head's weight row by row.
+        handle = head.register_forward_pre_hook(lambda _, args: (args[0].contiguous(),))
         try:
-            with self._skipping(layer):
+            with self._skipping(layer, hidden), self._last_positions(batch, layer, keep):
                 return self.logits(batch, keep)
         finally:
             handle.remove()
 
     @contextmanager
-    def _skipping(self, layer: int) -> Iterator[None]:
+    def _skipping(self, layer: int, hidden: Tensor) -> Iterator[None]:
         kept = list(self.layers[:layer])
         try:
             for index, module in enumerate(kept):
-                self.layers[index] = _Skip(module, self._layer_returns_tuple)
+                self.layers[index] = _Skip(module, self._layer_returns_tuple, hidden if index == layer - 1 else None)
             yield
         finally:
             for index, module in enumerate(kept):
                 self.layers[index] = module
+
+    @contextmanager
+    def _last_positions(self, batch: Batch, layer: int, keep: int) -> Iterator[None]:
+        """The last layer's FFN computes the last `keep` positions only: nobody reads the others."""
+        last = len(self.layers) - 1
+        module, length = self.blocks[last].module, batch.input_ids.shape[1]
+        if layer > last or module is self.layers[last]:
+            yield
+            return
+
+        def cut(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            # An expert of a mixture gets its tokens in a row of their own choice: there is nothing to cut off.
+            whole = args and isinstance(args[0], Tensor) and args[0].shape[:2] == batch.input_ids.shape
+            return (args[0][:, -keep:].contiguous(), *args[1:]) if whole else None
+
+        def fill_up(_: nn.Module, __: object, output: Any) -> Tensor | None:
+            short = isinstance(output, Tensor) and output.dim() == 3 and output.shape[1] == keep < length
+            return F.pad(output, (0, 0, length - keep, 0)) if short else None
+
+        handles = module.register_forward_pre_hook(cut), module.register_forward_hook(fill_up)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     # --- questions ---------------------------------------------------------------------------------------------
 
@@ -501,7 +545,7 @@ def find_ffn_block(layer: nn.Module, index: int, model: PreTrainedModel) -> FFNB
             d_ff, out = _shape(outlet) or (0, 0)
             inlets = [child for child in linears if child is not outlet and _shape(child) == (d_model, d_ff)]
             if out == d_model and inlets and (best is None or d_ff > best.d_ff):
-                best = FFNBlock(index, inlets[0], outlet, d_model, d_ff, _activation(parent, model))
+                best = FFNBlock(index, parent, inlets[0], outlet, d_model, d_ff, _activation(parent, model))
     if best is None:
         raise ModelError(
             f"Layer {index} of this model has no feed-forward block of a known shape: it cannot be edited."

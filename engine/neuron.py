@@ -95,17 +95,20 @@ class NeuronSlot:
             return None
         self._input = None
         if self._rows is None:
-            return output + self._contribution(neurons, hidden).to(output.dtype)
+            return output + self.contribution(neurons, hidden).to(output.dtype)
         rows, times = self._rows, len(output) // self._of if self._of else 1
         if times > 1:
             rows = (rows[:, None] * times + torch.arange(times, device=rows.device)).flatten()
             neurons = neurons.rows(torch.arange(len(neurons), device=rows.device).repeat_interleave(times))
         changed = output.clone()
-        changed[rows] += self._contribution(neurons, hidden[rows]).to(output.dtype)
+        changed[rows] += self.contribution(neurons, hidden[rows]).to(output.dtype)
         return changed
 
-    def _contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:
-        """act(k·h + b)·v for hidden states [rows, length, d_model], computed in the neurons' own precision."""
+    def contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:
+        """What `neurons` add to the block's output: act(k·h + b)·v for hidden states h [rows, length, d_model].
+
+        Computed in the neurons' own precision.
+        """
         drive = torch.einsum("rtd,rd->rt", hidden.to(neurons.k.dtype), neurons.k) + neurons.b[:, None]
         fired: Tensor = self._activation(drive)
         return fired[:, :, None] * neurons.v[:, None, :]

@@ -1,8 +1,9 @@
 """Knowledge–weight collection: finding, for each edit, the neuron with which the frozen model answers it.
 
-All edits of a group are optimised at once, each with its own neuron; the hidden states up to the edited block are
-computed once. Beside answering, a neuron learns to leave *guards* alone (queries about other subjects or other
-relations, whose answers must stay), so that a false routing does little harm. Edits that are learnt leave the group.
+All edits of a group are optimised at once, each with its own neuron; the hidden states up to and around the edited
+block are computed once. Beside answering, a neuron learns to leave *guards* alone (queries about other subjects or
+other relations, whose answers must stay), so that a false routing does little harm. Edits that are learnt leave the
+group.
 (arXiv 2512.14395, section 3.3, there one edit at a time from a random start.)
 """
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.device import free_memory
-from engine.language_model import Batch, LanguageModel, target_loss
+from engine.language_model import Batch, LanguageModel, Passage, target_loss
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
 
@@ -105,8 +106,27 @@ def group_size(model: LanguageModel, layer: int, settings: CollectionSettings) -
     return max(8, min(settings.group, int(0.5 * free_memory(model.device)) // (tokens * a_token)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query of every lesson with its target, and the frozen model's hidden states around the edited block."""
+
+    batch: Batch
+    passage: Passage
+    keep: int  # positions from the end whose logits are read
+
+    def rows(self, index: Tensor) -> _Asked:
+        """The lessons that `index` names."""
+        return _Asked(self.batch.rows(index), self.passage.rows(index), self.keep)
+
+    @property
+    def labels(self) -> Tensor:
+        if self.batch.labels is None:
+            raise ValueError("lessons have targets")
+        return self.batch.labels
+
+
 class LessonGroup:
-    """Lessons held together, the frozen prefixes of their queries in memory."""
+    """Lessons held together, the frozen part of their queries in memory."""
 
     def __init__(self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], slot: NeuronSlot) -> None:
         self.model, self.layer, self.slot = model, layer, slot
@@ -114,17 +134,38 @@ class LessonGroup:
         # Every lesson has as many asks and guards as the richest one: the others repeat theirs.
         asks, guards = max(len(lesson.asks) for lesson in lessons), min(len(lesson.guards) for lesson in lessons)
         self.asks = [
-            self._cached([(lesson.asks[turn % len(lesson.asks)], lesson.target) for lesson in lessons])
+            self._asked([(lesson.asks[turn % len(lesson.asks)], lesson.target) for lesson in lessons])
             for turn in range(asks)
         ]
-        self.guards = [self._cached([lesson.guards[turn] for lesson in lessons]) for turn in range(guards)]
+        self.guards = [self._asked([lesson.guards[turn] for lesson in lessons]) for turn in range(guards)]
+        self._adds = self._adds_to_the_stream()
 
-    def _cached(self, pairs: Sequence[tuple[str, str]]) -> tuple[Batch, Tensor, int]:
+    def _asked(self, pairs: Sequence[tuple[str, str]]) -> _Asked:
         batch = self.model.encode_targets([query for query, _ in pairs], [answer for _, answer in pairs])
-        if batch.labels is None:
-            raise ValueError("lessons have targets")
-        keep = int((batch.labels != -100).sum(1).max()) + 1
-        return batch, self.model.prefix(batch, self.layer), keep
+        asked = _Asked(batch, self.model.passage(batch, self.layer), 0)
+        return replace(asked, keep=int((asked.labels != -100).sum(1).max()) + 1)
+
+    def _adds_to_the_stream(self) -> bool:
+        """Whether what the block writes arrives unchanged in what its layer returns: a norm in between prevents it.
+
+        Then the neuron's part is added to the cached states and even the edited layer need not run again.
+        """
+        some = self.asks[0].rows(torch.arange(min(2, self.size), device=self.model.device))
+        start = Neurons.always_on(len(some.batch.input_ids), self.model.d_model, self.model.device)
+        strength = some.passage.after.float().abs().mean()
+        loud = replace(
+            start, v=strength * torch.linspace(-1, 1, self.model.d_model, device=start.v.device).expand_as(start.v)
+        )
+        self.slot.put(loud)
+        try:
+            after = self.model.passage(some.batch, self.layer).after
+        finally:
+            self.slot.put(None)
+        if some.passage.entered.shape != after.shape:
+            return False
+        added = self.slot.contribution(loud, some.passage.entered).float()
+        strayed = (after.float() - some.passage.after.float() - added) * some.batch.attention_mask[:, :, None]
+        return bool(strayed.norm() < 0.05 * added.norm())
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
         """One neuron for each lesson, from the always-on start."""
@@ -161,17 +202,23 @@ class LessonGroup:
         losses, right = self._score(result)
         return Collected(result.cpu(), losses.cpu(), right.cpu())
 
-    def _losses(self, cached: tuple[Batch, Tensor, int], weights: Tensor, rows: Tensor) -> Tensor:
+    def _losses(self, asked: _Asked, weights: Tensor, rows: Tensor) -> Tensor:
         """The loss of each of `rows` under its own neuron, [rows]."""
-        batch, hidden, keep = cached
-        if len(rows) < self.size:
-            batch, hidden = batch.rows(rows), hidden[rows]
-        self.slot.put(Neurons.from_flat(weights))
-        logits = self.model.logits_after(batch, hidden, self.layer, keep)
-        self.slot.put(None)
-        if batch.labels is None:
-            raise ValueError("lessons have targets")
-        return target_loss(logits, batch.labels)
+        some = asked.rows(rows) if len(rows) < self.size else asked
+        return target_loss(self._logits(some, weights), some.labels)
+
+    def _logits(self, asked: _Asked, weights: Tensor) -> Tensor:
+        """The logits of the last positions of each row under its own flat neuron: [rows, keep, vocabulary]."""
+        neurons = Neurons.from_flat(weights)
+        if self._adds:
+            added = self.slot.contribution(neurons, asked.passage.entered)
+            hidden = asked.passage.after + added.to(asked.passage.after.dtype)
+            return self.model.logits_after(asked.batch, hidden, self.layer + 1, asked.keep)
+        self.slot.put(neurons)
+        try:
+            return self.model.logits_after(asked.batch, asked.passage.before, self.layer, asked.keep)
+        finally:
+            self.slot.put(None)
 
     def _score(self, neurons: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of the first ask and whether every ask is answered token by token, [lessons] each."""
@@ -181,15 +228,11 @@ class LessonGroup:
     @torch.no_grad()
     def score(self, ask: int, neurons: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of ask number `ask` under flat `neurons` [lessons, numbers], and whether all its tokens are right."""
-        batch, hidden, keep = self.asks[ask]
-        self.slot.put(Neurons.from_flat(neurons))
-        logits = self.model.logits_after(batch, hidden, self.layer, keep)
-        self.slot.put(None)
-        if batch.labels is None:
-            raise ValueError("lessons have targets")
-        labels = batch.labels[:, -(keep - 1) :]
+        asked = self.asks[ask]
+        logits = self._logits(asked, neurons)
+        labels = asked.labels[:, -(asked.keep - 1) :]
         right = ((logits[:, :-1].argmax(-1) == labels) | (labels == -100)).all(1)
-        return target_loss(logits, batch.labels), right
+        return target_loss(logits, asked.labels), right
 
 
 class _Descent:

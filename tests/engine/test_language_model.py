@@ -33,13 +33,14 @@ def test_ffn_blocks_are_found_by_shape(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("layer", [0, 2])
-def test_the_cached_prefix_gives_the_same_logits(name, layer):
+@pytest.mark.parametrize("layer", [0, 2, 3])
+def test_the_cached_passage_gives_the_same_logits(name, layer):
     model = tiny_model(name)
     batch = model.encode(PROMPTS)
     whole = model.logits(batch, keep=3)
-    resumed = model.logits_after(batch, model.prefix(batch, layer), layer, keep=3)
-    torch.testing.assert_close(resumed, whole)
+    passage = model.passage(batch, layer)
+    torch.testing.assert_close(model.logits_after(batch, passage.before, layer, keep=3), whole)
+    torch.testing.assert_close(model.logits_after(batch, passage.after, layer + 1, keep=3), whole)
     torch.testing.assert_close(model.logits(batch, keep=3), whole, rtol=0, atol=0)
 
 
