@@ -200,13 +200,16 @@ def convert(
 def bench(
     edits: Annotated[int, typer.Option(help="How many edits are drawn.", min=2)] = 1_024,
     seeds: Annotated[int, typer.Option(help="How often everything is drawn and trained anew.", min=1)] = 3,
-    recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg",
+    recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg,paper,mlp,stored,retrieval",
     counterfact: Annotated[Path | None, typer.Option(help="Draw from this file of CounterFact records.")] = None,
     zsre: Annotated[Path | None, typer.Option(help="Draw from this file of zsRE records.")] = None,
     shape: Annotated[
         str | None, typer.Option(help="Only time a training on random weights: phi-2, gpt-j, llama-3-8b or qwen2.5-7b.")
     ] = None,
     scale: Annotated[float, typer.Option(help="With --shape: layers, heads and vocabulary times this.")] = 1.0,
+    paper_minutes: Annotated[
+        float | None, typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).")
+    ] = None,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
@@ -218,7 +221,7 @@ def bench(
     from engine.benchmark.report import Trial, summarise, write_json
     from engine.language_model import load
 
-    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre)
+    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
     edit_set = plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
     if shape is not None:
         cost = _shape_cost(shape, scale, edit_set, device, dtype)

@@ -38,6 +38,12 @@ class Neurons:
         )
 
     @classmethod
+    def random(cls, n: int, d_model: int, device: torch.device) -> Neurons:
+        """Small random k and v, b = 0 (arXiv 2512.14395), drawn from torch's global generator."""
+        k, v = 0.02 * torch.randn(2, n, d_model, device=device)
+        return cls(k, torch.zeros(n, device=device), v)
+
+    @classmethod
     def from_flat(cls, flat: Tensor) -> Neurons:
         """The inverse of `flat`: rows of [n, 2·d_model + 1]."""
         d_model = (flat.shape[1] - 1) // 2

@@ -19,18 +19,21 @@ import torch
 
 from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
 from engine.benchmark.draw import draw_edits, draw_records
-from engine.benchmark.recipes import settings_of
+from engine.benchmark.recipes import Recipe, settings_of
 from engine.benchmark.report import Trial
+from engine.editors.retrieval import RetrievalEditor, RetrievalPack
 from engine.edits import EditSet
 from engine.evaluation.gate import GateReport, report_gates
 from engine.evaluation.report import evaluate
 from engine.language_model import LanguageModel
 from engine.meg.generator import GeneratorSettings
+from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
 from engine.meg.training import STAGES, Prepared, Training
 from engine.runs import Cancel, ProgressBoard
 
 QUERIES = 50  # edited queries whose milliseconds are measured
+PAPER_MINUTES = 8.0
 EVALUATION = "Evaluation"
 PREPARING = ("Encoder", "Collection", "Gate")  # what recipes with other generators have in common
 
@@ -44,16 +47,18 @@ class Plan:
 
     edits: int
     seeds: int
-    recipes: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
     counterfact: Path | None = None
     zsre: Path | None = None
+    paper_minutes: float | None = None  # None: as long as `meg` takes, and PAPER_MINUTES without it
     settings: MegSettings = field(default_factory=MegSettings)  # what every recipe starts from
 
     def as_json(self) -> dict[str, Any]:
         """What was asked for."""
         files = {"counterfact": self.counterfact, "zsre": self.zsre}
-        told = {name: None if path is None else path.name for name, path in files.items()}
-        return {"edits": self.edits, "seeds": self.seeds, "recipes": list(self.recipes), **told}
+        told: dict[str, Any] = {name: None if path is None else path.name for name, path in files.items()}
+        told |= {"recipes": list(self.recipes), "paper minutes": self.paper_minutes}
+        return {"edits": self.edits, "seeds": self.seeds, **told}
 
     def edit_set(self, seed: int) -> EditSet:
         """The edits of one seed. Raises FormatError or EditError where they cannot be had."""
@@ -82,14 +87,18 @@ def bench(model: LanguageModel, plan: Plan, *, watch: Watch, cancel: Cancel) -> 
     for seed in range(plan.seeds):
         edit_set = plan.edit_set(seed)
         preparations: dict[MegSettings, _Preparation] = {}
+        minutes = plan.paper_minutes or PAPER_MINUTES
         for recipe in plan.recipes:
-            settings = settings_of(recipe, plan.settings)
-            yield _trial(model, recipe, settings, edit_set, seed, preparations, watch, cancel)
+            settings = settings_of(recipe, plan.settings, minutes)
+            trial = _trial(model, recipe, settings, edit_set, seed, preparations, watch, cancel)
+            if recipe == "meg" and plan.paper_minutes is None:
+                minutes = trial.seconds / 60
+            yield trial
 
 
 def _trial(
     model: LanguageModel,
-    recipe: str,
+    recipe: Recipe,
     settings: MegSettings,
     edit_set: EditSet,
     seed: int,
@@ -105,13 +114,21 @@ def _trial(
         with watched_memory() as memory:
             training = Training(settings, model, edit_set, board, cancel, seed, None)
             prepared = preparations[key].prepared if shared else training.prepare()
-            pack = training.run(prepared)
+            pack: MegPack | RetrievalPack
+            if recipe == "retrieval":
+                name, mark = model.name, model.fingerprint()
+                pack = RetrievalPack(settings, name, mark, seed, edit_set, prepared.gate)
+            else:
+                pack = training.run(prepared)
         stages = stage_seconds(board, time.monotonic() - began)
         if not shared:
             before = {stage: seconds for stage, seconds in stages.items() if stage in PREPARING}
             gates = report_gates(model, prepared.gate, edit_set, seed=seed, cancel=cancel)
             preparations[key] = _Preparation(prepared, before, memory.peak, gates)
         preparation = preparations[key]
+        stages = {**preparation.stages, **stages}
+        if recipe == "retrieval":
+            stages = {stage: stages[stage] for stage in RetrievalEditor().stages()}
         began = time.monotonic()
         edited = pack.attach(model)
         try:
@@ -131,8 +148,8 @@ def _trial(
         report=report,
         gates=preparation.gates,
         gate=settings.gate,
-        stages={**preparation.stages, **stages},
-        shared=tuple(preparation.stages) if shared else (),
+        stages=stages,
+        shared=tuple(stage for stage in PREPARING if shared and stage in stages),
         memory_baseline=memory.baseline,
         memory_peak=max(memory.peak, preparation.peak),
         memory_peak_cuda=memory.peak_cuda,

@@ -72,6 +72,8 @@ def stage_seconds(board: ProgressBoard, end: float) -> dict[str, float]:
     starts: dict[str, float] = {}
     for moment, progress in board.history():
         starts.setdefault(progress.stage, moment if starts else 0.0)
+    if not starts:
+        return {}
     stages = list(starts)
     ends = [*list(starts.values())[1:], end]
     return {stage: finish - starts[stage] for stage, finish in zip(stages, ends, strict=True)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -70,6 +71,7 @@ class CollectionSettings:
     guard_weight: float = 0.3
     learnt: float = 0.02  # a loss at which an edit leaves the group
     second_try: int = 3  # times as many steps for the lessons that failed; 0: they are not tried again
+    start: Literal["always on", "random"] = "always on"  # "random": small random weights, as the authors begin
     group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 
 
@@ -85,7 +87,9 @@ def collect(
     """Optimise one neuron for each lesson at FFN block `layer`, all at once.
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
-    once more with `second_try` times the steps and less care for their guards. Raises Cancelled when asked to stop.
+    once more with `second_try` times the steps and less care for their guards.
+    Raises Cancelled when asked to stop.
+    A random start draws from torch's global generator.
     """
     with attached(model.blocks[layer]) as slot:
         found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
@@ -168,8 +172,9 @@ class LessonGroup:
         return bool(strayed.norm() < 0.05 * added.norm())
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
-        """One neuron for each lesson, from the always-on start."""
-        start = Neurons.always_on(self.size, self.model.d_model, self.model.device).flat()
+        """One neuron for each lesson."""
+        begin = Neurons.random if settings.start == "random" else Neurons.always_on
+        start = begin(self.size, self.model.d_model, self.model.device).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)
         descent = _Descent(start, self.model.d_model)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from engine.editor import Answer, NextTokens, Routing
 from engine.language_model import LanguageModel, target_shares
-from engine.meg.gate import Gate, Verdict
-from engine.meg.generator import Generator
+from engine.meg.gate import Gate
+from engine.meg.neuron_source import NeuronSource
+from engine.meg.router import Router
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 
@@ -19,12 +20,9 @@ from engine.runs import Cancel
 class MegEditedModel:
     """A language model with a MeG pack attached; usable where the transformers model is."""
 
-    def __init__(self, model: LanguageModel, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
-        self._model, self._gate, self._generator, self._slot = model, gate, generator, slot
-        self._disabled: set[str] = set()
-        # Decoding, scoring and the next tokens of one question are asked for one after the other.
-        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
-        self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+    def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
+        self._model, self._generator, self._slot = model, generator, slot
+        self._router = Router(model, gate)
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not defined here: config, device, generation_config, …
@@ -32,11 +30,11 @@ class MegEditedModel:
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
-        return self._examine(queries)[0]
+        return self._router.examine(queries)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
@@ -57,7 +55,7 @@ class MegEditedModel:
     @torch.no_grad()
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         shares = [0.0] * len(queries)
         neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
@@ -78,7 +76,7 @@ class MegEditedModel:
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""
-        routings, z = self._examine([query])
+        routings, z = self._router.examine([query])
         original = self._model.next_tokens(query, k)
         if not routings[0].routed:
             return NextTokens(original, original)
@@ -96,7 +94,7 @@ class MegEditedModel:
             self._model.tokenizer.decode(row[kept.bool()], skip_special_tokens=True)
             for row, kept in zip(input_ids, mask, strict=True)
         ]
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         try:
             if chosen:
@@ -108,16 +106,16 @@ class MegEditedModel:
 
     def generate_neurons(self, queries: Sequence[str]) -> Neurons:
         """The neurons generated for `queries`, whether the gate lets them through or not."""
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         return self._neurons(z, routings)
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits get the original model's answer from now on."""
-        self._disabled.update(edit_ids)
+        self._router.disable(edit_ids)
 
     def enable(self, edit_ids: Iterable[str]) -> None:
         """These edits are answered again."""
-        self._disabled.difference_update(edit_ids)
+        self._router.enable(edit_ids)
 
     def detach(self) -> None:
         """Give the original model back, bit for bit."""
@@ -125,27 +123,5 @@ class MegEditedModel:
 
     def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""
-        anchors = self._gate.index.prompts[[self._rows[routing.nearest_edit] for routing in routings]]
+        anchors = self._router.gate.index.prompts[[self._router.row(routing) for routing in routings]]
         return Neurons.from_flat(self._generator.generate(z, anchors))
-
-    def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
-        asked = tuple(queries)
-        if asked != self._examined[0]:
-            reading = self._model.read(queries, self._gate.index.first_tokens)
-            self._examined = (asked, *self._gate.examine(queries, reading))
-        _, verdicts, z = self._examined
-        routings = []
-        for query, verdict in zip(queries, verdicts, strict=True):
-            edit = self._gate.index.edits[verdict.edit]
-            routings.append(
-                Routing(
-                    query=query,
-                    familiarity=verdict.familiarity,
-                    routed=verdict.familiarity >= self._gate.threshold and edit.id not in self._disabled,
-                    threshold=self._gate.threshold,
-                    entropy=verdict.entropy,
-                    nearest_edit=edit.id,
-                    similarity=verdict.similarity,
-                )
-            )
-        return routings, z

@@ -24,9 +24,11 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
-from engine.meg.generator import Generator, train_generator
+from engine.meg.generator import train_generator
+from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
+from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
 from engine.processes import Message
 from engine.runs import Cancel, ProgressBoard, seeded
@@ -109,6 +111,10 @@ class Training:
         gate = self._gate(encoder)
         return Prepared(gate, collected, self._asked(encoder))
 
+    def gate_alone(self) -> Gate:
+        """The encoder and the gate, for an editor that has no neurons."""
+        return self._gate(self._encoder())
+
     def _kept(self, stage: str) -> Message | None:
         """The newest checkpoint of `stage`, in every process: the main process reads it for all."""
 
@@ -170,11 +176,12 @@ class Training:
                 self.progress.report("Collection", before + everywhere, count, loss=loss, answered=share)
 
             some = [lessons[row] for row in mine]
-            group = (
-                collect(self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report)
-                if some
-                else Collected.blank(0, self.model.d_model)
-            )
+            group = Collected.blank(0, self.model.d_model)
+            if some:
+                with seeded(self.seed, f"collection {start}"):
+                    group = collect(
+                        self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
+                    )
             own = {"rows": torch.tensor(mine, dtype=torch.long), **group.tensors()}
             for part in processes.gathered(Message(own)):
                 found.put(part.tensors["rows"], part.tensors)
@@ -189,7 +196,7 @@ class Training:
         phrasings = self.curriculum.phrasings.trained
         asks, guards = [], []
         for edit in self.edits:
-            every = self.curriculum.asks(edit)
+            every = self._asks(edit)
             asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
             made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
@@ -235,9 +242,12 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self.curriculum.asks(edit) for edit in edits]
+        asks = [self._asks(edit) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _asks(self, edit: Edit) -> tuple[str, ...]:
+        return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
 
     def _read(self, edits: Sequence[Edit]) -> Reading:
         return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
@@ -283,14 +293,17 @@ class Training:
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self.settings.false_routing)
 
-    def _generator(self, prepared: Prepared) -> Generator:
+    def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
         gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
         encoder = gate.index.encoder
         self.progress.report("Generator", 0, settings.steps_for(len(self.edits)))
         done = self._kept("generator")
         if done is not None:
-            return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
+            return restored(done.tensors, done.meta, encoder.width, settings, self.device)
+        if settings.kind == "stored":
+            self.progress.report("Generator", 1, 1)
+            return StoredNeurons(gate.index.prompts, collected.neurons.to(self.device))
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -321,7 +334,7 @@ class Training:
 
     def _checker(
         self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
-    ) -> Callable[[Generator], Sequence[float]]:
+    ) -> Callable[[NeuronSource], Sequence[float]]:
         """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
 
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
@@ -337,7 +350,7 @@ class Training:
         stored = collected.neurons[rows].to(self.device)
         possible = [group.score(turn, stored)[1] for turn in (0, 1)]
 
-        def check(generator: Generator) -> Message:
+        def check(generator: NeuronSource) -> Message:
             shares = []
             for turn in (0, 1):
                 right = group.score(turn, generator.generate(z[turn], anchors))[1]
@@ -347,7 +360,7 @@ class Training:
 
         return lambda generator: processes.told(partial(check, generator)).meta
 
-    def _show_watched(self, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+    def _show_watched(self, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
         """Let the window see how the watched questions are answered now."""
         if not self.settings.watched:
             return
@@ -356,7 +369,7 @@ class Training:
         now = self.progress.latest()
         self.progress.report(now.stage, now.step, now.of, answers=answers)
 
-    def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
+    def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> dict[str, Any]:
         """Ask the edited model every edit, as a user would, and note what it does not answer."""
         prompts = [edit.prompt for edit in self.edits]
         self.progress.report("Check", 0, len(prompts))
