@@ -243,12 +243,13 @@ def bench(
 def _shape_cost(shape: str, scale: float, edit_set: EditSet, device: str, dtype: str) -> ShapeCost:
     """What one training costs on a random model of `shape`."""
     from engine.benchmark.shape_cost import measure_shape
-    from engine.benchmark.shapes import choose_shape
+    from engine.benchmark.shapes import check_room, choose_shape
     from engine.device import choose_device, choose_dtype
     from engine.meg.training import STAGES
 
     chosen, target = choose_shape(shape, scale), choose_device(device)
     number = choose_dtype(target, dtype)
+    check_room(chosen, target, number)
     with _progress(STAGES) as board, _stop_at_interrupt() as cancel:
         return measure_shape(chosen, edit_set, scale=scale, device=target, number=number, board=board, cancel=cancel)
 

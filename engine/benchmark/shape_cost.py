@@ -151,7 +151,7 @@ def measure_shape(
 ) -> ShapeCost:
     """Train on `edits` with a random model of `shape`, which is scaled by `scale` already, and time every stage.
 
-    Raises ModelError, saying what is needed, where the device does not suffice; Cancelled when asked to stop.
+    Raises Cancelled when asked to stop.
     """
     chosen = every_step(settings or MegSettings())
     began = time.monotonic()

@@ -130,11 +130,8 @@ def needed_memory(shape: Shape, number: torch.dtype, device: torch.device) -> in
     return weights + (max(room, LEAST_ROOM) if device.type == "cuda" else room)
 
 
-def random_model(shape: Shape, device: torch.device, number: torch.dtype, seed: int = 0) -> LanguageModel:
-    """A model of `shape` with random weights, made on `device` itself, with the embedded model's tokenizer.
-
-    Raises ModelError, saying what is needed, where the memory does not suffice or a whole model would run on a CPU.
-    """
+def check_room(shape: Shape, device: torch.device, number: torch.dtype) -> None:
+    """Raise ModelError, saying what is needed, where memory does not suffice or a whole shape would run on a CPU."""
     if shape == SHAPES[shape.name] and device.type != "cuda":
         need = needed_memory(shape, torch.bfloat16, torch.device("cuda"))
         raise ModelError(
@@ -147,6 +144,10 @@ def random_model(shape: Shape, device: torch.device, number: torch.dtype, seed: 
             f"The shape {shape.name} needs {need / 2**30:.1f} GiB of free memory and {device} has {free / 2**30:.1f}: "
             "close other programs, or scale the shape down with --scale."
         )
+
+
+def random_model(shape: Shape, device: torch.device, number: torch.dtype, seed: int = 0) -> LanguageModel:
+    """A model of `shape` with random weights, made on `device` itself, with the embedded model's tokenizer."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.device(device):
         torch.manual_seed(seed)

@@ -93,9 +93,7 @@ def test_every_kind_of_probe(drawn: EditSet, questions: dict[str, set[tuple[str,
 
 def test_nothing_measured_is_trained_on(drawn: EditSet) -> None:
     curriculum = Curriculum(drawn, 0)
-    measured = {
-        text for edit in drawn.edits for text in (*edit.paraphrases, *(probe.prompt for probe in edit.probes))
-    }
+    measured = {text for edit in drawn.edits for text in (*edit.paraphrases, *(probe.prompt for probe in edit.probes))}
     known = curriculum.phrasings.known()
     taught = {text for edit in drawn.edits for text in (*curriculum.asks(edit), *curriculum.calibration_asks(edit))}
     taught |= {stranger.query for stranger in curriculum.strangers(drawn.edits, known)}
