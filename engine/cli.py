@@ -222,6 +222,8 @@ def bench(
     from engine.language_model import load
 
     plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise FormatError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
     edit_set = plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
     if shape is not None:
         cost = _shape_cost(shape, scale, edit_set, device, dtype)

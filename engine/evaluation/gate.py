@@ -6,11 +6,11 @@ Both gates are judged by the same network and fusion: the fused one by its famil
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from engine.edits import EditSet, ProbeKind
@@ -55,8 +55,8 @@ def false_routings(familiar: Sequence[float], strange: Sequence[float], recall: 
     """The share of `strange` scores let through by the highest threshold that lets `recall` of `familiar` through."""
     if not familiar or not strange:
         return None
-    threshold = np.quantile(familiar, 1 - recall, method="lower")
-    return float((np.array(strange) >= threshold).mean())
+    threshold = sorted(familiar, reverse=True)[math.ceil(recall * len(familiar) - 1e-9) - 1]
+    return share([score >= threshold for score in strange])
 
 
 def report_gates(
@@ -83,7 +83,7 @@ def report_gates(
         for start in range(0, len(some), BATCH):
             rows = some[start : start + BATCH]
             queries = [query for _, _, query in rows]
-            reading = model.read(queries, gate.index.first_tokens, cancel=cancel)
+            reading = model.read(queries, gate.index.tokens, cancel=cancel)
             verdicts, _ = judge.examine(queries, reading)
             fused.extend(verdict.familiarity for verdict in verdicts)
             ordered.extend(1 - verdict.entropy for verdict in verdicts)

@@ -17,6 +17,7 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
 from engine.meg.neuron_source import NeuronSource, restored
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -100,10 +101,14 @@ def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, A
     """A gate's tensors by file and its share of a pack's state, from which `restored_gate` makes the same gate."""
     tensors: dict[str, Mapping[str, Tensor]] = {
         "encoder": gate.index.encoder.tuned(),
-        "index": gate.index.tensors,
+        "index": {**gate.index.tensors, **gate.index.readout.tensors()},
         "familiarity": dict(gate.network.state_dict()),
     }
-    return tensors, {"phrasings": gate.index.phrasings, "fusion": dataclasses.asdict(gate.fusion)}
+    return tensors, {
+        "phrasings": gate.index.phrasings,
+        "relations": gate.index.readout.relations,
+        "fusion": dataclasses.asdict(gate.fusion),
+    }
 
 
 def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.device | str) -> Gate:
@@ -112,7 +117,8 @@ def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.devic
     encoder = QueryEncoder.load(settings.encoder, device)
     encoder.restore(stored.tensors["encoder"])
     tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
-    index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, tensors)
+    readout = RelationReadout.restored(state["relations"], tensors)
+    index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, readout, tensors)
     network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
     network.load_state_dict(stored.tensors["familiarity"])
     return Gate(index, network.eval().requires_grad_(False), Fusion.restored(state["fusion"]), settings.gate)

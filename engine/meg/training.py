@@ -27,6 +27,7 @@ from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.generator import train_generator
 from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
@@ -35,7 +36,10 @@ from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
+TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -196,8 +200,7 @@ class Training:
         phrasings = self.curriculum.phrasings.trained
         asks, guards = [], []
         for edit in self.edits:
-            every = self._asks(edit)
-            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
+            asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
             made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
@@ -219,7 +222,8 @@ class Training:
         # A few edits may be alike: the centre has to be that of prompts in general.
         centre = reading.states.mean(0)
         own = reading.first(len(self.edits))
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
+        readout = self._readout()
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, readout, own, centre, cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -230,7 +234,9 @@ class Training:
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
-                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                taught = EditIndex.build(
+                    episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
+                )
                 fusion = self._calibrated(taught, stood_in)
             else:
                 fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
@@ -242,9 +248,17 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self._asks(edit) for edit in edits]
+        draw = random.Random(f"asked {self.seed}")
+        each = max(LESSON_ASKS, TRAINED_QUERIES // len(edits))
+        asks = [_few(self._asks(edit), each, draw) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _readout(self) -> RelationReadout:
+        """The relations in the frozen model's states."""
+        examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
+        states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
+        return RelationReadout.learn(states, [relation for _, relation in examples])
 
     def _asks(self, edit: Edit) -> tuple[str, ...]:
         return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
@@ -283,7 +297,7 @@ class Training:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
         evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
@@ -396,6 +410,11 @@ class Training:
             "not learnt": unlearnt,
             "threshold": gate.threshold,
         }
+
+
+def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
+    """The first of `asks`, an edit's prompt, and some of the others: `count` in all, at most."""
+    return (asks[0], *draw.sample(asks[1:], min(count, len(asks)) - 1))
 
 
 def choose_layer(model: LanguageModel, wanted: int | None) -> int:

@@ -99,7 +99,7 @@ class TestTraining:
         self, model: LanguageModel, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(training, "EPISODE", EPISODE)
-        few = sample_edits(6)
+        few = sample_edits(4)
         told = launch("tests.engine.quick_fit", len(few.edits), encoder, tmp_path / "run", tmp_path / "pack")
         assert told.returncode == 0, told.stderr
         alone = fit(model, few, quick_settings(encoder), run=tmp_path / "alone")
@@ -120,5 +120,5 @@ class TestTraining:
 def collected(run: Path) -> dict[str, Tensor]:
     """The neurons that a run collected."""
     (last,) = run.glob("checkpoints/collection/*")
-    assert json.loads((last / "manifest.json").read_text())["meta"] == {"lessons": 6}
+    assert json.loads((last / "manifest.json").read_text())["meta"] == {"lessons": 4}
     return load_file(last / "tensors.safetensors")

@@ -22,12 +22,12 @@ def drawn() -> EditSet:
 
 def asked() -> dict[str, set[tuple[str, str]]]:
     """By query in a held-out phrasing, the facts that it may ask for."""
-    relations = catalogue.relations()
     questions = defaultdict(set)
     for subject in {fact.subject for fact in catalogue.facts()}:
-        for relation in relations.values():
+        folded = fold(subject)
+        for relation in catalogue.relations().values():
             for template in relation.held_out:
-                questions[fill(template, subject)].add((fold(subject), relation.id))
+                questions[template.replace("{}", subject)].add((folded, relation.id))
     return questions
 
 

@@ -34,9 +34,11 @@ def test_both_gates_are_judged(model: LanguageModel, pack: MegPack, edits: EditS
     assert set(reports) == {"fused", "entropy"}
     assert reports["fused"].threshold == pack.gate.fusion.threshold
     assert reports["entropy"].threshold == 1 - pack.gate.fusion.entropy_threshold
-    routings = pack.attach(model).route(
+    edited = pack.attach(model)
+    routings = edited.route(
         [probe.prompt for edit in edits.edits for probe in edit.probes if probe.kind is ProbeKind.NEIGHBOUR]
     )
+    edited.detach()
     neighbours = reports["fused"].separation["neighbour"]
     assert neighbours.probes == len(routings)
     assert neighbours.let_through == pytest.approx(sum(routing.routed for routing in routings) / len(routings))
