@@ -88,6 +88,9 @@ def fit(
     layer: Annotated[int | None, typer.Option(help="The FFN block to edit (default: the one in the middle).")] = None,
     encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
     gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    generator: Annotated[
+        Literal["transformer", "mlp", "stored"], typer.Option(help="What makes the neurons, or keeps them.")
+    ] = "transformer",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
 ) -> None:
@@ -100,6 +103,7 @@ def fit(
     from engine.meg.settings import MegSettings
 
     settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
+    settings = dataclasses.replace(settings, generator=dataclasses.replace(settings.generator, kind=generator))
     language_model = load(model, device=device, dtype=dtype)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
