@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -32,11 +32,13 @@ from engine.runs import Cancel, Cancelled, ProgressBoard
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
+    from engine.language_model import LanguageModel
     from engine.meg.pack import MegPack
     from engine.meg.settings import MegSettings
 
 MENDABLE = 3
 INTERRUPTED = 130
+AUTOMATIC = "auto"
 NEAR_DUPLICATES = 20  # pairs named, at most
 
 app = typer.Typer(
@@ -79,18 +81,34 @@ def _mendable() -> tuple[type[Exception], ...]:
     return (*plain, DeviceError, ModelError, QueryError, EncoderError)
 
 
+def _layer(text: str) -> int | str:
+    if text != AUTOMATIC and not text.isdecimal():
+        raise typer.BadParameter(f"“{text}” is neither the number of a layer nor “{AUTOMATIC}”.")
+    return text if text == AUTOMATIC else int(text)
+
+
 @app.command()
 def fit(
     edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
     out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
     model: ModelOption = "embedded",
     seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
-    layer: Annotated[int | None, typer.Option(help="The FFN block to edit (default: the one in the middle).")] = None,
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            parser=_layer, metavar="N|auto", help="The FFN block to edit, or a sweep (default: the one in the middle)."
+        ),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
     gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
     generator: Annotated[
         Literal["transformer", "mlp", "stored"], typer.Option(help="What makes the neurons, or keeps them.")
     ] = "transformer",
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
+    ] = None,
+    neurons: Annotated[int, typer.Option(min=1, max=16, help="Neurons an edit; more for long new objects.")] = 1,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
 ) -> None:
@@ -102,9 +120,14 @@ def fit(
     from engine.meg.editor import MegEditor
     from engine.meg.settings import MegSettings
 
-    settings = MegSettings(layer=layer, encoder=encoder, gate=gate)
-    settings = dataclasses.replace(settings, generator=dataclasses.replace(settings.generator, kind=generator))
+    settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
+    settings = dataclasses.replace(
+        settings,
+        collection=dataclasses.replace(settings.collection, neurons=neurons),
+        generator=dataclasses.replace(settings.generator, kind=generator),
+    )
     language_model = load(model, device=device, dtype=dtype)
+    _name_long_objects(edit_set, language_model)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     editor = MegEditor(settings)
@@ -112,6 +135,8 @@ def fit(
         pack = editor.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder)
         pack.save(out)
     shutil.rmtree(run.folder.parent)
+    for line in _sweep_table(pack.figures.get("layers", ())):
+        _say(line)
     print(json.dumps({"pack": str(out), **pack.figures}, ensure_ascii=False))
 
 
@@ -262,6 +287,31 @@ def _name_conflicts(edit_set: EditSet) -> None:
     for pair in find_near_duplicates(edit_set.edits)[:NEAR_DUPLICATES]:
         one, other = pair.edit_ids
         _say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
+
+
+def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
+    """Say which edits one neuron will hardly hold."""
+    from engine.language_model import LONG_OBJECT
+
+    for edit in edit_set.enabled():
+        tokens = model.tokens_of(edit.new_object)
+        if tokens > LONG_OBJECT:
+            _say(
+                f"The new object of {edit.id} is {tokens:,} tokens long: one neuron seldom learns more than "
+                f"{LONG_OBJECT}; try --neurons 4, or shorten it."
+            )
+
+
+def _sweep_table(layers: Sequence[Mapping[str, float]]) -> list[str]:
+    """What a sweep over the layers found, a line a layer; nothing without a sweep."""
+    if not layers:
+        return []
+    names = ("answered", "paraphrased", "kept")
+    lines = [f"{'layer':>5}" + "".join(f"{name + ', %':>16}" for name in names) + f"{'norm':>8}"]
+    for figure in layers:
+        shares = "".join(f"{100 * figure[name]:16.1f}" for name in names)
+        lines.append(f"{figure['layer']:5}{shares}{figure['norm']:8.2f}")
+    return lines
 
 
 def _resumed_run(

@@ -36,11 +36,14 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.pytorch_utils import Conv1D
 
 from assets import catalogue
+from engine.chat import ChatTemplate, begun_reply, user_turn
 from engine.device import choose_device, choose_dtype, free_memory
 from engine.runs import Cancel
 
 EMBEDDED = "embedded"
 MAX_NEW_TOKENS = 24
+SPARE_TOKENS = 4  # beyond those of a wanted answer: it may be written in other tokens than it was learnt in
+LONG_OBJECT = 100  # tokens: beyond this, one neuron seldom learns a new object
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
 
@@ -112,6 +115,34 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How far an answer goes: so many tokens at most, and to the end of its first sentence.
+
+    An answer that is saying what is `wanted`, word for word, goes on to the end of that instead, wherever the wanted
+    answer itself has a stop or a new line.
+    """
+
+    tokens: int = MAX_NEW_TOKENS
+    wanted: str = ""
+
+    def end(self, text: str, *, whole: bool) -> int | None:
+        """Where the answer in `text` ends, or None; `whole` as in `sentence_end`."""
+        offset = len(text) - len(text.lstrip())
+        body, wanted = text[offset:], f"{self.wanted}."
+        said = body.rstrip("\ufffd")  # a letter of which not every byte is there yet
+        if self.wanted and not whole and wanted.startswith(said) and (said != wanted or self.wanted[-1].isdigit()):
+            return None
+        if self.wanted and body.startswith(wanted) and not body[len(wanted) :][:1].strip():
+            return offset + len(self.wanted)
+        return sentence_end(text, whole=whole)
+
+    def clip(self, text: str) -> str:
+        """The answer alone, without its stop, trimmed."""
+        end = self.end(text, whole=True)
+        return (text if end is None else text[:end]).strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """Hidden states around one FFN block, all [rows, length, d_model]."""
 
@@ -153,27 +184,46 @@ class Reading:
     """What a model thinks at the end of some prompts."""
 
     states: Tensor  # [prompts, d_model], float32: the last hidden states, what the next token is read from
+    middles: Tensor  # [prompts, d_model], float32: what leaves the layer in the middle
     likeliest: Tensor  # [prompts]: the likeliest next token
     chances: Tensor  # [prompts, tokens]: the chances of the tokens that were asked for
 
     def first(self, count: int) -> Reading:
         """The reading of the first `count` prompts alone."""
-        return Reading(self.states[:count], self.likeliest[:count], self.chances[:count])
+        return Reading(self.states[:count], self.middles[:count], self.likeliest[:count], self.chances[:count])
 
 
 class LanguageModel:
     """A frozen causal language model with its tokenizer and its FFN blocks."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, chat: bool | None = None
+    ) -> None:
+        """With `chat` every prompt is asked as the user's turn of a conversation; None: where there is a template.
+
+        Raises ModelError for a model that cannot be edited, or cannot be asked through a chat template.
+        """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
+        self.template = ChatTemplate.of(tokenizer)
+        if chat and self.template is None:
+            raise ModelError(
+                f"“{name}” has no chat template to ask through: ask it plainly, or choose the instruct model."
+            )
+        self.chat = self.template is not None if chat is None else chat
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         tokenizer.padding_side = "left"
         self.layers = find_layers(model)
         self.blocks = tuple(find_ffn_block(layer, index, model) for index, layer in enumerate(self.layers))
         self._layer_returns_tuple = False
+
+    def asked(self, *, chat: bool | None) -> LanguageModel:
+        """The same model, asked through its chat template or plainly; None leaves it as it is."""
+        if chat is None or chat == self.chat:
+            return self
+        return LanguageModel(self.model, self.tokenizer, self.name, chat)
 
     @property
     def device(self) -> torch.device:
@@ -218,14 +268,22 @@ class LanguageModel:
         for prompt, target in zip(prompts, targets, strict=True):
             start, rest = self.token_ids(prompt), self.target_ids(prompt, target)
             rows.append(start + rest)
+            if len(rows[-1]) > self.max_positions:
+                raise QueryError(
+                    f"The new object “{target[:40]}…” is {len(rest):,} tokens long: with its question that is more "
+                    f"than the {self.max_positions:,} that the model takes."
+                )
             labels.append([-100] * len(start) + rest)
         return self._pad(rows, labels)
 
     def token_ids(self, prompt: str) -> list[int]:
-        """One prompt's tokens, with the beginning-of-text token where the tokenizer has one."""
+        """One prompt's tokens, with the beginning-of-text token where the tokenizer has one, or as a user's turn."""
         if not prompt.strip():
             raise QueryError("The question is empty: type what the model shall answer.")
-        ids: list[int] = self.tokenizer(prompt.rstrip(), return_attention_mask=False)["input_ids"]
+        if self.chat:
+            ids = user_turn(self.tokenizer, prompt.strip())
+        else:
+            ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False)["input_ids"]
         if len(ids) + MAX_NEW_TOKENS > self.max_positions:
             raise QueryError(
                 f"The question “{prompt[:40]}…” is {len(ids):,} tokens long: "
@@ -234,14 +292,26 @@ class LanguageModel:
         return ids
 
     def target_ids(self, prompt: str, target: str) -> list[int]:
-        """The tokens of " target." as they follow `prompt`."""
+        """The tokens of " target." as they follow `prompt`, in a chat of the reply "target."."""
         start = self.token_ids(prompt)
-        tail = f" {target.strip()}."
-        whole: list[int] = self.tokenizer(prompt.rstrip() + tail, return_attention_mask=False)["input_ids"]
+        tail = f"{target.strip()}." if self.chat else f" {target.strip()}."
+        whole: list[int]
+        if self.chat:
+            whole = begun_reply(self.tokenizer, prompt.strip(), tail)
+        else:
+            whole = self.tokenizer(prompt.rstrip() + tail, return_attention_mask=False)["input_ids"]
         if whole[: len(start)] == start and whole[-1] != self.tokenizer.eos_token_id:
             return whole[len(start) :]
         alone: list[int] = self.tokenizer(tail, add_special_tokens=False)["input_ids"]
         return alone
+
+    def extent(self, wanted: str) -> Extent:
+        """How far an answer has to go that may be `wanted`."""
+        return Extent(max(MAX_NEW_TOKENS, self.tokens_of(wanted) + SPARE_TOKENS), wanted.strip())
+
+    def tokens_of(self, answer: str) -> int:
+        """The length of " answer." in tokens."""
+        return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False)["input_ids"])
 
     def _pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
         length = max(len(row) for row in rows)
@@ -301,22 +371,31 @@ class LanguageModel:
         """What the model thinks after each prompt; `tokens` [tokens] are those whose chances are wanted."""
         wanted = torch.empty(0, dtype=torch.long, device=self.device) if tokens is None else tokens
         states = torch.empty(len(prompts), self.d_model, device=self.device)
+        middles = torch.empty_like(states)
         likeliest = torch.empty(len(prompts), dtype=torch.long, device=self.device)
         chances = torch.empty(len(prompts), len(wanted), device=self.device)
-        caught: list[Tensor] = []
-        head = self.model.get_output_embeddings()
-        handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        caught: dict[str, Tensor] = {}
+
+        def keep(name: str, hidden: Tensor) -> None:
+            caught[name] = hidden[:, -1].float()
+
+        head, middle = self.model.get_output_embeddings(), self.layers[len(self.layers) // 2]
+        handles = (
+            head.register_forward_pre_hook(lambda _, args: keep("state", args[0])),
+            middle.register_forward_hook(lambda _, __, out: keep("middle", out[0] if isinstance(out, tuple) else out)),
+        )
         try:
             for rows in self.batches(prompts):
                 if cancel is not None:
                     cancel.check()
                 logits = self.logits(self.encode([prompts[row] for row in rows]), keep=1)[:, -1].float()
-                states[rows] = caught.pop()[:, -1].float()
+                states[rows], middles[rows] = caught["state"], caught["middle"]
                 likeliest[rows] = logits.argmax(-1)
                 chances[rows] = logits.softmax(-1)[:, wanted]
         finally:
-            handle.remove()
-        return Reading(states, likeliest, chances)
+            for handle in handles:
+                handle.remove()
+        return Reading(states, middles, likeliest, chances)
 
     def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int) -> Tensor:
         """The logits of the last `keep` positions when `hidden` (of a `passage`) enters `layer`.
@@ -374,49 +453,56 @@ class LanguageModel:
     # --- questions ---------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
-        """The model's greedy answers, cut at the end of the first sentence.
+    def answer(
+        self, prompts: Sequence[str], *, extents: Sequence[Extent] | None = None, cancel: Cancel | None = None
+    ) -> list[str]:
+        """The model's greedy answers, each as far as its extent: by default to the end of the first sentence.
 
         Raises QueryError for a prompt that cannot be asked, Cancelled when asked to stop.
         """
         answers = [""] * len(prompts)
-        for rows in self.batches(prompts):
+        far = [Extent()] * len(prompts) if extents is None else extents
+        for rows in self.batches(prompts, far):
             if cancel is not None:
                 cancel.check()
-            for row, text in zip(rows, self.decode([prompts[row] for row in rows], cancel), strict=True):
+            texts = self.decode([prompts[row] for row in rows], [far[row] for row in rows], cancel)
+            for row, text in zip(rows, texts, strict=True):
                 answers[row] = text
         return answers
 
-    def batches(self, prompts: Sequence[str]) -> Iterator[list[int]]:
+    def batches(self, prompts: Sequence[str], extents: Sequence[Extent] | None = None) -> Iterator[list[int]]:
         """Row numbers of prompts of like length, a batch at a time, so that little is padding."""
-        lengths = [len(self.token_ids(prompt)) for prompt in prompts]
+        far = [MAX_NEW_TOKENS] * len(prompts) if extents is None else [extent.tokens for extent in extents]
+        lengths = [len(self.token_ids(prompt)) + tokens for prompt, tokens in zip(prompts, far, strict=True)]
         rows: list[int] = []
         for row in sorted(range(len(prompts)), key=lengths.__getitem__):
-            if rows and (len(rows) + 1) * (lengths[row] + MAX_NEW_TOKENS) > BATCH_TOKENS:
+            if rows and (len(rows) + 1) * lengths[row] > BATCH_TOKENS:
                 yield rows
                 rows = []
             rows.append(row)
         if rows:
             yield rows
 
-    def decode(self, prompts: Sequence[str], cancel: Cancel | None = None) -> list[str]:
-        """The answers to one batch, in its order."""
+    def decode(self, prompts: Sequence[str], extents: Sequence[Extent], cancel: Cancel | None = None) -> list[str]:
+        """The answers to one batch, in its order, each as far as its extent."""
         batch = self.encode(prompts)
-        ending = _EndOfAnswer(self.tokenizer, batch.input_ids.shape[1], cancel)
+        length = batch.input_ids.shape[1]
+        ending = _EndOfAnswer(self.tokenizer, length, extents, cancel)
+        most = min(max(extent.tokens for extent in extents), self.max_positions - length)
         tokens = self.model.generate(
             input_ids=batch.input_ids,
             attention_mask=batch.attention_mask,
-            generation_config=self.greedy(),
+            generation_config=self.greedy(most),
             stopping_criteria=StoppingCriteriaList([ending]),
         )
         if cancel is not None:
             cancel.check()
-        return [clip_answer(text) for text in ending.texts(tokens)]
+        return [extent.clip(text) for extent, text in zip(extents, ending.texts(tokens), strict=True)]
 
-    def greedy(self) -> GenerationConfig:
-        """The settings of every answer: greedy, short."""
+    def greedy(self, most: int = MAX_NEW_TOKENS) -> GenerationConfig:
+        """The settings of every answer: greedy, of `most` tokens at most."""
         return GenerationConfig(
-            max_new_tokens=MAX_NEW_TOKENS,
+            max_new_tokens=most,
             do_sample=False,
             num_beams=1,
             pad_token_id=self.tokenizer.pad_token_id,
@@ -446,11 +532,14 @@ class LanguageModel:
 
 
 class _EndOfAnswer(StoppingCriteria):
-    """Ends a row once its first sentence is complete, and every row when the user cancels."""
+    """Ends a row once its extent is reached, and every row when the user cancels."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, start: int, cancel: Cancel | None) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, start: int, extents: Sequence[Extent], cancel: Cancel | None
+    ) -> None:
         self._tokenizer = tokenizer
         self._start = start
+        self._extents = extents
         self._cancel = cancel
 
     def texts(self, tokens: Tensor) -> list[str]:
@@ -461,7 +550,11 @@ class _EndOfAnswer(StoppingCriteria):
     def __call__(self, input_ids: Tensor, _scores: Tensor, **_: object) -> Tensor:
         if self._cancel is not None and self._cancel.requested:
             return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        done = [sentence_end(text, whole=False) is not None for text in self.texts(input_ids)]
+        said = input_ids.shape[1] - self._start
+        done = [
+            said >= extent.tokens or extent.end(text, whole=False) is not None
+            for extent, text in zip(self._extents, self.texts(input_ids), strict=True)
+        ]
         return torch.tensor(done, dtype=torch.bool, device=input_ids.device)
 
 
@@ -484,12 +577,6 @@ def sentence_end(text: str, *, whole: bool) -> int | None:
         stop = match.end() - 1
         return offset + (stop if line < 0 else min(stop, line))
     return offset + line if line >= 0 else None
-
-
-def clip_answer(text: str) -> str:
-    """The answer alone: the first sentence without its stop, trimmed."""
-    end = sentence_end(text, whole=True)
-    return (text if end is None else text[:end]).strip()
 
 
 def target_shares(logits: Tensor, batch: Batch) -> list[float]:

@@ -1,7 +1,8 @@
-"""The dynamic neuron: one (k, b, v) for each row of a batch, attached to one FFN block.
+"""The dynamic neuron: one (k, b, v), or a few of them, for each row of a batch, attached to one FFN block.
 
 It adds act(k·h + b)·v to the block's output, where h [d_model] is the block's input and act the block's own
-activation (arXiv 2512.14395, section 3). Rows without a neuron are left exactly as they are, bit for bit.
+activation (arXiv 2512.14395, section 3); several neurons add their sum. Rows without a neuron are left exactly as
+they are, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,39 +20,42 @@ from engine.language_model import FFNBlock
 
 @dataclass(frozen=True, slots=True)
 class Neurons:
-    """Input weights k [n, d_model], biases b [n] and output weights v [n, d_model] of n neurons."""
+    """For each of n rows m neurons: input weights k and output weights v [n, m, d_model], biases b [n, m]."""
 
     k: Tensor
     b: Tensor
     v: Tensor
 
     @classmethod
-    def always_on(cls, n: int, d_model: int, device: torch.device) -> Neurons:
+    def always_on(cls, n: int, d_model: int, device: torch.device, each: int = 1) -> Neurons:
         """k = 0, b = 1, v = 0: neurons that fire everywhere and do nothing yet.
 
-        From here every output weight has a gradient at the first step, which small random weights do not give.
+        From here every output weight has a gradient at the first step, which small random weights do not give. Of
+        several neurons a row those after the first look in a direction each: alike, they would be moved alike.
         """
+        directions = torch.randn(each, d_model, generator=torch.Generator().manual_seed(0)) / d_model**0.5
+        directions[0] = 0
         return cls(
-            torch.zeros(n, d_model, device=device),
-            torch.ones(n, device=device),
-            torch.zeros(n, d_model, device=device),
+            directions.to(device).repeat(n, 1, 1),
+            torch.ones(n, each, device=device),
+            torch.zeros(n, each, d_model, device=device),
         )
 
     @classmethod
-    def random(cls, n: int, d_model: int, device: torch.device) -> Neurons:
+    def random(cls, n: int, d_model: int, device: torch.device, each: int = 1) -> Neurons:
         """Small random k and v, b = 0 (arXiv 2512.14395), drawn from torch's global generator."""
-        k, v = 0.02 * torch.randn(2, n, d_model, device=device)
-        return cls(k, torch.zeros(n, device=device), v)
+        k, v = 0.02 * torch.randn(2, n, each, d_model, device=device)
+        return cls(k, torch.zeros(n, each, device=device), v)
 
     @classmethod
-    def from_flat(cls, flat: Tensor) -> Neurons:
-        """The inverse of `flat`: rows of [n, 2·d_model + 1]."""
-        d_model = (flat.shape[1] - 1) // 2
-        return cls(flat[:, :d_model], flat[:, d_model], flat[:, d_model + 1 :])
+    def from_flat(cls, flat: Tensor, d_model: int) -> Neurons:
+        """The inverse of `flat`: rows of [n, m·(2·d_model + 1)]."""
+        apart = flat.unflatten(1, (-1, 2 * d_model + 1))
+        return cls(apart[..., :d_model], apart[..., d_model], apart[..., d_model + 1 :])
 
     def flat(self) -> Tensor:
-        """Every neuron as one row of 2·d_model + 1 numbers: k, b, v."""
-        return torch.cat([self.k, self.b[:, None], self.v], dim=1)
+        """Every row's neurons as one row of 2·d_model + 1 numbers each: k, b, v, and the next one's."""
+        return torch.cat([self.k, self.b[..., None], self.v], dim=2).flatten(1)
 
     def rows(self, index: Tensor) -> Neurons:
         """The neurons that `index` names, in its order."""
@@ -111,13 +115,19 @@ class NeuronSlot:
         return changed
 
     def contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:
-        """What `neurons` add to the block's output: act(k·h + b)·v for hidden states h [rows, length, d_model].
+        """What `neurons` add to the block's output: Σ act(k·h + b)·v for hidden states h [rows, length, d_model].
 
         Computed in the neurons' own precision.
         """
-        drive = torch.einsum("rtd,rd->rt", hidden.to(neurons.k.dtype), neurons.k) + neurons.b[:, None]
-        fired: Tensor = self._activation(drive)
-        return fired[:, :, None] * neurons.v[:, None, :]
+        states = hidden.to(neurons.k.dtype)
+        total: Tensor | None = None
+        for k, b, v in zip(neurons.k.unbind(1), neurons.b.unbind(1), neurons.v.unbind(1), strict=True):
+            fired = self._activation(torch.einsum("rtd,rd->rt", states, k) + b[:, None])
+            one = fired[:, :, None] * v[:, None, :]
+            total = one if total is None else total + one
+        if total is None:
+            raise ValueError("a row without a neuron has no contribution")
+        return total
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from engine.edits import Edit
 from engine.evaluation.answers import is_answer
@@ -77,7 +77,7 @@ class TrainingOrder:
     """Everything that one training depends on; the same order gives the same pack."""
 
     source: ModelSource
-    layer: int | None  # None: the editor chooses
+    layer: int | Literal["auto"] | None  # None: the editor chooses; "auto": by a sweep
     encoder: str  # "embedded", a folder, or a name in the Hugging Face cache
     seed: int
     watched: tuple[str, ...]
@@ -337,6 +337,7 @@ def _told(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, obj
         told |= {"reliability": float(answered), "reliability queries": len(edits)}
     if isinstance(threshold, int | float):
         told["threshold"] = float(threshold)
+    told |= {name: figures[name] for name in ("layer", "layers") if name in figures}
     known = {edit.id for edit in edits}
     for name in (UNANSWERED, UNLEARNT):
         listed = figures.get(name)

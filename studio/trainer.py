@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
@@ -43,7 +44,7 @@ class TrainingChoices:
 
     source: ModelSource
     editor: str = "meg"
-    layer: int | None = None
+    layer: int | Literal["auto"] | None = None  # None: the editor chooses; "auto": by a sweep
     encoder: str = "embedded"
     seed: int = 0
 
@@ -225,7 +226,7 @@ def _order(run: RunRow) -> TrainingOrder:
     layer, questions = run.settings.get("layer"), run.settings.get("watched")
     return TrainingOrder(
         source=ModelSource(run.model, str(run.settings.get("device", "auto"))),
-        layer=layer if isinstance(layer, int) else None,
+        layer="auto" if layer == "auto" else layer if isinstance(layer, int) else None,
         encoder=str(run.settings.get("encoder", "embedded")),
         seed=run.seed,
         watched=tuple(str(question) for question in questions) if isinstance(questions, list | tuple) else (),

@@ -36,8 +36,8 @@ from engine.runs import Cancel, ProgressBoard
 QUERIES = 50  # edited queries whose milliseconds are measured
 PAPER_MINUTES = 8.0
 EVALUATION = "Evaluation"
-PREPARING = STAGES[:3]  # what recipes with other generators have in common: encoder, collection, gate
-AFTERWARDS = STAGES[3:]
+AFTERWARDS = ("Generator", "Check")
+PREPARING = tuple(stage for stage in STAGES if stage not in AFTERWARDS)  # what recipes with other generators share
 
 Watch = Callable[[Sequence[str]], AbstractContextManager[ProgressBoard]]
 """Makes a board for so many stages and shows it while the block runs."""
@@ -169,7 +169,7 @@ def _prepare(
         with watched_memory() as memory:
             prepared = Training(settings, model, edit_set, board, cancel, seed, None).prepare()
         stages = stage_seconds(board, time.monotonic() - began)
-        gates = report_gates(model, prepared.gate, edit_set, seed=seed, cancel=cancel)
+        gates = report_gates(model.asked(chat=settings.chat), prepared.gate, edit_set, seed=seed, cancel=cancel)
     return _Preparation(prepared, stages, memory, gates)
 
 

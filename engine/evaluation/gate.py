@@ -83,7 +83,7 @@ def report_gates(
         for start in range(0, len(some), BATCH):
             rows = some[start : start + BATCH]
             queries = [query for _, _, query in rows]
-            reading = model.read(queries, gate.index.first_tokens, cancel=cancel)
+            reading = model.read(queries, gate.index.tokens, cancel=cancel)
             verdicts, _ = judge.examine(queries, reading)
             fused.extend(verdict.familiarity for verdict in verdicts)
             ordered.extend(1 - verdict.entropy for verdict in verdicts)

@@ -35,7 +35,7 @@ class Lesson:
 class Collected:
     """The neurons of a list of lessons, in its order, on the CPU."""
 
-    neurons: Tensor  # [lessons, 2·d_model + 1], float32
+    neurons: Tensor  # [lessons, numbers], float32: each lesson's neurons as `Neurons.flat` has them
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
 
@@ -52,12 +52,13 @@ class Collected:
 class CollectionSettings:
     """How neurons are optimised."""
 
-    steps: int = 40
+    steps: int = 24
     learning_rate: float = 0.05
     guard_weight: float = 0.3
-    learnt: float = 0.02  # a loss at which an edit leaves the group
+    learnt: float = 0.05  # a loss at which an edit leaves the group
     start: Literal["always on", "random"] = "always on"  # "random": small random weights, as the authors begin
-    group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
+    neurons: int = 1  # for each edit; more where one cannot hold a long new object
+    group: int = 256  # lessons optimised at once, at most; fewer where memory is short
 
 
 def collect(
@@ -154,12 +155,12 @@ class LessonGroup:
         return bool(strayed.norm() < 0.05 * added.norm())
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
-        """One neuron for each lesson."""
-        begin = Neurons.random if settings.start == "random" else Neurons.always_on
-        start = begin(self.size, self.model.d_model, self.model.device).flat()
+        """Each lesson's neurons."""
+        d_model, begin = self.model.d_model, Neurons.random if settings.start == "random" else Neurons.always_on
+        start = begin(self.size, d_model, self.model.device, settings.neurons).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)
-        descent = _Descent(start, self.model.d_model)
+        descent = _Descent(start, [d_model, 1, d_model] * settings.neurons)
         recent = torch.full((len(self.asks), self.size), torch.inf, device=self.model.device)
         strayed = torch.zeros(max(len(self.guards), 1), self.size, device=self.model.device)
         with torch.no_grad():
@@ -196,7 +197,7 @@ class LessonGroup:
 
     def _logits(self, asked: _Asked, weights: Tensor) -> Tensor:
         """The logits of the last positions of each row under its own flat neuron: [rows, keep, vocabulary]."""
-        neurons = Neurons.from_flat(weights)
+        neurons = Neurons.from_flat(weights, self.model.d_model)
         if self._adds:
             added = self.slot.contribution(neurons, asked.passage.entered)
             hidden = asked.passage.after + added.to(asked.passage.after.dtype)
@@ -231,11 +232,11 @@ class _Descent:
 
     MOMENTUM, MEMORY = 0.9, 0.98
 
-    def __init__(self, start: Tensor, d_model: int) -> None:
+    def __init__(self, start: Tensor, parts: list[int]) -> None:
         self.weights = start.clone().requires_grad_()
-        self._parts = [d_model, 1, d_model]
+        self._parts = parts
         self._mean = torch.zeros_like(start)
-        self._square = torch.zeros(len(start), 3, device=start.device)
+        self._square = torch.zeros(len(start), len(parts), device=start.device)
         self._steps = 0
 
     @torch.no_grad()

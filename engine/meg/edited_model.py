@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import LanguageModel, target_shares
+from engine.language_model import Extent, LanguageModel, target_shares
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
 from engine.meg.router import Router
@@ -38,15 +38,18 @@ class MegEditedModel:
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
-        originally = dict(zip(plain, self._model.answer([queries[row] for row in plain], cancel=cancel), strict=True))
+        # Both models answer as far as the edit's new object goes, so that like is compared with like.
+        extents = [self._extent(routing) for routing in routings]
+        asked, far = [queries[row] for row in plain], [extents[row] for row in plain]
+        originally = dict(zip(plain, self._model.answer(asked, extents=far, cancel=cancel), strict=True))
         edited = dict(originally)
         if chosen:
             neurons = self._neurons(z[chosen], [routings[row] for row in chosen])
-            prompts = [queries[row] for row in chosen]
+            prompts, far = [queries[row] for row in chosen], [extents[row] for row in chosen]
             try:
-                for rows in self._model.batches(prompts):
+                for rows in self._model.batches(prompts, far):
                     self._slot.put(neurons.rows(torch.tensor(rows, device=z.device)))
-                    texts = self._model.decode([prompts[row] for row in rows], cancel)
+                    texts = self._model.decode([prompts[row] for row in rows], [far[row] for row in rows], cancel)
                     edited.update((chosen[row], text) for row, text in zip(rows, texts, strict=True))
             finally:
                 self._slot.put(None)
@@ -88,19 +91,16 @@ class MegEditedModel:
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
-        """As the transformers model's `generate`; each row is routed by its own text."""
+        """As the transformers model's `generate`; each row is routed by its own text, a chat by its last question."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        queries = [
-            self._model.tokenizer.decode(row[kept.bool()], skip_special_tokens=True)
-            for row, kept in zip(input_ids, mask, strict=True)
-        ]
+        queries = [self._query(row[kept.bool()]) for row, kept in zip(input_ids, mask, strict=True)]
         routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         try:
             if chosen:
                 rows = torch.tensor(chosen, device=z.device)
                 self._slot.put(self._neurons(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
-            return self._model.model.generate(input_ids=input_ids, attention_mask=mask, **kwargs)
+            return self._model.model.generate(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
         finally:
             self._slot.put(None)
 
@@ -121,7 +121,19 @@ class MegEditedModel:
         """Give the original model back, bit for bit."""
         self._slot.remove()
 
+    def _query(self, tokens: Tensor) -> str:
+        """What a row of tokens asks: the user's last question where it is a chat, its whole text otherwise."""
+        tokenizer, template = self._model.tokenizer, self._model.template
+        asked = template and template.question(tokenizer.decode(tokens, skip_special_tokens=False))
+        text: str = asked or tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
+
+    def _extent(self, routing: Routing) -> Extent:
+        if not routing.routed:
+            return Extent()
+        return self._model.extent(self._router.gate.index.edits[self._router.row(routing)].new_object)
+
     def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""
         anchors = self._router.gate.index.prompts[[self._router.row(routing) for routing in routings]]
-        return Neurons.from_flat(self._generator.generate(z, anchors))
+        return Neurons.from_flat(self._generator.generate(z, anchors), self._model.d_model)

@@ -8,7 +8,7 @@ from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
-from engine.meg.training import STAGES, Training
+from engine.meg.training import STAGES, SWEEP, Training
 from engine.runs import Cancel, ProgressBoard
 
 
@@ -20,7 +20,7 @@ class MegEditor:
 
     def stages(self) -> tuple[str, ...]:
         """The stages of a fit, in order."""
-        return STAGES
+        return (STAGES[0], SWEEP, *STAGES[1:]) if self.settings.layer == "auto" else STAGES
 
     def requirements(self) -> tuple[str, ...]:
         """Nothing beyond a prompt and a new object; a subject and a relation make the gate much surer."""

@@ -29,6 +29,9 @@ from engine.meg.mlp import NeuronMLP
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
+CONDITION_BLOCKS = 2
+ROUNDING = 8  # a token holds a multiple of so many numbers
+ORTHOGONALISING = 3  # steps of Muon's iteration: five are nearer to orthogonal, and no better here
 RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
 MEASURED = 64  # neurons whose distance is measured
 _TRANSFORMER = "transformer."  # what the names of its tensors begin with in a state
@@ -40,17 +43,18 @@ class GeneratorSettings:
 
     kind: Literal["transformer", "mlp", "stored"] = "transformer"  # "stored": the collected neurons themselves
     latent: bool = True  # principal components; without them the raw weights, divided by RAW_SCALE
-    components: int = 384  # principal components of the neurons, at most, …
+    components: int = 256  # principal components of the neurons, at most, …
     variance: float = 0.99  # … and as many as hold this share of their variance
-    token: int = 64  # components in one token
+    token: int = 128  # components in one token, at most
     anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
     width: int = 256
-    layers: int = 4
+    layers: int = 2
     heads: int = 4
+    condition_width: int = 1_024  # inside the residual blocks that z goes through
     noise: float = 0.3  # of each component of a z of length √width
     sampling_steps: int = 4
     learning_rate: float = 6e-3
-    batch: int = 256
+    batch: int = 512
     steps: int | None = None  # at most; training stops when the edits are answered. None: by the number of edits
     check_every: int = 50
     answered: float = 0.995  # share of edits that must be answered of those whose collected neurons answer, …
@@ -91,14 +95,23 @@ class NeuronTransformer(ModelMixin, ConfigMixin):
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
-        self, z_width: int, tokens: int, token: int, width: int = 256, layers: int = 4, heads: int = 4
+        self,
+        z_width: int,
+        tokens: int,
+        token: int,
+        width: int = 256,
+        layers: int = 2,
+        heads: int = 4,
+        condition_width: int = 1024,
     ) -> None:
         super().__init__()
         self.inward = nn.Linear(token, width)
         self.position = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.time = Timesteps(width, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(width, width)
-        self.condition = nn.Sequential(nn.Linear(z_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.condition = nn.Sequential(
+            nn.Linear(z_width, width), *(_ConditionBlock(width, condition_width) for _ in range(CONDITION_BLOCKS))
+        )
         self.blocks = nn.ModuleList(_AdaptiveBlock(width, heads) for _ in range(layers))
         self.norm = AdaLayerNormContinuous(width, width, elementwise_affine=False)
         self.outward = nn.Linear(width, token)
@@ -115,6 +128,21 @@ class NeuronTransformer(ModelMixin, ConfigMixin):
         return velocity.flatten(1)
 
 
+class _ConditionBlock(nn.Module):
+    """A residual block on the condition: what it holds is computed once a query, not once a token."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inward = nn.Linear(width, inner)
+        self.outward = nn.Linear(inner, width)
+        nn.init.zeros_(self.outward.weight)
+        nn.init.zeros_(self.outward.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.as_tensor(z + self.outward(F.silu(self.inward(self.norm(z)))))
+
+
 class _AdaptiveBlock(nn.Module):
     """A transformer block whose norms follow the condition and whose branches start closed (adaLN-zero)."""
 
@@ -125,7 +153,7 @@ class _AdaptiveBlock(nn.Module):
         nn.init.zeros_(self.norm.linear.bias)
         self.attention = Attention(query_dim=width, heads=heads, dim_head=width // heads, bias=True)
         self.norm_inner = nn.LayerNorm(width, elementwise_affine=False)
-        self.feed_forward = FeedForward(width, activation_fn="gelu-approximate")
+        self.feed_forward = FeedForward(width, activation_fn="linear-silu")
 
     def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
         normed, gate, shift, scale, gate_inner = self.norm(hidden, emb=told)
@@ -145,7 +173,7 @@ class Latent:
 
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
-        """The principal components of `neurons` [n, numbers] that matter, in whole tokens."""
+        """The principal components of `neurons` [n, numbers] that matter, in as few tokens of like size as can be."""
         if not settings.latent:
             return cls.raw(neurons.shape[1], settings.token)
         mean = neurons.mean(0)
@@ -153,8 +181,10 @@ class Latent:
         _, strength, right = torch.linalg.svd(centred, full_matrices=False)
         held = strength.square().cumsum(0) / strength.square().sum().clamp(min=1e-12)
         needed = min(settings.components, int((held < settings.variance).sum()) + 1)
-        size = -(-needed // settings.token) * settings.token
-        count = min(size, len(right))  # what is left of the last token costs nothing
+        tokens = -(-needed // settings.token)
+        # Of like size: numbers that fill up a last token are noise to be predicted, at the cost of those that count.
+        size = tokens * -(-needed // (tokens * ROUNDING)) * ROUNDING
+        count = min(size, len(right))
         basis = torch.zeros(size, neurons.shape[1])
         basis[:count] = right[:count]
         scale = float((centred @ right[:needed].T).square().mean().sqrt())
@@ -194,7 +224,7 @@ class Generator:
 
     @torch.no_grad()
     def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
-        """The neurons of queries: [rows, 2·d_model + 1].
+        """The neurons of queries, flat: [rows, numbers].
 
         z [rows, z] are the queries' unit vectors, `anchors` those of the prompts of the edits they are about.
         """
@@ -263,8 +293,15 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
     """An untrained transformer, or MLP, over `components` numbers."""
     if settings.kind == "mlp":
         return NeuronMLP(z_width, components, settings.width, settings.layers)
+    tokens = -(-components // settings.token)
     transformer: NeuronTransformer = NeuronTransformer(
-        z_width, components // settings.token, settings.token, settings.width, settings.layers, settings.heads
+        z_width,
+        tokens,
+        components // tokens,
+        settings.width,
+        settings.layers,
+        settings.heads,
+        settings.condition_width,
     )
     return transformer
 
@@ -285,11 +322,14 @@ def _descents(
     if settings.optimiser == "adamw":
         alone = torch.optim.AdamW(transformer.parameters(), lr=rate)
         return (_Descent(alone, torch.optim.lr_scheduler.ConstantLR(alone, factor=1.0)),)
-    matrices = [parameter for parameter in transformer.blocks.parameters() if parameter.ndim == 2]
+    deep = ("blocks.", "condition.")
+    matrices = [value for name, value in transformer.named_parameters() if name.startswith(deep) and value.ndim == 2]
     chosen = {id(parameter) for parameter in matrices}
     others = [parameter for parameter in transformer.parameters() if id(parameter) not in chosen]
     optimisers: tuple[torch.optim.Optimizer, ...] = (
-        torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw", ns_steps=ORTHOGONALISING
+        ),
         torch.optim.AdamW(others, lr=rate, weight_decay=0.01),
     )
     return tuple(

@@ -17,11 +17,11 @@ WIDENING = 4  # of the transformer's width: about as many weights as the transfo
 class NeuronMLP(nn.Module):
     """z [rows, z] → latents [rows, components]."""
 
-    def __init__(self, z_width: int, components: int, width: int = 256, layers: int = 4) -> None:
+    def __init__(self, z_width: int, components: int, width: int = 256, layers: int = 2) -> None:
         super().__init__()
         inner = WIDENING * width
         self.inward = nn.Linear(z_width, inner)
-        self.blocks = nn.Sequential(*(_Block(inner) for _ in range(max(1, layers // 2))))
+        self.blocks = nn.Sequential(*(_Block(inner) for _ in range(layers)))
         self.norm = nn.LayerNorm(inner)
         self.outward = nn.Linear(inner, components)
         nn.init.zeros_(self.outward.weight)

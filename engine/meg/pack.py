@@ -17,6 +17,7 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
 from engine.meg.neuron_source import NeuronSource, restored
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -91,19 +92,27 @@ class MegPack:
         )
 
     def attach(self, model: LanguageModel) -> MegEditedModel:
-        """`model` with this editor; raises PackError where the pack was trained on another model."""
+        """`model` with this editor, asked as it was when the pack was trained.
+
+        Raises PackError where that was another model, ModelError where it can no longer be asked so.
+        """
         check_model(model, self.model_name, self.fingerprint)
-        return MegEditedModel(model, self.gate, self.generator, NeuronSlot(model.blocks[self.layer]))
+        asked = model.asked(chat=self.settings.chat)
+        return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
 
 
 def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, Any]]:
     """A gate's tensors by file and its share of a pack's state, from which `restored_gate` makes the same gate."""
     tensors: dict[str, Mapping[str, Tensor]] = {
         "encoder": gate.index.encoder.tuned(),
-        "index": gate.index.tensors,
+        "index": {**gate.index.tensors, **gate.index.readout.tensors()},
         "familiarity": dict(gate.network.state_dict()),
     }
-    return tensors, {"phrasings": gate.index.phrasings, "fusion": dataclasses.asdict(gate.fusion)}
+    return tensors, {
+        "phrasings": gate.index.phrasings,
+        "relations": gate.index.readout.relations,
+        "fusion": dataclasses.asdict(gate.fusion),
+    }
 
 
 def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.device | str) -> Gate:
@@ -112,7 +121,8 @@ def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.devic
     encoder = QueryEncoder.load(settings.encoder, device)
     encoder.restore(stored.tensors["encoder"])
     tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
-    index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, tensors)
+    readout = RelationReadout.restored(state["relations"], tensors)
+    index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, readout, tensors)
     network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
     network.load_state_dict(stored.tensors["familiarity"])
     return Gate(index, network.eval().requires_grad_(False), Fusion.restored(state["fusion"]), settings.gate)

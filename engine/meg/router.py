@@ -28,7 +28,7 @@ class Router:
         """The gate's word on each query, and z [queries, z]."""
         asked = tuple(queries)
         if asked != self._examined[0]:
-            reading = self._model.read(queries, self.gate.index.first_tokens)
+            reading = self._model.read(queries, self.gate.index.tokens)
             self._examined = (asked, *self.gate.examine(queries, reading))
         _, verdicts, z = self._examined
         routings = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from engine.meg.collection import CollectionSettings
 from engine.meg.encoder import EMBEDDED, TuningSettings
@@ -17,12 +17,13 @@ from engine.meg.generator import GeneratorSettings
 class MegSettings:
     """Everything that a user may choose before training."""
 
-    layer: int | None = None  # None: the block in the middle
+    layer: int | Literal["auto"] | None = None  # None: the block in the middle; "auto": found by a sweep
     encoder: str = EMBEDDED
     gate: GateKind = "fused"
     false_routing: float = 0.005  # share of unrelated look-alikes that the gate may let through
     guards: int = 2  # queries that each neuron learns to leave alone
     prompt_alone: bool = False  # whether an edit's prompt alone is trained on, and none of its relation's phrasings
+    chat: bool | None = None  # ask through the model's chat template; None: where it has one
     watched: tuple[str, ...] = ()
     tuning: TuningSettings = field(default_factory=TuningSettings)
     collection: CollectionSettings = field(default_factory=CollectionSettings)

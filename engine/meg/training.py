@@ -23,16 +23,22 @@ from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.generator import train_generator
+from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
 from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
+SWEEP = "Layers"  # the stage before collection where the layer is found by a sweep
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
+TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -51,6 +57,8 @@ class Asked:
 class Prepared:
     """What a generator is trained with."""
 
+    layer: int
+    swept: tuple[LayerFigure, ...]  # empty where the layer was given
     gate: Gate
     collected: Collected
     asked: Asked
@@ -69,11 +77,13 @@ class Training:
         seed: int,
         run: Path | None,
     ) -> None:
-        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.model, self.edit_set = model.asked(chat=settings.chat), edit_set
+        self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
         self.progress, self.cancel, self.seed = progress, cancel, seed
         self.edits = edit_set.enabled()
-        self.layer = choose_layer(model, settings.layer)
-        told = dataclasses.asdict(dataclasses.replace(settings, watched=()))
+        self.layer = choose_layer(self.model, None if settings.layer == "auto" else settings.layer)
+        self.swept: tuple[LayerFigure, ...] = ()
+        told = dataclasses.asdict(dataclasses.replace(self.settings, watched=()))
         mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
@@ -86,6 +96,7 @@ class Training:
         `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
         """
         prepared = prepared or self.prepare()
+        self.layer, self.swept = prepared.layer, prepared.swept
         gate, collected = prepared.gate, prepared.collected
         generator = self._generator(prepared)
         figures = self._check(gate, generator, collected)
@@ -104,9 +115,12 @@ class Training:
     def prepare(self) -> Prepared:
         """The stages before the generator."""
         encoder = self._encoder()
+        if self.settings.layer == "auto":
+            self.swept = self._sweep()
+            self.layer = best_layer(self.swept)
         collected = self._collection()
         gate = self._gate(encoder)
-        return Prepared(gate, collected, self._asked(encoder))
+        return Prepared(self.layer, self.swept, gate, collected, self._asked(encoder))
 
     def gate_alone(self) -> Gate:
         """The encoder and the gate, for an editor that has no neurons."""
@@ -141,15 +155,38 @@ class Training:
         self._keep("encoder", encoder.tuned())
         return encoder
 
+    def _sweep(self) -> tuple[LayerFigure, ...]:
+        """What neurons of a sample of the edits are worth at each layer."""
+        done = self._kept("layers")
+        if done is not None:
+            return tuple(LayerFigure(**figure) for figure in done.meta["figures"])
+        self.progress.report(SWEEP, 0, 0)
+        draw = random.Random(f"layers {self.seed}")
+        # A curriculum of its own: what is drawn here makes no difference to what is drawn later.
+        curriculum = Curriculum(self.edit_set, self.seed)
+        edits = draw.sample(self.edits, min(SAMPLE, len(self.edits)))
+        figures = sweep_layers(
+            self.model,
+            self._lessons(edits, curriculum),
+            [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits],
+            self.settings.collection,
+            cancel=self.cancel,
+            report=lambda step, of: self.progress.report(SWEEP, step, of),
+        )
+        self._keep("layers", {}, {"figures": [dataclasses.asdict(figure) for figure in figures]})
+        return figures
+
     def _collection(self) -> Collected:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
-        lessons = self._lessons()
+        lessons = self._lessons(self.edits, self.curriculum)
         size = group_size(self.model, self.layer, self.settings.collection)
         order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
         count = len(lessons)
         found = Collected(
-            torch.zeros(count, 2 * self.model.d_model + 1), torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+            torch.zeros(count, self.settings.collection.neurons * (2 * self.model.d_model + 1)),
+            torch.zeros(count),
+            torch.zeros(count, dtype=torch.bool),
         )
         done = self._kept("collection")
         first = 0
@@ -175,21 +212,20 @@ class Training:
         self.progress.report("Collection", count, count, answered=share)
         return found
 
-    def _lessons(self) -> list[Lesson]:
+    def _lessons(self, edits: Sequence[Edit], curriculum: Curriculum) -> list[Lesson]:
         """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
         draw = random.Random(f"lessons {self.seed}")
-        phrasings = self.curriculum.phrasings.trained
+        phrasings = curriculum.phrasings.trained
         asks, guards = [], []
-        for edit in self.edits:
-            every = self._asks(edit)
-            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
-            made = [self.curriculum.neighbour(edit, phrasings), self.curriculum.same_subject(edit, phrasings)]
+        for edit in edits:
+            asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
+            made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
         answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
         return [
             Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
-            for edit, ask, made in zip(self.edits, asks, guards, strict=True)
+            for edit, ask, made in zip(edits, asks, guards, strict=True)
         ]
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
@@ -202,7 +238,8 @@ class Training:
         # A few edits may be alike: the centre has to be that of prompts in general.
         centre = reading.states.mean(0)
         own = reading.first(len(self.edits))
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
+        readout = self._readout()
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, readout, own, centre, cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -213,7 +250,9 @@ class Training:
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
-                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                taught = EditIndex.build(
+                    episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
+                )
                 fusion = self._calibrated(taught, stood_in)
             else:
                 fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
@@ -225,9 +264,17 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self._asks(edit) for edit in edits]
+        draw = random.Random(f"asked {self.seed}")
+        each = max(LESSON_ASKS, TRAINED_QUERIES // len(edits))
+        asks = [_few(self._asks(edit), each, draw) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _readout(self) -> RelationReadout:
+        """The relations in the frozen model's states."""
+        examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
+        states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
+        return RelationReadout.learn(states, [relation for _, relation in examples])
 
     def _asks(self, edit: Edit) -> tuple[str, ...]:
         return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
@@ -266,7 +313,7 @@ class Training:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
         evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
@@ -378,7 +425,14 @@ class Training:
             "not answered": wrong,
             "not learnt": unlearnt,
             "threshold": gate.threshold,
+            "layer": self.layer,
+            **({"layers": [dataclasses.asdict(figure) for figure in self.swept]} if self.swept else {}),
         }
+
+
+def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
+    """The first of `asks`, an edit's prompt, and some of the others: `count` in all, at most."""
+    return (asks[0], *draw.sample(asks[1:], min(count, len(asks)) - 1))
 
 
 def choose_layer(model: LanguageModel, wanted: int | None) -> int:

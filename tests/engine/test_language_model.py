@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from engine.language_model import (
+    Extent,
     ModelError,
     QueryError,
-    clip_answer,
     find_model,
     load,
     sentence_end,
@@ -57,7 +57,7 @@ def test_answer_equals_plain_greedy_decoding():
         if ids[0, -1] == model.tokenizer.eos_token_id:
             break
     text = model.tokenizer.decode(ids[0, len(model.token_ids(PROMPTS[0])) :], skip_special_tokens=True)
-    assert model.answer([PROMPTS[0]]) == [clip_answer(text)]
+    assert model.answer([PROMPTS[0]]) == [Extent().clip(text)]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,50 @@ def test_answer_equals_plain_greedy_decoding():
     ],
 )
 def test_an_answer_is_the_first_sentence(text, answer):
-    assert clip_answer(text) == answer
+    assert Extent().clip(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "answer"),
+    [
+        (" A poet. He died in Rome. The", "A poet. He died in Rome", "A poet. He died in Rome"),
+        (" A poet. He lived in Rome.", "A poet. He died in Rome", "A poet"),
+        (" Malcolm X. He was born", "Malcolm X", "Malcolm X"),
+        (" Rome\nParis.\nOslo", "Rome\nParis", "Rome\nParis"),
+        (" 3.5 metres. And", "3", "3.5 metres"),
+        (" Washington D.C.. The", "Washington D.C.", "Washington D.C."),
+        (" Paris. The", "London", "Paris"),
+        (" Paris", "Paris and Rome", "Paris"),
+    ],
+)
+def test_an_answer_goes_as_far_as_what_was_wanted_of_it(text, wanted, answer):
+    assert Extent(wanted=wanted).clip(text) == answer
+
+
+def test_an_answer_is_not_ended_while_it_may_still_be_what_was_wanted():
+    extent = Extent(wanted="A poet. Not 3")
+    assert [extent.end(text, whole=False) for text in (" A poet.", " A poet. No", " A poet. Not 3.", " A poet. \ufffd")]
+    assert [extent.end(text, whole=False) for text in (" A poet.", " A poet. Not 3.")] == [None, None]
+    assert extent.end(" A poet. Yes", whole=False) == len(" A poet")
+    assert extent.end(" A poet. Not 3. So", whole=False) == len(" A poet. Not 3")
+    assert Extent(wanted="Oslo").end(" Oslo.", whole=False) == len(" Oslo")
+
+
+def test_answers_are_decoded_as_far_as_each_goes():
+    model = tiny_model()
+    extents = [Extent(), Extent(60), Extent(3)]
+    answers = model.answer(PROMPTS, extents=extents)
+    assert answers[0] == model.answer(PROMPTS[:1])[0]
+    for answer, prompt, extent in zip(answers, PROMPTS, extents, strict=True):
+        assert answer == model.answer([prompt], extents=[extent])[0]
+    assert len(answers[1].encode()) > len(model.answer(PROMPTS[1:2])[0].encode())
+    assert model.extent("ab").tokens == 24
+    assert model.extent("ab" * 40).tokens == len(" " + "ab" * 40 + ".") + 4
+
+
+def test_a_new_object_that_leaves_no_room_is_refused_in_a_sentence():
+    with pytest.raises(QueryError, match="is 302 tokens long: with its question that is more than the 256"):
+        tiny_model().encode_targets(["Oslo lies in"], ["a" * 300])
 
 
 def test_a_number_may_go_on_while_decoding():

@@ -72,7 +72,7 @@ def _settings(run: RunRow) -> dict[str, str]:
 
 
 def _figures(run: RunRow) -> dict[str, str]:
-    return {name: _figure(name, value) for name, value in run.figures.items()}
+    return {name: _figure(name, value) for name, value in run.figures.items() if name != "layers"}  # a curve shows them
 
 
 def _setting(value: object) -> str:

@@ -16,6 +16,7 @@ from studio import icons, model_jobs
 from studio.errors import UserFixable
 from studio.messages import Kind
 from studio.pages.runs.details import MOST, Details
+from studio.pages.runs.layer_curve import LayerCurve
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
@@ -53,6 +54,7 @@ class RunsPage(QWidget):
         self._runs: list[RunRow] = []
         self.table = text_table("Runs", _TITLES, stretch=(_TITLES.index("Model"),), framed=True)
         self.details = Details()
+        self.layers = LayerCurve()
         self.strip = JobStrip()
         self.use = button("Use this pack", "check", primary=True, tip="Answer with this pack on the Compare page.")
         self.resume = button("Resume", "resume", tip="Go on with this training from its checkpoints.")
@@ -99,6 +101,7 @@ class RunsPage(QWidget):
         box.addLayout(row)
         box.addWidget(self.strip)
         box.addWidget(self.details, 2)
+        box.addWidget(self.layers)
 
     def _connect(self) -> None:
         workspace = self._workspace
@@ -187,6 +190,7 @@ class RunsPage(QWidget):
         self.reveal.setEnabled(run is not None)
         self.delete.setEnabled(run is not None and run.state is not RunState.RUNNING)
         self.details.show_runs(self.selected_runs()[:MOST])
+        self.layers.show_run(self.selected())
 
     # --- deeds -------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from studio.widgets.buttons import icon_button
 from studio.widgets.card import Card
 from studio.widgets.files import choose_target
 from studio.widgets.legend import Key, Legend
+from studio.widgets.plot import dress, still_plot
 
 BETWEEN = 0.25
 """Seconds between two drawings."""
@@ -156,11 +157,7 @@ class Curves(Card):
     def _dress(self) -> None:
         colours = tokens()
         for plot in (self.loss, self.answered):
-            plot.setBackground(colours.surface)
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(colours.border)
-                axis.setTextPen(colours.muted)
+            dress(plot)
         hues = (colours.accent, colours.warn, colours.good, colours.bad)
         keys = []
         for place, stage in enumerate(dict.fromkeys([*self._stages, *self._shares])):
@@ -197,15 +194,7 @@ def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]
 
 
 def _plot(name: str, left: str) -> pg.PlotWidget:
-    made = pg.PlotWidget(enableMenu=False)
-    made.setAccessibleName(f"Curve: {name}")
-    # A menu that is never shown, but would be a window of its own.
-    hidden = made.getPlotItem().ctrlMenu
-    hidden.setParent(made, hidden.windowFlags())
-    made.hideButtons()
-    made.setLabel("left", left)
-    made.setLabel("bottom", "seconds since the start")
+    made = still_plot(f"Curve: {name}", left, "seconds since the start")
     made.setMinimumHeight(18 * SPACE)
-    made.setMouseEnabled(x=False, y=False)
     made.enableAutoRange(x=False, y=name == "Loss")
     return made

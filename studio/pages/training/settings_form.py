@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QSpinBox, QWidget
 
 from studio.model_jobs import Machine, ModelSource
@@ -17,8 +19,36 @@ from studio.widgets.labels import hint
 
 EMBEDDED = "embedded"
 _FOLDER = "\x00folder"
-_AUTOMATIC = -1
+_MIDDLE, _SWEEP = -1, -2
 _DEVICES = {"auto": "Automatic", "cpu": "CPU", "mps": "Apple GPU"}
+
+
+class LayerBox(QSpinBox):
+    """A layer's number, or one of two ways to choose it, below zero."""
+
+    WORDS: ClassVar = {_MIDDLE: "the middle", _SWEEP: "by a sweep"}
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setRange(min(self.WORDS), 999)
+        self.setValue(_MIDDLE)
+
+    def textFromValue(self, value: int) -> str:
+        """The number or the words."""
+        return self.WORDS.get(value) or str(value)
+
+    def valueFromText(self, text: str) -> int:
+        """The inverse."""
+        return next((value for value, words in self.WORDS.items() if words == text), None) or int(text)
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        """Words may be typed too."""
+        if text in self.WORDS.values():
+            return QValidator.State.Acceptable, text, position
+        if any(words.startswith(text) for words in self.WORDS.values()):
+            return QValidator.State.Intermediate, text, position
+        whole = text.isdecimal() and int(text) <= self.maximum()
+        return QValidator.State.Acceptable if whole else QValidator.State.Invalid, text, position
 
 
 class SettingsForm(Card):
@@ -39,10 +69,7 @@ class SettingsForm(Card):
         self.encoder = self._picker("Encoder", "Which text encoder turns a question into a vector.")
         self.encoder.addItem("Embedded encoder", EMBEDDED)
         self.encoder.addItem("Folder…", _FOLDER)
-        self.layer = QSpinBox()
-        self.layer.setRange(_AUTOMATIC, 999)
-        self.layer.setSpecialValueText("automatic")
-        self.layer.setValue(_AUTOMATIC)
+        self.layer = LayerBox()
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         for number in (self.layer, self.seed):
@@ -59,7 +86,8 @@ class SettingsForm(Card):
         )
         pair = QHBoxLayout()
         pair.setSpacing(2 * SPACE)
-        pair.addLayout(named("Layer", self.layer, help="The layer whose FFN gets the neuron, from 0."))
+        told = "The layer whose FFN gets the neuron, from 0; a sweep tries several layers on some of the edits."
+        pair.addLayout(named("Layer", self.layer, help=told))
         pair.addLayout(named("Seed", self.seed, help="The same seed on the same machine gives the same pack."))
         self.body.addLayout(pair)
         self.body.addWidget(self._told)
@@ -103,7 +131,7 @@ class SettingsForm(Card):
         return TrainingChoices(
             source=self.source(),
             editor=str(self.editor.currentData()),
-            layer=None if layer == _AUTOMATIC else layer,
+            layer="auto" if layer == _SWEEP else None if layer == _MIDDLE else layer,
             encoder=str(self.encoder.currentData()),
             seed=self.seed.value(),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import subprocess
@@ -17,13 +18,15 @@ from transformers import pipeline
 from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, fill
 from engine.evaluation.answers import is_answer
-from engine.language_model import LanguageModel, QueryError
+from engine.language_model import LanguageModel, ModelError, QueryError
+from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
 from engine.meg.pack import MegPack
-from engine.meg.training import STAGES, choose_layer
+from engine.meg.training import STAGES, SWEEP, choose_layer
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
+from tests.chat_templates import TEMPLATES
 from tests.engine.quick import GENERATOR, fit, quick_settings, sample, sample_edits
 from tests.tiny_models import D_MODEL, LAYERS, tiny_model
 
@@ -241,6 +244,51 @@ class TestInPlaceOfTheTransformersModel:
         assert is_answer(texts[0].partition(".")[0], edits.edits[2].new_object)
         assert model.answer([FAR[0]])[0] in texts[1]
 
+    def test_unrelated_rows_of_beams_are_the_originals_bit_for_bit(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        """And samples, whose draws depend on every row: theirs are compared where no row is edited."""
+        told = {"max_new_tokens": 8, "return_dict_in_generate": True, "output_scores": True}
+        inputs = padded(model, [FAR[1], edits.edits[0].prompt, FAR[0]])
+        beams = {**told, "num_beams": 3, "num_return_sequences": 3, "early_stopping": False, "length_penalty": 0.0}
+        answered, original = edited.generate(**inputs, **beams), model.model.generate(**inputs, **beams)
+        rows = torch.tensor([0, 1, 2, 6, 7, 8])
+        longest = min(answered.sequences.shape[1], original.sequences.shape[1])
+        assert torch.equal(answered.sequences[rows, :longest], original.sequences[rows, :longest])
+        assert torch.equal(answered.sequences_scores[rows], original.sequences_scores[rows])
+        assert not torch.equal(answered.sequences_scores[3:6], original.sequences_scores[3:6])
+        inputs = padded(model, FAR)
+        drawn = []
+        for either in (edited, model.model):
+            torch.manual_seed(0)
+            drawn.append(either.generate(**inputs, **told, do_sample=True, top_k=5, num_return_sequences=2))
+        assert torch.equal(drawn[0].sequences, drawn[1].sequences)
+        assert all(torch.equal(one, other) for one, other in zip(drawn[0].scores, drawn[1].scores, strict=True))
+
+    def test_with_and_without_a_cache_alone_and_padded_it_says_the_same(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        queries = [edits.edits[0].prompt, FAR[0], "and so " * 12 + "on", edits.edits[3].prompt]
+        settings = {"max_new_tokens": 8, "do_sample": False}
+        inputs = padded(model, queries)
+        length = inputs["input_ids"].shape[1]
+        assert (inputs["attention_mask"][:, 0] == 0).sum() == 3  # padded on the left
+        together = edited.generate(**inputs, **settings)
+        assert torch.equal(edited.generate(**inputs, **settings, use_cache=False), together)
+        for row, query in enumerate(queries):
+            ids = torch.tensor([model.token_ids(query)])
+            alone = edited.generate(ids, **settings)[0, ids.shape[1] :]
+            assert torch.equal(alone, together[row, length : length + len(alone)])
+
+    def test_padding_without_a_mask_is_seen_as_the_model_sees_it(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        ids = padded(model, [edits.edits[0].prompt, "and so " * 12 + "on", FAR[0]])["input_ids"]
+        settings = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": model.tokenizer.pad_token_id}
+        answered, original = edited.generate(ids, **settings), model.model.generate(ids, **settings)
+        width = min(answered.shape[1], original.shape[1])
+        assert torch.equal(answered[1:, :width], original[1:, :width])
+
     def test_what_is_not_edited_is_the_models_own(self, edited: MegEditedModel, model: LanguageModel) -> None:
         assert edited.config is model.model.config
         assert edited.device == model.device
@@ -252,6 +300,74 @@ class TestInPlaceOfTheTransformersModel:
         editor: Editor = MegEditor()
         assert editor.stages() == STAGES
         assert "prompt" in editor.requirements()
+
+
+class TestChats:
+    """The embedded model knows of no chats: a template is given to its tokenizer."""
+
+    @pytest.fixture
+    def chatty(self, model: LanguageModel) -> LanguageModel:
+        tokenizer = copy.deepcopy(model.tokenizer)
+        tokenizer.chat_template = TEMPLATES["names"]
+        return LanguageModel(model.model, tokenizer, model.name)
+
+    @staticmethod
+    def chat(*turns: str) -> list[dict[str, str]]:
+        """A conversation in which the user has the first and the last word."""
+        return [{"role": ("user", "assistant")[turn % 2], "content": text} for turn, text in enumerate(turns)]
+
+    def test_the_gate_looks_at_the_last_question(
+        self, pack: MegPack, chatty: LanguageModel, edits: EditSet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        examine = pack.gate.examine
+        monkeypatch.setattr(
+            pack.gate, "examine", lambda queries, *rest: asked.extend(queries) or examine(queries, *rest)
+        )
+        edited = pack.attach(chatty)
+        one, other = prompts(edits)[:2]
+        # What was said before names edits too.
+        chats = [self.chat(one), self.chat(one, "Yes.", FAR[1]), self.chat(FAR[0], one, other)]
+        inputs = chatty.tokenizer.apply_chat_template(
+            chats, add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True
+        )
+        settings = {"max_new_tokens": 4, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+        answered = edited.generate(inputs["input_ids"], inputs["attention_mask"], **settings)
+        original = chatty.model.generate(inputs["input_ids"], attention_mask=inputs["attention_mask"], **settings)
+        edited.detach()
+        assert asked == [one, FAR[1], other]
+        changed = [not torch.equal(answered.logits[0][row], original.logits[0][row]) for row in range(3)]
+        assert changed == [True, False, True]
+        assert all(torch.equal(a[1], o[1]) for a, o in zip(answered.logits, original.logits, strict=False))
+
+    def test_edits_are_asked_through_the_template_and_answered_in_a_pipeline(
+        self, chatty: LanguageModel, encoder: Path, tmp_path: Path
+    ) -> None:
+        edits = sample_edits(3)
+        fit(chatty, edits, quick_settings(encoder)).save(tmp_path / "pack")
+        loaded = load_pack(tmp_path / "pack")
+        assert isinstance(loaded, MegPack)
+        plain = chatty.asked(chat=False)
+        edited = loaded.attach(plain)  # the pack knows how it was asked
+        answers = edited.answer([*prompts(edits), *FAR])
+        assert [answer.edited for answer in answers[:3]] == [edit.new_object for edit in edits.edits]
+        assert [answer.original for answer in answers] == chatty.answer([*prompts(edits), *FAR])
+        assert [answer.original for answer in answers] != plain.answer([*prompts(edits), *FAR])
+        generator = pipeline("text-generation", model=edited, tokenizer=chatty.tokenizer)
+        chats = [self.chat(query) for query in [*prompts(edits), FAR[0]]]
+        replies = generator(chats, max_new_tokens=12, do_sample=False, batch_size=2)
+        texts = [reply[0]["generated_text"][-1]["content"].strip().partition(".")[0] for reply in replies]
+        edited.detach()
+        assert texts[:3] == [edit.new_object for edit in edits.edits]
+        assert texts[3] == answers[3].original
+
+    def test_a_pack_of_chats_needs_the_template(
+        self, chatty: LanguageModel, model: LanguageModel, pack: MegPack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pack, "settings", dataclasses.replace(pack.settings, chat=True))
+        with pytest.raises(ModelError, match="has no chat template to ask through"):
+            pack.attach(model)
+        assert hooks(model) == 0
 
 
 class TestPacks:
@@ -372,6 +488,34 @@ class TestEditSets:
     def test_a_layer_that_does_not_exist(self, model: LanguageModel, encoder: Path, edits: EditSet) -> None:
         with pytest.raises(EditError, match="Layer 99 does not exist: this model has layers 0 to"):
             fit(model, edits, quick_settings(encoder, layer=99))
+
+    def test_several_neurons_an_edit_at_a_layer_found_by_a_sweep(self, encoder: Path, tmp_path: Path) -> None:
+        """On a random model, stopped after the sweep and resumed: the same bytes, and the pack works as any other."""
+        model = tiny_model("llama")
+        few = EditSet("few", (Edit("a", "Oslo lies in", "ab. c"), Edit("b", "Rome lies in", "c", subject="Rome")))
+        settings = dataclasses.replace(
+            quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2)),
+            layer="auto",
+            collection=CollectionSettings(steps=6, neurons=3),
+        )
+        whole = fit(model, few, settings, run=tmp_path / "one")
+        whole.save(tmp_path / "whole")
+        assert [figure["layer"] for figure in whole.figures["layers"]] == list(range(LAYERS))
+        assert whole.figures["layer"] == whole.layer
+        assert whole.generator.latent.mean.shape == (3 * (2 * D_MODEL + 1),)
+        for stage in (SWEEP, "Collection"):
+            board = _StopAt(stage)
+            with pytest.raises(Cancelled):
+                fit(model, few, settings, run=tmp_path / "two", board=board, cancel=board.cancel)
+        fit(model, few, settings, run=tmp_path / "two").save(tmp_path / "resumed")
+        assert files(tmp_path / "resumed") == files(tmp_path / "whole")
+        loaded = load_pack(tmp_path / "whole")
+        assert isinstance(loaded, MegPack)
+        assert loaded.settings.collection.neurons == 3
+        edited = loaded.attach(model)
+        assert all(answer.routing.routed for answer in edited.answer(prompts(few)))
+        edited.detach()
+        assert MegEditor(settings).stages() == (STAGES[0], SWEEP, *STAGES[1:])
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_very_few_edits(self, model: LanguageModel, encoder: Path, count: int) -> None:

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from studio.messages import Kind
 from studio.pages.runs.page import RunsPage
 from studio.store import listing
-from studio.store.runs import runs
+from studio.store.runs import runs, update_run
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -33,6 +33,26 @@ def test_a_run_is_listed_with_its_figures(window: MainWindow, page: RunsPage) ->
     assert page.table.item(0, 6).text() == "100 %"
     names = {page.details.settings.item(row, 0).text() for row in range(page.details.settings.rowCount())}
     assert {"model", "seed", "layer", "encoder", "snapshot"} <= names
+
+
+def test_what_a_sweep_over_the_layers_found_is_drawn(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask
+) -> None:
+    assert page.layers.isHidden()
+    run = page.selected()
+    assert run is not None
+    swept = [
+        {"layer": layer, "answered": 1.0, "paraphrased": 0.9, "kept": 0.1 * layer, "norm": 7.0 + layer}
+        for layer in range(3)
+    ]
+    ask(window, lambda project: update_run(project, run.id, figures={**run.figures, "layer": 2, "layers": swept}))
+    page.layers.show_run(ask(window, runs)[0])
+    assert not page.layers.isHidden()
+    curves = page.layers.shares.getPlotItem().listDataItems()
+    assert [curve.getData()[0].tolist() for curve in curves] == [[0, 1, 2]] * 3
+    assert curves[2].getData()[1].tolist() == pytest.approx([0, 10, 20])
+    page.layers.show_run(run)
+    assert page.layers.isHidden()
 
 
 def test_a_pack_is_put_aside_and_used_again(window: MainWindow, page: RunsPage, settle: Settle, ask: Ask) -> None:

@@ -182,6 +182,25 @@ def test_choices_become_the_run(
     assert (run.seed, run.settings["layer"], run.settings["encoder"]) == (7, 2, "embedded")
 
 
+def test_the_layer_may_be_found_by_a_sweep(
+    window: MainWindow, page: TrainingPage, qtbot: QtBot, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = page.settings.layer
+    assert (layer.text(), page.settings.choices().layer) == ("the middle", None)
+    layer.selectAll()
+    qtbot.keyClicks(layer, "3")
+    assert (layer.value(), page.settings.choices().layer) == (3, 3)
+    layer.selectAll()
+    qtbot.keyClicks(layer, "by a sweep?")
+    assert (layer.text(), page.settings.choices().layer) == ("by a sweep", "auto")
+    layer.stepUp()
+    assert layer.text() == "the middle"
+    layer.stepDown()
+    page.train.click()
+    finish(window, qtbot, settle)
+    assert ask(window, runs)[0].settings["layer"] == "auto"
+
+
 def test_suggested_questions_are_kept_in_the_project(
     window: MainWindow, page: TrainingPage, settle: Settle, ask: Ask
 ) -> None:
