@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine import processes
 from engine.meg.mlp import NeuronMLP
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
@@ -173,7 +174,7 @@ class Latent:
 
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
-        """The principal components of `neurons` [n, numbers] that matter, in as few tokens of like size as can be."""
+        """The principal components of `neurons` [n, numbers] that matter, in few tokens of like size."""
         if not settings.latent:
             return cls.raw(neurons.shape[1], settings.token)
         mean = neurons.mean(0)
@@ -350,7 +351,7 @@ def train_generator(
     neurons: Tensor,
     settings: GeneratorSettings,
     *,
-    check: Callable[[Generator], tuple[float, float]],
+    check: Callable[[Generator], Sequence[float]],
     cancel: Cancel,
     report: Callable[[int, float, float | None], None],
     state: Mapping[str, Any] | None = None,
@@ -383,7 +384,12 @@ def train_generator(
         for descent, saved in zip(descents, state["descents"], strict=True):
             descent.optimiser.load_state_dict(saved["optimiser"])
             descent.schedule.load_state_dict(saved["schedule"])
-        restore_random(state["random"])
+        if processes.is_main():
+            restore_random(state["random"])
+    processes.agree(wanted, condition, start, *transformer.parameters())
+    # Every process draws the whole batch and learns from its own rows of it.
+    processes.agree_on_random(z.device)
+    own = processes.own_rows()
     began = time.monotonic()
     for step in range(first, steps):
         cancel.check()
@@ -393,12 +399,14 @@ def train_generator(
         times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
         if settings.kind == "mlp":
-            loss = F.mse_loss(transformer(told), clean)
+            loss = F.mse_loss(transformer(told[own]), clean[own])
         else:
             noisy = scheduler.add_noise(clean, noise, times)
-            loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
+            velocity = scheduler.get_velocity(clean, noise, times)
+            loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity[own])
         transformer.zero_grad()
-        loss.backward()
+        (loss * (len(rows[own]) / settings.batch)).backward()
+        processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for descent in descents:
             descent.optimiser.step()
