@@ -51,8 +51,9 @@ class RetrievalEditor:
         """Train the gate on the enabled edits; see `engine.editor.Editor.fit`."""
         if not edits.enabled():
             raise EditError("There is no edit to train: add one, or switch one on.")
-        gate = Training(self.settings, model, edits, progress, cancel, seed, run).gate_alone()
-        return RetrievalPack(self.settings, model.name, model.fingerprint(), seed, edits, gate)
+        training = Training(self.settings, model, edits, progress, cancel, seed, run)
+        gate = training.gate_alone()
+        return RetrievalPack(training.settings, model.name, model.fingerprint(), seed, edits, gate)
 
 
 class RetrievalPack:
@@ -89,9 +90,9 @@ class RetrievalPack:
         return cls(settings, manifest.model.name, manifest.model.fingerprint, manifest.seed, stored.edits, gate)
 
     def attach(self, model: LanguageModel) -> RetrievalEditedModel:
-        """`model` with this editor; raises PackError where the gate was trained on another model."""
+        """`model` with this editor, asked as it was when the gate was trained; raises as `MegPack.attach` does."""
         check_model(model, self.model_name, self.fingerprint)
-        return RetrievalEditedModel(model, self.gate)
+        return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)
 
 
 class RetrievalEditedModel:
