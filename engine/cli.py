@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -31,12 +31,13 @@ from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
 if TYPE_CHECKING:
+    import torch
+
     from engine.benchmark.shape_cost import ShapeCost
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
     from engine.language_model import LanguageModel
     from engine.meg.pack import MegPack
-    from engine.meg.settings import MegSettings
 
 MENDABLE = 3
 INTERRUPTED = 130
@@ -112,6 +113,10 @@ def fit(
         typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
     ] = None,
     neurons: Annotated[int, typer.Option(min=1, max=16, help="Neurons an edit; more for long new objects.")] = 1,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A pack to go on from: what is new or has changed is learnt, with that pack's settings."),
+    ] = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
 ) -> None:
@@ -133,13 +138,17 @@ def fit(
     _name_long_objects(edit_set, language_model)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     editor = MegEditor(settings)
+    known = None if start is None else _meg_pack(start, language_model.device)
     if not processes.is_main():
         with _stop_at_interrupt() as cancel:
-            editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed)
+            editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed, start=known)
         return
-    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
+    told = json.loads(json.dumps(dataclasses.asdict(settings))) | ({} if known is None else {"start": known.mark()})
+    run = _resumed_run(out, edit_set, told, model, language_model.fingerprint(), seed)
     with _progress(editor.stages()) as board, _stop_at_interrupt() as cancel, run.training():
-        pack = editor.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder)
+        pack = editor.fit(
+            language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder, start=known
+        )
         pack.save(out)
     shutil.rmtree(run.folder.parent)
     for line in _sweep_table(pack.figures.get("layers", ())):
@@ -346,11 +355,10 @@ def _sweep_table(layers: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _resumed_run(
-    out: Path, edit_set: EditSet, settings: MegSettings, model: str, fingerprint: str, seed: int
+    out: Path, edit_set: EditSet, told: dict[str, Any], model: str, fingerprint: str, seed: int
 ) -> RunFolder:
     """The interrupted run of the same training beside `out`, or a new one in its place."""
     place = out.parent / f".{out.name}.training"
-    told = json.loads(json.dumps(dataclasses.asdict(settings)))
     if place.is_dir():
         for folder in place.iterdir():
             run = RunFolder.open(folder)
@@ -371,6 +379,14 @@ def _resumed_run(
         seed=seed,
         settings=told,
     )
+
+
+def _meg_pack(folder: Path, device: torch.device) -> MegPack:
+    """The pack in `folder`; raises PackError where it is another editor's."""
+    if read_manifest(folder).editor != "meg":
+        raise PackError(f"The pack {folder} holds no neurons to go on from: give one that `meg fit` wrote.")
+    pack: Any = load_pack(folder, device)
+    return cast("MegPack", pack)
 
 
 def _attached(folder: Path, model: str | None, device: str, dtype: str) -> tuple[EditedModel, MegPack]:

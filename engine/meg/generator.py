@@ -58,7 +58,7 @@ class GeneratorSettings:
     batch: int = 512
     steps: int | None = None  # at most; training stops when the edits are answered. None: by the number of edits
     check_every: int = 50
-    answered: float = 0.995  # share of edits that must be answered of those whose collected neurons answer, …
+    answered: float = 0.998  # share of edits that must be answered of those whose collected neurons answer, …
     paraphrased: float = 0.99  # … and of held-back paraphrases
     stopping: Literal["answers", "distance"] = "answers"  # "distance": once the weights are near enough, whatever …
     distance: float = 0.5  # … is answered: mean + standard deviation of the distances to the collected neurons
@@ -89,8 +89,8 @@ class GeneratorSettings:
     def steps_for(self, edits: int, new: int | None = None) -> int:
         """How many steps the training of so many edits may take; a quarter where all but `new` are known already."""
         if new is not None:
-            return max(1, (self.steps or 400 + new) // 4)
-        return self.steps or 400 + edits // 2
+            return max(1, (self.steps or 300 + new) // 4)
+        return self.steps or 300 + edits // 4
 
 
 class NeuronTransformer(ModelMixin, ConfigMixin):

@@ -51,10 +51,11 @@ def fit(
     run: Path | None = None,
     board: ProgressBoard | None = None,
     cancel: Cancel | None = None,
+    start: MegPack | None = None,
 ) -> MegPack:
     """One training."""
     return MegEditor(settings).fit(
-        model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), seed=seed, run=run
+        model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), seed=seed, run=run, start=start
     )
 
 

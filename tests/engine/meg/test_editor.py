@@ -606,3 +606,56 @@ def test_other_architectures_go_through_the_whole_of_it(name: str, encoder: Path
 def test_the_block_in_the_middle_is_edited_unless_told() -> None:
     assert choose_layer(tiny_model(), None) == LAYERS // 2
     assert choose_layer(tiny_model(), 0) == 0
+
+
+class TestGoingOn:
+    """Training again with a pack to start from."""
+
+    @pytest.fixture(scope="class")
+    def more(self) -> EditSet:
+        """The edits of the pack: one is gone, one has another object, four are new."""
+        every = sample_edits(16)
+        changed = dataclasses.replace(every.edits[0], new_object=every.edits[1].new_object)
+        return EditSet("more", (changed, *every.edits[2:]), every.relations)
+
+    @pytest.fixture(scope="class")
+    def grown(self, pack: MegPack, model: LanguageModel, more: EditSet, encoder: Path) -> MegPack:
+        return fit(model, more, quick_settings(encoder), start=pack)
+
+    def test_old_changed_and_new_edits_are_answered(self, grown: MegPack, model: LanguageModel, more: EditSet) -> None:
+        assert grown.figures["answered"] >= 14 / 15
+        edited = grown.attach(model)
+        (answer,) = edited.answer([more.edits[0].prompt])
+        edited.detach()
+        assert answer.edited == more.edits[0].new_object
+
+    def test_what_was_learnt_is_not_learnt_again(self, grown: MegPack, pack: MegPack, more: EditSet) -> None:
+        rows = pack.rows_of(more.edits)
+        assert sorted(rows) == list(range(1, 11))  # neither the changed edit nor the new ones
+        for row, before in rows.items():
+            assert torch.equal(grown.collected.neurons[row], pack.collected.neurons[before])
+        assert torch.equal(grown.generator.latent.basis, pack.generator.latent.basis)  # type: ignore[attr-defined]
+
+    def test_the_pack_gone_on_from_stays_as_it_was(
+        self, grown: MegPack, pack: MegPack, model: LanguageModel, edits: EditSet
+    ) -> None:
+        edited = pack.attach(model)
+        answers = edited.answer(prompts(edits))
+        edited.detach()
+        assert [answer.edited for answer in answers] == [edit.new_object for edit in edits.edits]
+
+    def test_an_edit_that_is_gone_is_not_answered(self, grown: MegPack, model: LanguageModel, edits: EditSet) -> None:
+        edited = grown.attach(model)
+        (answer,) = edited.answer([edits.edits[1].prompt])
+        edited.detach()
+        assert answer.edited == answer.original
+
+    def test_with_nothing_new_the_generator_is_kept(
+        self, pack: MegPack, model: LanguageModel, edits: EditSet, encoder: Path
+    ) -> None:
+        fewer = EditSet("fewer", edits.edits[:6], edits.relations)
+        assert fit(model, fewer, quick_settings(encoder), start=pack).generator is pack.generator
+
+    def test_a_pack_of_another_model_is_refused(self, pack: MegPack, more: EditSet, encoder: Path) -> None:
+        with pytest.raises(PackError, match="other weights"):
+            fit(tiny_model(), more, quick_settings(encoder), start=pack)
