@@ -204,6 +204,11 @@ class Latent:
         """[n, numbers] → [n, components]."""
         return (neurons - self.mean) @ self.basis.T / self.scale
 
+    def held(self, neurons: Tensor) -> float:
+        """The share of what is particular to `neurons` [n, numbers] that comes back after encoding and decoding."""
+        lost = (self.decode(self.encode(neurons)) - neurons).square().sum()
+        return float(1 - lost / (neurons - self.mean).square().sum().clamp(min=1e-12))
+
     def decode(self, latents: Tensor) -> Tensor:
         """[n, components] → [n, numbers]."""
         return latents * self.scale @ self.basis + self.mean
@@ -339,7 +344,7 @@ def _descents(
         _Descent(
             optimiser,
             torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, rate, total_steps=steps, pct_start=0.05, cycle_momentum=False
+                optimiser, rate, total_steps=steps, pct_start=max(0.05, 2 / steps), cycle_momentum=False
             ),
         )
         for optimiser in optimisers

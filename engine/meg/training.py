@@ -41,6 +41,7 @@ SWEEP = "Layers"  # the stage before collection where the layer is found by a sw
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
 TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
+HELD = 0.9  # share of new neurons that a known generator's latent must hold for it to be gone on from
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
 READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
@@ -403,7 +404,7 @@ class Training:
     def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
         gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
-        encoder, known = gate.index.encoder, None if self.start is None else self.start.generator
+        encoder, known = gate.index.encoder, self._known_generator(collected)
         steps = settings.steps_for(len(self.edits), None if known is None else len(self.new_rows))
         self.progress.report("Generator", 0, steps)
         done = self._kept("generator")
@@ -443,6 +444,15 @@ class Training:
         tensors, meta = generator.state()
         self._keep("generator", tensors, meta)
         return generator
+
+    def _known_generator(self, collected: Collected) -> NeuronSource | None:
+        """The generator that is gone on from, where it has room for the new neurons: few edits leave little."""
+        if self.start is None:
+            return None
+        known, fresh = self.start.generator, collected.neurons[self.new_rows]
+        if isinstance(known, Generator) and self.new_rows and known.latent.held(fresh.to(self.device)) < HELD:
+            return None
+        return known
 
     def _checker(
         self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot

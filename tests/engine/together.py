@@ -37,6 +37,7 @@ def generated(state: Mapping[str, Any] | None, states: list[Mapping[str, Any]]) 
             torch.arange(EDITS),
             neurons,
             SETTINGS,
+            steps=SETTINGS.steps,
             check=check,
             cancel=Cancel(),
             report=lambda *_: None,

@@ -608,19 +608,21 @@ def test_the_block_in_the_middle_is_edited_unless_told() -> None:
     assert choose_layer(tiny_model(), 0) == 0
 
 
+@pytest.fixture(scope="module")
+def more() -> EditSet:
+    """The edits of the pack: one is gone, one has another object, four are new."""
+    every = sample_edits(16)
+    changed = dataclasses.replace(every.edits[0], new_object=every.edits[1].new_object)
+    return EditSet("more", (changed, *every.edits[2:]), every.relations)
+
+
+@pytest.fixture(scope="module")
+def grown(pack: MegPack, model: LanguageModel, more: EditSet, encoder: Path) -> MegPack:
+    return fit(model, more, quick_settings(encoder), start=pack)
+
+
 class TestGoingOn:
     """Training again with a pack to start from."""
-
-    @pytest.fixture(scope="class")
-    def more(self) -> EditSet:
-        """The edits of the pack: one is gone, one has another object, four are new."""
-        every = sample_edits(16)
-        changed = dataclasses.replace(every.edits[0], new_object=every.edits[1].new_object)
-        return EditSet("more", (changed, *every.edits[2:]), every.relations)
-
-    @pytest.fixture(scope="class")
-    def grown(self, pack: MegPack, model: LanguageModel, more: EditSet, encoder: Path) -> MegPack:
-        return fit(model, more, quick_settings(encoder), start=pack)
 
     def test_old_changed_and_new_edits_are_answered(self, grown: MegPack, model: LanguageModel, more: EditSet) -> None:
         assert grown.figures["answered"] >= 14 / 15
@@ -634,7 +636,6 @@ class TestGoingOn:
         assert sorted(rows) == list(range(1, 11))  # neither the changed edit nor the new ones
         for row, before in rows.items():
             assert torch.equal(grown.collected.neurons[row], pack.collected.neurons[before])
-        assert torch.equal(grown.generator.latent.basis, pack.generator.latent.basis)  # type: ignore[attr-defined]
 
     def test_the_pack_gone_on_from_stays_as_it_was(
         self, grown: MegPack, pack: MegPack, model: LanguageModel, edits: EditSet

@@ -22,13 +22,13 @@ Z = F.normalize(draw(12, 16, seed=1), dim=-1)
 NEURONS = draw(12, 6, seed=2) @ draw(6, 41, seed=3)
 
 
-def train(check=lambda _: (0.0, 0.0), cancel=None, settings=SMALL, **more):
+def train(check=lambda _: (0.0, 0.0), cancel=None, settings=SMALL, neurons=NEURONS, **more):
     with seeded(0, "test"):
         return train_generator(
             Z,
             Z,
             torch.arange(12),
-            NEURONS,
+            neurons,
             settings,
             steps=settings.steps,
             check=check,
@@ -61,6 +61,24 @@ def test_a_generator_learns_which_neuron_belongs_to_which_z():
     distances = torch.cdist(made, NEURONS)
     assert (distances.argmin(1) == torch.arange(12)).all()
     assert torch.equal(made, generator.generate(Z, Z))
+
+
+def test_a_training_goes_on_from_a_known_generator():
+    known = train(settings=replace(SMALL, steps=500, noise=0.05))
+    changed = NEURONS[torch.arange(11, -1, -1)]  # each z has another's neuron now
+    short = replace(SMALL, steps=200, noise=0.05)
+    gone_on, anew = (train(settings=short, neurons=changed, known=start) for start in (known, None))
+    assert torch.equal(gone_on.latent.basis, known.latent.basis)
+    assert torch.equal(known.generate(Z, Z), train(settings=replace(SMALL, steps=500, noise=0.05)).generate(Z, Z))
+    distances = [(made.generate(Z, Z) - changed).norm() for made in (gone_on, anew)]
+    assert (torch.cdist(gone_on.generate(Z, Z), changed).argmin(1) == torch.arange(12)).float().mean() > 0.9
+    assert distances[0] < 2 * distances[1]
+
+
+def test_a_latent_says_how_much_of_new_neurons_it_holds():
+    latent = Latent.of(NEURONS, SMALL)
+    assert latent.held(NEURONS) == pytest.approx(1, abs=1e-3)
+    assert latent.held(draw(12, 41, seed=9)) < 0.5
 
 
 def test_it_stops_once_the_edits_are_answered():
