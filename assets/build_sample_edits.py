@@ -15,38 +15,13 @@ from pathlib import Path
 
 from assets.build_facts import read_records
 from assets.catalogue import FACTS_FILE, SAMPLE_EDITS, Fact, read_facts, relations
+from assets.subject_types import askable
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fill, fold
 from engine.formats import jsonl
 
 NAME = "Sample edits"
 NEIGHBOURS = 3
 SAME_SUBJECT = 2
-
-ANYTHING = frozenset({"place", "organisation", "work", "product"})
-# What the subjects of each relation are; a subject is what all of its relations allow.
-SUBJECT_TYPES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ["P19", "P20", "P27", "P101", "P103", "P106", "P108", "P140", "P413", "P937", "P1303", "P1412"],
-        frozenset({"person"}),
-    ),
-    "P17": frozenset({"place", "organisation"}),
-    "P30": frozenset({"place"}),
-    "P31": ANYTHING,
-    "P36": frozenset({"place"}),
-    "P37": frozenset({"place"}),
-    "P127": ANYTHING,
-    "P136": frozenset({"person", "work"}),
-    "P138": ANYTHING,
-    "P159": frozenset({"organisation"}),
-    "P176": frozenset({"product"}),
-    "P178": frozenset({"product"}),
-    "P407": frozenset({"work"}),
-    "P449": frozenset({"work"}),
-    "P495": frozenset({"work", "product", "organisation"}),
-    "P740": frozenset({"organisation"}),
-}
-# Only some people can sensibly be asked for these; they are asked where the model knows the answer.
-SPECIAL = frozenset({"P413", "P1303"})
 
 FAR = (
     "Review: a warm and clever comedy with a wonderful cast Sentiment:",
@@ -219,12 +194,8 @@ def _same_subject(fact: Fact, stock: _Stock, chance: random.Random) -> list[Prob
 
 def _askable(fact: Fact, stock: _Stock) -> list[str]:
     """Other relations that make sense for whatever the subject may be; none where its relations disagree."""
-    types = frozenset.intersection(*(SUBJECT_TYPES[other.relation] for other in stock.of_subject[fold(fact.subject)]))
-    return [
-        id
-        for id in stock.catalogue
-        if types and types <= SUBJECT_TYPES[id] and id != fact.relation and id not in SPECIAL
-    ]
+    known = [other.relation for other in stock.of_subject[fold(fact.subject)]]
+    return [id for id in askable(known, stock.catalogue) if id != fact.relation]
 
 
 def _far(fact: Fact, stock: _Stock, edited: set[str], chance: random.Random) -> Probe:

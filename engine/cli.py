@@ -212,6 +212,42 @@ def convert(
 
 
 @app.command()
+def bench(
+    edits: Annotated[int, typer.Option(help="How many edits are drawn.", min=2)] = 1_024,
+    seeds: Annotated[int, typer.Option(help="How often everything is drawn and trained anew.", min=1)] = 3,
+    recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg,paper,mlp,stored,retrieval",
+    counterfact: Annotated[Path | None, typer.Option(help="Draw from this file of CounterFact records.")] = None,
+    zsre: Annotated[Path | None, typer.Option(help="Draw from this file of zsRE records.")] = None,
+    paper_minutes: Annotated[
+        float | None, typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).")
+    ] = None,
+    model: ModelOption = "embedded",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
+) -> None:
+    """Train and measure on edits of facts that the embedded model knows, and compare recipes."""
+    from engine.benchmark import bench as benchmark
+    from engine.benchmark.recipes import choose_recipes
+    from engine.benchmark.report import Trial, summarise, write_json
+    from engine.language_model import load
+
+    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise FormatError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
+    plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
+    language_model = load(model, device=device, dtype=dtype)
+    trials: list[Trial] = []
+    with _stop_at_interrupt() as cancel:
+        for trial in benchmark.bench(language_model, plan, watch=_progress, cancel=cancel):
+            trials.append(trial)
+            _say(f"Recipe “{trial.recipe}”, seed {trial.seed}: Score {100 * (trial.report.score() or 0):.2f}.")
+            if json_file is not None:  # after each: a benchmark that is stopped keeps what it has
+                write_json(json_file, plan.as_json(), benchmark.machine(language_model), trials)
+    print(summarise(trials))
+
+
+@app.command()
 def models() -> None:
     """List the models and devices at hand."""
     from engine.device import available_devices

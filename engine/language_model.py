@@ -184,12 +184,13 @@ class Reading:
     """What a model thinks at the end of some prompts."""
 
     states: Tensor  # [prompts, d_model], float32: the last hidden states, what the next token is read from
+    middles: Tensor  # [prompts, d_model], float32: what leaves the layer in the middle
     likeliest: Tensor  # [prompts]: the likeliest next token
     chances: Tensor  # [prompts, tokens]: the chances of the tokens that were asked for
 
     def first(self, count: int) -> Reading:
         """The reading of the first `count` prompts alone."""
-        return Reading(self.states[:count], self.likeliest[:count], self.chances[:count])
+        return Reading(self.states[:count], self.middles[:count], self.likeliest[:count], self.chances[:count])
 
 
 class LanguageModel:
@@ -370,22 +371,31 @@ class LanguageModel:
         """What the model thinks after each prompt; `tokens` [tokens] are those whose chances are wanted."""
         wanted = torch.empty(0, dtype=torch.long, device=self.device) if tokens is None else tokens
         states = torch.empty(len(prompts), self.d_model, device=self.device)
+        middles = torch.empty_like(states)
         likeliest = torch.empty(len(prompts), dtype=torch.long, device=self.device)
         chances = torch.empty(len(prompts), len(wanted), device=self.device)
-        caught: list[Tensor] = []
-        head = self.model.get_output_embeddings()
-        handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        caught: dict[str, Tensor] = {}
+
+        def keep(name: str, hidden: Tensor) -> None:
+            caught[name] = hidden[:, -1].float()
+
+        head, middle = self.model.get_output_embeddings(), self.layers[len(self.layers) // 2]
+        handles = (
+            head.register_forward_pre_hook(lambda _, args: keep("state", args[0])),
+            middle.register_forward_hook(lambda _, __, out: keep("middle", out[0] if isinstance(out, tuple) else out)),
+        )
         try:
             for rows in self.batches(prompts):
                 if cancel is not None:
                     cancel.check()
                 logits = self.logits(self.encode([prompts[row] for row in rows]), keep=1)[:, -1].float()
-                states[rows] = caught.pop()[:, -1].float()
+                states[rows], middles[rows] = caught["state"], caught["middle"]
                 likeliest[rows] = logits.argmax(-1)
                 chances[rows] = logits.softmax(-1)[:, wanted]
         finally:
-            handle.remove()
-        return Reading(states, likeliest, chances)
+            for handle in handles:
+                handle.remove()
+        return Reading(states, middles, likeliest, chances)
 
     def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int) -> Tensor:
         """The logits of the last `keep` positions when `hidden` (of a `passage`) enters `layer`.

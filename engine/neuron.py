@@ -42,6 +42,12 @@ class Neurons:
         )
 
     @classmethod
+    def random(cls, n: int, d_model: int, device: torch.device, each: int = 1) -> Neurons:
+        """Small random k and v, b = 0 (arXiv 2512.14395), drawn from torch's global generator."""
+        k, v = 0.02 * torch.randn(2, n, each, d_model, device=device)
+        return cls(k, torch.zeros(n, each, device=device), v)
+
+    @classmethod
     def from_flat(cls, flat: Tensor, d_model: int) -> Neurons:
         """The inverse of `flat`: rows of [n, m·(2·d_model + 1)]."""
         apart = flat.unflatten(1, (-1, 2 * d_model + 1))

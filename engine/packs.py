@@ -35,7 +35,10 @@ VERSION = 1
 MANIFEST = "manifest.json"
 EDITS = "edits.jsonl"
 
-EDITORS: dict[str, tuple[str, str]] = {"meg": ("engine.meg.pack", "MegPack")}
+EDITORS: dict[str, tuple[str, str]] = {
+    "meg": ("engine.meg.pack", "MegPack"),
+    "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
+}
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 
 _STEM = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

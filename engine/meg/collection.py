@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -56,6 +57,7 @@ class CollectionSettings:
     guard_weight: float = 0.3
     learnt: float = 0.02  # a loss at which an edit leaves the group
     neurons: int = 1  # for each edit; more where one cannot hold a long new object
+    start: Literal["always on", "random"] = "always on"  # "random": small random weights, as the authors begin
     group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
 
 
@@ -72,6 +74,7 @@ def collect(
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
     once more with three times the steps and less care for their guards. Raises Cancelled when asked to stop.
+    A random start draws from torch's global generator.
     """
     with attached(model.blocks[layer]) as slot:
         found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
@@ -152,9 +155,10 @@ class LessonGroup:
         return bool(strayed.norm() < 0.05 * added.norm())
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
-        """Each lesson's neurons, from the always-on start."""
+        """Each lesson's neurons."""
         d_model = self.model.d_model
-        start = Neurons.always_on(self.size, d_model, self.model.device, settings.neurons).flat()
+        begin = Neurons.random if settings.start == "random" else Neurons.always_on
+        start = begin(self.size, d_model, self.model.device, settings.neurons).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)
         descent = _Descent(start, [d_model, 1, d_model] * settings.neurons)

@@ -117,6 +117,21 @@ class Curriculum:
         told = [fact for fact in self.facts[:2_000] if phrasings.get(fact[1])]
         return self._unused(lambda: _with_template(self._draw, self._draw.choice(told), phrasings) if told else None)
 
+    def relation_examples(self, each: int) -> list[tuple[str, str]]:
+        """Queries and the relations that they ask.
+
+        Every trained phrasing with `each` subjects of its own relation and half as many of others, so that what is
+        asked is not told by whom it is asked of.
+        """
+        others = [subject for subject, _ in self.facts] or [edit.subject for edit in self.edits if edit.subject]
+        made: list[tuple[str, str]] = []
+        for key, templates in self.phrasings.trained.items():
+            own = self._subjects.get(key) or others
+            for template in templates if own else ():
+                subjects = [*self._draw.choices(own, k=each), *self._draw.choices(others, k=each // 2)]
+                made.extend((fill(template, subject), key) for subject in subjects)
+        return [(query, key) for query, key in dict.fromkeys(made) if fold(query) not in self._measured]
+
     def strangers(self, edits: Sequence[Edit], phrasings: Mapping[str, Sequence[str]]) -> list[Stranger]:
         """Queries about no edit: for each of `edits` one of each kind, as far as they can be made."""
         made = []

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import Extent, LanguageModel, target_shares
-from engine.meg.gate import Gate, Verdict
-from engine.meg.generator import Generator
+from engine.language_model import LanguageModel, target_shares
+from engine.meg.gate import Gate
+from engine.meg.neuron_source import NeuronSource
+from engine.meg.router import Router
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 
@@ -19,12 +20,9 @@ from engine.runs import Cancel
 class MegEditedModel:
     """A language model with a MeG pack attached; usable where the transformers model is."""
 
-    def __init__(self, model: LanguageModel, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
-        self._model, self._gate, self._generator, self._slot = model, gate, generator, slot
-        self._disabled: set[str] = set()
-        # Decoding, scoring and the next tokens of one question are asked for one after the other.
-        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
-        self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+    def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
+        self._model, self._generator, self._slot = model, generator, slot
+        self._router = Router(model, gate)
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not defined here: config, device, generation_config, …
@@ -32,16 +30,15 @@ class MegEditedModel:
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
-        return self._examine(queries)[0]
+        return self._router.examine(queries)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
-        # Both models answer as far as the edit's new object goes, so that like is compared with like.
-        extents = [self._extent(routing) for routing in routings]
+        extents = [self._router.extent(routing) for routing in routings]
         asked, far = [queries[row] for row in plain], [extents[row] for row in plain]
         originally = dict(zip(plain, self._model.answer(asked, extents=far, cancel=cancel), strict=True))
         edited = dict(originally)
@@ -60,7 +57,7 @@ class MegEditedModel:
     @torch.no_grad()
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         shares = [0.0] * len(queries)
         neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
@@ -81,7 +78,7 @@ class MegEditedModel:
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""
-        routings, z = self._examine([query])
+        routings, z = self._router.examine([query])
         original = self._model.next_tokens(query, k)
         if not routings[0].routed:
             return NextTokens(original, original)
@@ -96,7 +93,7 @@ class MegEditedModel:
         """As the transformers model's `generate`; each row is routed by its own text, a chat by its last question."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         queries = [self._query(row[kept.bool()]) for row, kept in zip(input_ids, mask, strict=True)]
-        routings, z = self._examine(queries)
+        routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         try:
             if chosen:
@@ -106,13 +103,18 @@ class MegEditedModel:
         finally:
             self._slot.put(None)
 
+    def generate_neurons(self, queries: Sequence[str]) -> Neurons:
+        """The neurons generated for `queries`, whether the gate lets them through or not."""
+        routings, z = self._router.examine(queries)
+        return self._neurons(z, routings)
+
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits get the original model's answer from now on."""
-        self._disabled.update(edit_ids)
+        self._router.disable(edit_ids)
 
     def enable(self, edit_ids: Iterable[str]) -> None:
         """These edits are answered again."""
-        self._disabled.difference_update(edit_ids)
+        self._router.enable(edit_ids)
 
     def detach(self) -> None:
         """Give the original model back, bit for bit."""
@@ -125,34 +127,7 @@ class MegEditedModel:
         text: str = asked or tokenizer.decode(tokens, skip_special_tokens=True)
         return text
 
-    def _extent(self, routing: Routing) -> Extent:
-        if not routing.routed:
-            return Extent()
-        return self._model.extent(self._gate.index.edits[self._rows[routing.nearest_edit]].new_object)
-
     def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""
-        anchors = self._gate.index.prompts[[self._rows[routing.nearest_edit] for routing in routings]]
+        anchors = self._router.gate.index.prompts[[self._router.row(routing) for routing in routings]]
         return Neurons.from_flat(self._generator.generate(z, anchors), self._model.d_model)
-
-    def _examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
-        asked = tuple(queries)
-        if asked != self._examined[0]:
-            reading = self._model.read(queries, self._gate.index.first_tokens)
-            self._examined = (asked, *self._gate.examine(queries, reading))
-        _, verdicts, z = self._examined
-        routings = []
-        for query, verdict in zip(queries, verdicts, strict=True):
-            edit = self._gate.index.edits[verdict.edit]
-            routings.append(
-                Routing(
-                    query=query,
-                    familiarity=verdict.familiarity,
-                    routed=verdict.familiarity >= self._gate.threshold and edit.id not in self._disabled,
-                    threshold=self._gate.threshold,
-                    entropy=verdict.entropy,
-                    nearest_edit=edit.id,
-                    similarity=verdict.similarity,
-                )
-            )
-        return routings, z

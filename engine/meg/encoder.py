@@ -75,21 +75,23 @@ class QueryEncoder:
     @torch.no_grad()
     def encode(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> Tensor:
         """z of each query: [queries, width], rows of length one, float32."""
-        z = torch.empty(len(queries), self.width, device=self.transformer.device)
+        different = list(dict.fromkeys(queries))  # with the subject masked, most queries of a relation are the same
+        z = torch.empty(len(different), self.width, device=self.transformer.device)
         # The longest first, as the library itself would order them: a batch is padded to its longest query.
-        order = sorted(range(len(queries)), key=lambda row: -len(queries[row]))
+        order = sorted(range(len(different)), key=lambda row: -len(different[row]))
         for start in range(0, len(order), BATCH):
             if cancel is not None:
                 cancel.check()
             rows = order[start : start + BATCH]
             z[rows] = self.transformer.encode(
-                [queries[row] for row in rows],
+                [different[row] for row in rows],
                 batch_size=BATCH,
                 convert_to_tensor=True,
                 normalize_embeddings=True,
                 show_progress_bar=False,
             ).float()
-        return z
+        place = {query: row for row, query in enumerate(different)}
+        return z[[place[query] for query in queries]]
 
     def tune(
         self,

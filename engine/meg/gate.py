@@ -2,10 +2,10 @@
 
 Several kinds of evidence about a query and a candidate edit are fused into one calibrated probability, the
 *familiarity*: the familiarity network's entropy, nearness in the tuned space, whether the query names the edit's
-subject, whether, with the subject masked, it asks the edit's relation rather than another one, whether the frozen
-model itself is in the same state after the query as after the edit's prompt, and whether it is about to give the same
-answer. The fusion is a logistic regression, learnt on phrasings that nothing else was trained on and on negatives
-made of the edit set itself.
+subject, whether it asks the edit's relation rather than another one, by its words with the subject masked and by the
+frozen model's own state, whether that state is the one after the edit's prompt, and whether the model is about to give
+the same answer. The fusion is a logistic regression, learnt on phrasings that nothing else was trained on and on
+negatives made of the edit set itself.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.edits import Edit, fill, fold
 from engine.language_model import Reading
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.subjects import SubjectIndex
 from engine.runs import Cancel
 
@@ -31,17 +32,19 @@ GateKind = Literal["fused", "entropy"]
 FEATURES = (
     "similarity",
     "names the subject",
-    "resembles the subject",
     "relation similarity",
     "relation margin",
+    "relation readout",
     "state similarity",
+    "answer agreement",
     "familiarity network",
     "named and relation margin",
+    "named and relation readout",
     "named and state",
-    "answer agreement",
     "named and agreement",
     "named, agreement and relation margin",
 )
+READOUT_BOUND = 4.0  # log-odds beyond which one relation is as good as certain
 CANDIDATES = 4  # nearest edits looked at beside those that are named
 NAMED = 24  # most edits of named subjects looked at
 
@@ -73,10 +76,12 @@ class EditIndex:
         edits: Sequence[Edit],
         phrasings: Mapping[str, Sequence[str]],
         encoder: QueryEncoder,
+        readout: RelationReadout,
         tensors: Mapping[str, Tensor],
     ) -> None:
         self.edits = tuple(edits)
         self.encoder = encoder
+        self.readout = readout
         self.phrasings = {key: tuple(templates) for key, templates in phrasings.items()}
         self.tensors = dict(tensors)
         self.prompts = tensors["prompts"]  # [edits, z], unit rows
@@ -86,20 +91,23 @@ class EditIndex:
         self.bank = tensors["bank"]  # [phrasings, z]: every phrasing with the subject masked
         self.masked_prompts = tensors["masked_prompts"]  # [edits, z]
         self.subjects = SubjectIndex(edits)
+        # Many edits share a first token: a model is asked for the chance of each only once.
+        self.tokens, places = self.first_tokens.unique(return_inverse=True)
+        self._token_places = places.cpu().numpy()
         self._verbatim = {fold(edit.prompt): row for row, edit in reversed(list(enumerate(self.edits)))}
-        self._relations = {key: number for number, key in enumerate(self.phrasings)}
+        by_bank = {key: number for number, key in enumerate(self.phrasings)}
         self._bank_relations = torch.tensor(
-            [self._relations[key] for key, templates in self.phrasings.items() for _ in templates],
+            [by_bank[key] for key, templates in self.phrasings.items() for _ in templates],
             dtype=torch.long,
             device=self.bank.device,
         )
+        self._relations = [by_bank.get(edit.relation) for edit in self.edits]
+        by_readout = {key: number for number, key in enumerate(readout.relations)}
+        self._read_relations = [by_readout.get(edit.relation) for edit in self.edits]
         # A free prompt may ask what some relation asks too: that relation does not speak against it.
-        self._same_relations = [
-            {self._relations[edit.relation]}
-            if edit.relation in self._relations
-            else {number for number, value in enumerate(self._by_relation(self.masked_prompts[row])) if value > 0.8}
-            for row, edit in enumerate(self.edits)
-        ]
+        free = [row for row, number in enumerate(self._relations) if number is None]
+        alike = self._by_relation(self.masked_prompts[free]) > 0.8
+        self._alike = {row: np.flatnonzero(found) for row, found in zip(free, alike, strict=True)}
 
     @classmethod
     def build(
@@ -107,6 +115,7 @@ class EditIndex:
         edits: Sequence[Edit],
         phrasings: Mapping[str, Sequence[str]],
         encoder: QueryEncoder,
+        readout: RelationReadout,
         reading: Reading,
         state_centre: Tensor,
         *,
@@ -125,12 +134,12 @@ class EditIndex:
             "bank": encoder.encode(_masked(phrasings), cancel=cancel),
             "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
         }
-        return cls(edits, phrasings, encoder, tensors)
+        return cls(edits, phrasings, encoder, readout, tensors)
 
     def with_phrasings(self, phrasings: Mapping[str, Sequence[str]], *, cancel: Cancel | None = None) -> EditIndex:
         """The same edits beside other phrasings."""
         tensors = {**self.tensors, "bank": self.encoder.encode(_masked(phrasings), cancel=cancel)}
-        return EditIndex(self.edits, phrasings, self.encoder, tensors)
+        return EditIndex(self.edits, phrasings, self.encoder, self.readout, tensors)
 
     def verbatim(self, query: str) -> int | None:
         """The first edit whose prompt `query` is, word for word."""
@@ -146,7 +155,7 @@ class EditIndex:
     ) -> tuple[list[list[Evidence]], Tensor, Tensor]:
         """For each query its candidates' evidence; the entropies [queries]; and z [queries, z].
 
-        `reading` is the frozen model's of the queries, with the chances of this index's `first_tokens`.
+        `reading` is the frozen model's of the queries, with the chances of this index's `tokens`.
         """
         named = [self.subjects.named(query) for query in queries]
         texts = list(queries)
@@ -160,36 +169,37 @@ class EditIndex:
         encoded = self.encoder.encode(texts, cancel=cancel)
         z = encoded[: len(queries)]
         entropy = network.entropy(z)
-        near = z @ self.prompts.T
-        alike = F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T
-        nearest = near.topk(min(CANDIDATES, len(self.edits)), dim=1).indices.tolist()
-        disorder = entropy.tolist()
+        nearness = z @ self.prompts.T
+        nearest = nearness.topk(min(CANDIDATES, len(self.edits)), dim=1).indices.tolist()
+        by_relation, read = self._by_relation(encoded), self.readout.scores(reading.middles).cpu().numpy()
+        states = (F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T).cpu().numpy()
+        near, chances, disorder = nearness.cpu().numpy(), reading.chances.cpu().numpy(), entropy.tolist()
+        masked = encoded.cpu().numpy()
         result = []
-        for row, query in enumerate(queries):
-            known = list(named[row])
+        for row, about in enumerate(named):
+            known = list(about)
             if len(known) > NAMED:
-                known = sorted(known, key=lambda edit: -float(near[row, edit]))[:NAMED]
-            relations: dict[int, list[float]] = {}
+                known = sorted(known, key=lambda edit: -near[row, edit])[:NAMED]
             found_evidence = []
             for edit in dict.fromkeys([*known, *nearest[row]]):
-                is_named = edit in named[row]
-                place = places[row][named[row][edit]] if is_named else row
-                if place not in relations:
-                    relations[place] = self._by_relation(encoded[place])
-                own, margin = self._relation_evidence(edit, encoded[place], relations[place])
-                similarity, state = float(near[row, edit]), float(alike[row, edit])
-                agreement = float(reading.chances[row, edit])
+                is_named = edit in about
+                place = places[row][about[edit]] if is_named else row
+                own, margin = self._relation_evidence(edit, masked[place], by_relation[place])
+                asked = _lead(read[row], self._read_relations[edit])
+                similarity, state = float(near[row, edit]), float(states[row, edit])
+                agreement = float(chances[row, self._token_places[edit]])
                 numbers = (
                     similarity,
                     float(is_named),
-                    1.0 if is_named else self.subjects.resemblance(edit, query),
                     own,
                     margin,
+                    asked,
                     state,
+                    agreement,
                     1 - disorder[row],
                     is_named * margin,
+                    is_named * asked,
                     is_named * state,
-                    agreement,
                     is_named * agreement,
                     is_named * agreement * margin,
                 )
@@ -197,19 +207,28 @@ class EditIndex:
             result.append(found_evidence)
         return result, entropy, z
 
-    def _by_relation(self, z: Tensor) -> list[float]:
-        """The greatest similarity of a masked query to any phrasing of each relation."""
-        best = torch.full((len(self._relations),), -1.0, device=z.device)
-        best.scatter_reduce_(0, self._bank_relations, self.bank @ z, "amax")
-        result: list[float] = best.tolist()
-        return result
+    def _by_relation(self, z: Tensor) -> np.ndarray:
+        """The greatest similarity of masked queries to any phrasing of each relation: [queries, relations]."""
+        best = torch.full((len(z), len(self.phrasings)), -1.0, device=z.device)
+        best.scatter_reduce_(1, self._bank_relations.expand(len(z), -1), z @ self.bank.T, "amax")
+        return best.cpu().numpy()
 
-    def _relation_evidence(self, edit: int, z: Tensor, by_relation: Sequence[float]) -> tuple[float, float]:
+    def _relation_evidence(self, edit: int, z: np.ndarray, by_relation: np.ndarray) -> tuple[float, float]:
         """(similarity to the edit's own relation, its lead over the best other relation)."""
-        number = self._relations.get(self.edits[edit].relation)
-        own = float(self.masked_prompts[edit] @ z) if number is None else by_relation[number]
-        others = [value for other, value in enumerate(by_relation) if other not in self._same_relations[edit]]
-        return own, own - max(others, default=0.0)
+        number = self._relations[edit]
+        if number is not None:
+            own, excepted = float(by_relation[number]), np.array([number])
+        else:
+            own, excepted = float(self.masked_prompts[edit].cpu().numpy() @ z), self._alike[edit]
+        others = np.delete(by_relation, excepted)
+        return own, own - (float(others.max()) if len(others) else 0.0)
+
+
+def _lead(scores: np.ndarray, number: int | None) -> float:
+    """By how much a relation's score is above the best other one, bounded; 0 where the readout does not know it."""
+    if number is None:
+        return 0.0
+    return float(np.clip(scores[number] - np.delete(scores, number).max(), -READOUT_BOUND, READOUT_BOUND))
 
 
 def _masked(phrasings: Mapping[str, Sequence[str]]) -> list[str]:
@@ -262,7 +281,7 @@ def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
     """Learn the fusion from queries that are about their edit and queries that are about none.
 
     The threshold lets through a share `false_routing` of the queries about none, each judged by a regression that
-    was fitted without it, within the bounds 0.2 and 0.9. The entropy gate's own threshold is the one that tells
+    was fitted without it, within the bounds 0.1 and 0.9. The entropy gate's own threshold is the one that tells
     most queries rightly.
     """
     rows, right, owner = [], [], []
@@ -286,7 +305,7 @@ def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
         chances = fitted(~inside).predict_proba(features[inside])[:, 1]
         np.maximum.at(judged, owners[inside], chances)
     about = np.array([example.about is not None for example in examples])
-    threshold = float(np.clip(np.quantile(judged[~about], 1 - false_routing), 0.2, 0.9))
+    threshold = float(np.clip(np.quantile(judged[~about], 1 - false_routing), 0.1, 0.9))
     regression = fitted(np.ones(len(features), dtype=bool))
     entropies = np.array([example.entropy for example in examples])
     grid = np.linspace(0.02, 0.98, 49)

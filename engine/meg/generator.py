@@ -8,9 +8,10 @@ weights). Noise on z while training buys generality. A few deterministic steps s
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import DDIMScheduler
@@ -24,31 +25,64 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.meg.mlp import NeuronMLP
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
+CONDITION_BLOCKS = 2
+ORTHOGONALISING = 3  # steps of Muon's iteration: five are nearer to orthogonal, and no better here
+RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
+MEASURED = 64  # neurons whose distance is measured
 _TRANSFORMER = "transformer."  # what the names of its tensors begin with in a state
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
-    """Shape, training and sampling of the generator."""
+    """Shape, training and sampling of the generator; `paper` gives the authors' own recipe."""
 
+    kind: Literal["transformer", "mlp", "stored"] = "transformer"  # "stored": the collected neurons themselves
+    latent: bool = True  # principal components; without them the raw weights, divided by RAW_SCALE
     components: int = 384  # principal components of the neurons, at most, …
     variance: float = 0.99  # … and as many as hold this share of their variance
-    token: int = 64  # components in one token
+    token: int = 128  # components in one token
     anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
     width: int = 256
-    layers: int = 4
+    layers: int = 2
     heads: int = 4
+    condition_width: int = 1_024  # inside the residual blocks that z goes through
     noise: float = 0.3  # of each component of a z of length √width
     sampling_steps: int = 4
     learning_rate: float = 6e-3
-    batch: int = 256
+    batch: int = 512
     steps: int | None = None  # at most; training stops when the edits are answered. None: by the number of edits
     check_every: int = 50
     answered: float = 0.995  # share of edits that must be answered of those whose collected neurons answer, …
     paraphrased: float = 0.99  # … and of held-back paraphrases
+    stopping: Literal["answers", "distance"] = "answers"  # "distance": once the weights are near enough, whatever …
+    distance: float = 0.5  # … is answered: mean + standard deviation of the distances to the collected neurons
+    optimiser: Literal["muon", "adamw"] = "muon"  # "adamw": for all weights, at a constant rate
+    minutes: float | None = None  # at most; the same seed then gives the same pack only where the steps run out first
+
+    @classmethod
+    def paper(cls, minutes: float) -> GeneratorSettings:
+        """The authors' recipe (arXiv 2512.14395, section 3.4) in a transformer of our size, ended after `minutes`.
+
+        Raw weights in patches of 100 numbers, z as it is, no noise on it, AdamW, 50 sampling steps, and training until
+        the weights are near. Their twelve blocks of width 768 would see far fewer steps in the same time.
+        """
+        return cls(
+            latent=False,
+            token=100,
+            anchoring=0.0,
+            noise=0.0,
+            sampling_steps=50,
+            learning_rate=1e-4,
+            optimiser="adamw",
+            stopping="distance",
+            steps=1_000_000,
+            check_every=500,
+            minutes=minutes,
+        )
 
     def steps_for(self, edits: int) -> int:
         """How many steps the training of so many edits may take."""
@@ -60,14 +94,23 @@ class NeuronTransformer(ModelMixin, ConfigMixin):
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
-        self, z_width: int, tokens: int, token: int, width: int = 256, layers: int = 4, heads: int = 4
+        self,
+        z_width: int,
+        tokens: int,
+        token: int,
+        width: int = 256,
+        layers: int = 2,
+        heads: int = 4,
+        condition_width: int = 1024,
     ) -> None:
         super().__init__()
         self.inward = nn.Linear(token, width)
         self.position = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.time = Timesteps(width, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(width, width)
-        self.condition = nn.Sequential(nn.Linear(z_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.condition = nn.Sequential(
+            nn.Linear(z_width, width), *(_ConditionBlock(width, condition_width) for _ in range(CONDITION_BLOCKS))
+        )
         self.blocks = nn.ModuleList(_AdaptiveBlock(width, heads) for _ in range(layers))
         self.norm = AdaLayerNormContinuous(width, width, elementwise_affine=False)
         self.outward = nn.Linear(width, token)
@@ -84,6 +127,21 @@ class NeuronTransformer(ModelMixin, ConfigMixin):
         return velocity.flatten(1)
 
 
+class _ConditionBlock(nn.Module):
+    """A residual block on the condition: what it holds is computed once a query, not once a token."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inward = nn.Linear(width, inner)
+        self.outward = nn.Linear(inner, width)
+        nn.init.zeros_(self.outward.weight)
+        nn.init.zeros_(self.outward.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.as_tensor(z + self.outward(F.silu(self.inward(self.norm(z)))))
+
+
 class _AdaptiveBlock(nn.Module):
     """A transformer block whose norms follow the condition and whose branches start closed (adaLN-zero)."""
 
@@ -94,7 +152,7 @@ class _AdaptiveBlock(nn.Module):
         nn.init.zeros_(self.norm.linear.bias)
         self.attention = Attention(query_dim=width, heads=heads, dim_head=width // heads, bias=True)
         self.norm_inner = nn.LayerNorm(width, elementwise_affine=False)
-        self.feed_forward = FeedForward(width, activation_fn="gelu-approximate")
+        self.feed_forward = FeedForward(width, activation_fn="linear-silu")
 
     def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
         normed, gate, shift, scale, gate_inner = self.norm(hidden, emb=told)
@@ -115,6 +173,8 @@ class Latent:
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
         """The principal components of `neurons` [n, numbers] that matter, in whole tokens."""
+        if not settings.latent:
+            return cls.raw(neurons.shape[1], settings.token)
         mean = neurons.mean(0)
         centred = neurons - mean
         _, strength, right = torch.linalg.svd(centred, full_matrices=False)
@@ -126,6 +186,13 @@ class Latent:
         basis[:count] = right[:count]
         scale = float((centred @ right[:needed].T).square().mean().sqrt())
         return cls(mean, basis, max(scale, 1e-6))
+
+    @classmethod
+    def raw(cls, numbers: int, token: int) -> Latent:
+        """No components: the weights themselves, filled up with zeros to whole tokens."""
+        basis = torch.zeros(-(-numbers // token) * token, numbers)
+        basis.fill_diagonal_(1.0)
+        return cls(torch.zeros(numbers), basis, RAW_SCALE)
 
     def encode(self, neurons: Tensor) -> Tensor:
         """[n, numbers] → [n, components]."""
@@ -141,10 +208,10 @@ class Latent:
 
 
 class Generator:
-    """A trained transformer with its scheduler and latent: unit z → flat neurons."""
+    """A trained transformer, or MLP, with its scheduler and latent: unit z → flat neurons."""
 
     def __init__(
-        self, transformer: NeuronTransformer, latent: Latent, settings: GeneratorSettings, start: Tensor
+        self, transformer: NeuronTransformer | NeuronMLP, latent: Latent, settings: GeneratorSettings, start: Tensor
     ) -> None:
         self.transformer = transformer.eval().requires_grad_(False)
         self.latent = latent
@@ -158,9 +225,11 @@ class Generator:
 
         z [rows, z] are the queries' unit vectors, `anchors` those of the prompts of the edits they are about.
         """
+        condition = _condition(z, anchors, self.settings)
+        if self.settings.kind == "mlp":
+            return self.latent.decode(self.transformer(condition))
         sample = self.start.expand(len(z), -1)
         self.scheduler.set_timesteps(self.settings.sampling_steps)
-        condition = _condition(z, anchors, self.settings)
         for step in self.scheduler.timesteps:
             velocity = self.transformer(sample, step.expand(len(z)).to(z.device), condition)
             sample = self.scheduler.step(velocity, step, sample).prev_sample
@@ -169,6 +238,8 @@ class Generator:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and numbers from which `restored` makes the same generator."""
         tensors = {f"{_TRANSFORMER}{key}": value for key, value in self.transformer.state_dict().items()}
+        if not self.settings.latent:
+            return tensors | {"start": self.start}, {"numbers": len(self.latent.mean)}
         tensors |= {"mean": self.latent.mean, "basis": self.latent.basis, "start": self.start}
         return tensors, {"scale": self.latent.scale}
 
@@ -183,7 +254,10 @@ class Generator:
     ) -> Generator:
         """The generator of a `state`, on `device`."""
         on_device = {key: value.to(device) for key, value in tensors.items()}
-        latent = Latent(on_device["mean"], on_device["basis"], float(meta["scale"]))
+        if settings.latent:
+            latent = Latent(on_device["mean"], on_device["basis"], float(meta["scale"]))
+        else:
+            latent = Latent.raw(int(meta["numbers"]), settings.token).to(device)
         transformer = new_transformer(z_width, latent.basis.shape[0], settings)
         transformer.load_state_dict(
             {key.removeprefix(_TRANSFORMER): value for key, value in on_device.items() if key.startswith(_TRANSFORMER)}
@@ -212,10 +286,18 @@ def noise_schedule() -> DDIMScheduler:
     )
 
 
-def new_transformer(z_width: int, components: int, settings: GeneratorSettings) -> NeuronTransformer:
-    """An untrained transformer over `components` numbers."""
+def new_transformer(z_width: int, components: int, settings: GeneratorSettings) -> NeuronTransformer | NeuronMLP:
+    """An untrained transformer, or MLP, over `components` numbers."""
+    if settings.kind == "mlp":
+        return NeuronMLP(z_width, components, settings.width, settings.layers)
     transformer: NeuronTransformer = NeuronTransformer(
-        z_width, components // settings.token, settings.token, settings.width, settings.layers, settings.heads
+        z_width,
+        components // settings.token,
+        settings.token,
+        settings.width,
+        settings.layers,
+        settings.heads,
+        settings.condition_width,
     )
     return transformer
 
@@ -228,14 +310,32 @@ class _Descent:
     schedule: torch.optim.lr_scheduler.LRScheduler
 
 
-def _optimisers(transformer: NeuronTransformer, learning_rate: float) -> tuple[torch.optim.Optimizer, ...]:
+def _descents(
+    transformer: NeuronTransformer | NeuronMLP, settings: GeneratorSettings, steps: int
+) -> tuple[_Descent, ...]:
     """Muon for the matrices of the blocks, AdamW for the rest: together they memorise in half the steps of AdamW."""
-    matrices = [parameter for parameter in transformer.blocks.parameters() if parameter.ndim == 2]
+    rate = settings.learning_rate
+    if settings.optimiser == "adamw":
+        alone = torch.optim.AdamW(transformer.parameters(), lr=rate)
+        return (_Descent(alone, torch.optim.lr_scheduler.ConstantLR(alone, factor=1.0)),)
+    deep = ("blocks.", "condition.")
+    matrices = [value for name, value in transformer.named_parameters() if name.startswith(deep) and value.ndim == 2]
     chosen = {id(parameter) for parameter in matrices}
     others = [parameter for parameter in transformer.parameters() if id(parameter) not in chosen]
-    return (
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=learning_rate, weight_decay=0.01),
+    optimisers: tuple[torch.optim.Optimizer, ...] = (
+        torch.optim.Muon(
+            matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw", ns_steps=ORTHOGONALISING
+        ),
+        torch.optim.AdamW(others, lr=rate, weight_decay=0.01),
+    )
+    return tuple(
+        _Descent(
+            optimiser,
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, rate, total_steps=steps, pct_start=0.05, cycle_momentum=False
+            ),
+        )
+        for optimiser in optimisers
     )
 
 
@@ -258,7 +358,7 @@ def train_generator(
     [edits, numbers] and of `anchors` [edits, z], the unit vectors of the edits' prompts. `report` is told the step, the
     loss and, after a check, the share of edits answered. `keep` is given the training's state after each check: with
     it as `state` the training goes on as if it had not been interrupted. Draws from torch's global generator. Raises
-    Cancelled when asked to stop.
+    Cancelled when asked to stop. With `stopping` by distance, `check` is not asked.
     """
     latent = Latent.of(neurons.cpu(), settings).to(z.device)
     wanted = latent.encode(neurons.to(z.device))
@@ -266,15 +366,7 @@ def train_generator(
     start = torch.randn(wanted.shape[1], device=z.device)
     average = EMAModel(transformer.parameters(), decay=0.99, use_ema_warmup=True, power=0.75)
     steps = settings.steps_for(len(neurons))
-    descents = [
-        _Descent(
-            optimiser,
-            torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, settings.learning_rate, total_steps=steps, pct_start=0.05, cycle_momentum=False
-            ),
-        )
-        for optimiser in _optimisers(transformer, settings.learning_rate)
-    ]
+    descents = _descents(transformer, settings, steps)
     scheduler = noise_schedule()
     condition = _condition(z, anchors[edits], settings)
     transformer.train()
@@ -288,15 +380,19 @@ def train_generator(
             descent.optimiser.load_state_dict(saved["optimiser"])
             descent.schedule.load_state_dict(saved["schedule"])
         restore_random(state["random"])
+    began = time.monotonic()
     for step in range(first, steps):
         cancel.check()
         rows = torch.randint(len(z), (settings.batch,), device=z.device)
         clean = wanted[edits[rows]]
         noise = torch.randn_like(clean)
         times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
-        noisy = scheduler.add_noise(clean, noise, times)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
-        loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
+        if settings.kind == "mlp":
+            loss = F.mse_loss(transformer(told), clean)
+        else:
+            noisy = scheduler.add_noise(clean, noise, times)
+            loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
         transformer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
@@ -305,19 +401,24 @@ def train_generator(
             descent.schedule.step()
         average.step(transformer.parameters())
         answered = None
-        last = step + 1 == steps
+        spent = settings.minutes is not None and time.monotonic() - began >= 60 * settings.minutes
+        last = spent or step + 1 == steps
         if (step + 1) % settings.check_every == 0 or last:
             average.store(transformer.parameters())
             average.copy_to(transformer.parameters())
             generator = Generator(transformer, latent, settings, start)
-            answered, paraphrased = check(generator)
-            if last or (answered >= settings.answered and paraphrased >= settings.paraphrased):
+            if settings.stopping == "distance":
+                near = _distance(generator, anchors[:MEASURED], neurons[:MEASURED]) < settings.distance
+            else:
+                answered, paraphrased = check(generator)
+                near = answered >= settings.answered and paraphrased >= settings.paraphrased
+            if last or near:
                 report(step + 1, float(loss.detach()), answered)
                 return generator
             average.restore(transformer.parameters())
             transformer.train().requires_grad_(True)
         report(step + 1, float(loss.detach()), answered)
-        if answered is not None and keep is not None:
+        if (step + 1) % settings.check_every == 0 and keep is not None:
             keep(
                 step + 1,
                 {
@@ -333,3 +434,9 @@ def train_generator(
                 },
             )
     raise ValueError("a generator needs at least one step of training")
+
+
+def _distance(generator: Generator, z: Tensor, neurons: Tensor) -> float:
+    """Mean + standard deviation of the distances between what is generated for prompts z and the `neurons` wanted."""
+    distances = (generator.generate(z, z) - neurons.to(z.device)).norm(dim=1)
+    return float(distances.mean() + distances.std(correction=0))

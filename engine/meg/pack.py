@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.edits import EditSet
 from engine.language_model import LanguageModel
@@ -15,7 +16,8 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
-from engine.meg.generator import Generator
+from engine.meg.neuron_source import NeuronSource, restored
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -34,7 +36,7 @@ class MegPack:
         seed: int,
         edit_set: EditSet,
         gate: Gate,
-        generator: Generator,
+        generator: NeuronSource,
         figures: Mapping[str, Any],
     ) -> None:
         self.settings, self.layer, self.seed = settings, layer, seed
@@ -45,7 +47,7 @@ class MegPack:
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
         generator, generator_meta = self.generator.state()
-        index = self.gate.index
+        gate, gate_meta = gate_state(self.gate)
         write_pack(
             folder,
             editor="meg",
@@ -55,14 +57,11 @@ class MegPack:
             figures=self.figures,
             state={
                 "layer": self.layer,
-                "phrasings": index.phrasings,
-                "fusion": dataclasses.asdict(self.gate.fusion),
+                **gate_meta,
                 "generator": generator_meta,
             },
             tensors={
-                "encoder": index.encoder.tuned(),
-                "index": index.tensors,
-                "familiarity": dict(self.gate.network.state_dict()),
+                **gate,
                 "generator": generator,
             },
             edits=self.edit_set,
@@ -73,13 +72,7 @@ class MegPack:
         """The pack that `save` wrote."""
         state: dict[str, Any] = dict(stored.manifest.state)
         settings = settings_from(stored.manifest.settings)
-        encoder = QueryEncoder.load(settings.encoder, device)
-        encoder.restore(stored.tensors["encoder"])
-        tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
-        index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, tensors)
-        network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
-        network.load_state_dict(stored.tensors["familiarity"])
-        fusion = Fusion.restored(state["fusion"])
+        gate = restored_gate(stored, settings, device)
         return cls(
             settings=settings,
             layer=int(state["layer"]),
@@ -87,9 +80,13 @@ class MegPack:
             fingerprint=stored.manifest.model.fingerprint,
             seed=stored.manifest.seed,
             edit_set=stored.edits,
-            gate=Gate(index, network.eval().requires_grad_(False), fusion, settings.gate),
-            generator=Generator.restored(
-                stored.tensors["generator"], state["generator"], encoder.width, settings.generator, torch.device(device)
+            gate=gate,
+            generator=restored(
+                stored.tensors["generator"],
+                state["generator"],
+                gate.index.encoder.width,
+                settings.generator,
+                torch.device(device),
             ),
             figures=stored.manifest.figures,
         )
@@ -99,10 +96,42 @@ class MegPack:
 
         Raises PackError where that was another model, ModelError where it can no longer be asked so.
         """
-        if model.fingerprint() != self.fingerprint:
-            raise PackError(
-                f"This pack was trained on “{self.model_name}”, and “{model.name}” has other weights: "
-                "load the model it was trained on."
-            )
+        check_model(model, self.model_name, self.fingerprint)
         asked = model.asked(chat=self.settings.chat)
         return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
+
+
+def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, Any]]:
+    """A gate's tensors by file and its share of a pack's state, from which `restored_gate` makes the same gate."""
+    tensors: dict[str, Mapping[str, Tensor]] = {
+        "encoder": gate.index.encoder.tuned(),
+        "index": {**gate.index.tensors, **gate.index.readout.tensors()},
+        "familiarity": dict(gate.network.state_dict()),
+    }
+    return tensors, {
+        "phrasings": gate.index.phrasings,
+        "relations": gate.index.readout.relations,
+        "fusion": dataclasses.asdict(gate.fusion),
+    }
+
+
+def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.device | str) -> Gate:
+    """The gate of a pack, on `device`."""
+    state: dict[str, Any] = dict(stored.manifest.state)
+    encoder = QueryEncoder.load(settings.encoder, device)
+    encoder.restore(stored.tensors["encoder"])
+    tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
+    readout = RelationReadout.restored(state["relations"], tensors)
+    index = EditIndex(stored.edits.enabled(), state["phrasings"], encoder, readout, tensors)
+    network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
+    network.load_state_dict(stored.tensors["familiarity"])
+    return Gate(index, network.eval().requires_grad_(False), Fusion.restored(state["fusion"]), settings.gate)
+
+
+def check_model(model: LanguageModel, name: str, fingerprint: str) -> None:
+    """Raise PackError unless `model` is the one called `name` that a pack was trained on."""
+    if model.fingerprint() != fingerprint:
+        raise PackError(
+            f"This pack was trained on “{name}”, and “{model.name}” has other weights: "
+            "load the model it was trained on."
+        )

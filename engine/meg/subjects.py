@@ -6,8 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rapidfuzz import fuzz
-
 from engine.edits import Edit, fold
 
 _WORD = re.compile(r"\w+(?:['’](?!s\b)\w+)*")
@@ -30,12 +28,9 @@ class SubjectIndex:
     """The subjects and aliases of a list of edits, looked up in a query by its runs of words."""
 
     def __init__(self, edits: Sequence[Edit]) -> None:
-        self._names: list[tuple[str, ...]] = [
-            tuple(name for name in (edit.subject, *edit.aliases) if name.strip()) for edit in edits
-        ]
         self._rows: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        for row, names in enumerate(self._names):
-            for name in names:
+        for row, edit in enumerate(edits):
+            for name in (edit.subject, *edit.aliases):
                 key = tuple(stem(word) for word in words(name))
                 if key:
                     self._rows[key].add(row)
@@ -59,11 +54,6 @@ class SubjectIndex:
                     found.update((row, span) for row in rows if row not in found)
                     taken[start : start + length] = [True] * length
         return found
-
-    def resemblance(self, row: int, query: str) -> float:
-        """How closely some part of `query` resembles the subject of edit `row`: 0 to 1, by edit distance."""
-        folded = fold(query)
-        return max((fuzz.partial_ratio(fold(name), folded) / 100 for name in self._names[row]), default=0.0)
 
 
 def _plain(query: str) -> str:

@@ -22,17 +22,23 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
-from engine.meg.generator import Generator, train_generator
+from engine.meg.generator import train_generator
 from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
+from engine.meg.neuron_source import NeuronSource, restored
 from engine.meg.pack import MegPack
+from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
+from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
 SWEEP = "Layers"  # the stage before collection where the layer is found by a sweep
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
+LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
+TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
 CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -45,6 +51,16 @@ class Asked:
 
     z: Tensor  # [queries, z]
     owners: Tensor  # [queries]: the row of the edit that each is about
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a generator is trained with."""
+
+    gate: Gate
+    collected: Collected
+    asked: Asked
+    swept: tuple[LayerFigure, ...]  # where the layer was found by a sweep
 
 
 class Training:
@@ -73,15 +89,15 @@ class Training:
         self.device = model.device
         self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
 
-    def run(self) -> MegPack:
-        """Every stage in order, each resumed from its checkpoint where there is one."""
-        encoder = self._encoder()
-        if self.settings.layer == "auto":
-            self.swept = self._sweep()
-            self.layer = best_layer(self.swept)
-        collected = self._collection()
-        gate = self._gate(encoder)
-        generator = self._generator(encoder, gate, collected)
+    def run(self, prepared: Prepared | None = None) -> MegPack:
+        """Every stage in order, each resumed from its checkpoint where there is one.
+
+        `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
+        """
+        prepared = prepared or self.prepare()
+        self._take_layer(prepared.swept)
+        gate, collected = prepared.gate, prepared.collected
+        generator = self._generator(prepared)
         figures = self._check(gate, generator, collected)
         return MegPack(
             settings=self.settings,
@@ -95,6 +111,19 @@ class Training:
             figures=figures,
         )
 
+    def prepare(self) -> Prepared:
+        """The stages before the generator."""
+        encoder = self._encoder()
+        if self.settings.layer == "auto":
+            self._take_layer(self._sweep())
+        collected = self._collection()
+        gate = self._gate(encoder)
+        return Prepared(gate, collected, self._asked(encoder), self.swept)
+
+    def gate_alone(self) -> Gate:
+        """The encoder and the gate, for an editor that has no neurons."""
+        return self._gate(self._encoder())
+
     def _kept(self, stage: str) -> Checkpoint | None:
         return None if self.checkpoints is None else self.checkpoints.newest(stage)
 
@@ -105,6 +134,7 @@ class Training:
             self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:
+        self.progress.report("Encoder", 0, self.settings.tuning.steps)
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
         done = self._kept("encoder")
         if done is not None:
@@ -122,6 +152,10 @@ class Training:
             )
         self._keep("encoder", encoder.tuned())
         return encoder
+
+    def _take_layer(self, swept: tuple[LayerFigure, ...]) -> None:
+        if swept:
+            self.swept, self.layer = swept, best_layer(swept)
 
     def _sweep(self) -> tuple[LayerFigure, ...]:
         """What neurons of a sample of the edits are worth at each layer."""
@@ -169,7 +203,10 @@ class Training:
                 self.progress.report("Collection", before + learnt, count, loss=loss, answered=share)
 
             some = [lessons[row] for row in rows]
-            group = collect(self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report)
+            with seeded(self.seed, f"collection {start}"):
+                group = collect(
+                    self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
+                )
             found.neurons[rows], found.losses[rows], found.answered[rows] = group.neurons, group.losses, group.answered
             tensors = {"neurons": found.neurons, "losses": found.losses, "answered": found.answered}
             self._keep("collection", tensors, {"lessons": start + len(rows)}, step=start + len(rows))
@@ -183,8 +220,7 @@ class Training:
         phrasings = curriculum.phrasings.trained
         asks, guards = [], []
         for edit in edits:
-            every = curriculum.asks(edit)
-            asks.append((every[0], *draw.sample(every[1:], min(2, len(every) - 1))))
+            asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
             made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
@@ -197,12 +233,15 @@ class Training:
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
         few = len(self.edits) < FEW_EDITS
+        of = self.settings.familiarity.steps * (2 if few else 1)
+        self.progress.report("Gate", 0, of)
         episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
         reading = self._read(episode)
         # A few edits may be alike: the centre has to be that of prompts in general.
         centre = reading.states.mean(0)
         own = reading.first(len(self.edits))
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, own, centre, cancel=self.cancel)
+        readout = self._readout()
+        index = EditIndex.build(self.edits, phrasings.known(), encoder, readout, own, centre, cancel=self.cancel)
         done = self._kept("gate")
         if done is not None:
             network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
@@ -210,12 +249,12 @@ class Training:
             fusion = Fusion.restored(done.meta)
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            of = self.settings.familiarity.steps * (2 if few else 1)
-            self.progress.report("Gate", 0, of)
             network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
             if few:
                 stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
-                taught = EditIndex.build(episode, phrasings.trained, encoder, reading, centre, cancel=self.cancel)
+                taught = EditIndex.build(
+                    episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
+                )
                 fusion = self._calibrated(taught, stood_in)
             else:
                 fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
@@ -227,9 +266,20 @@ class Training:
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
-        asks = [self.curriculum.asks(edit) for edit in edits]
+        draw = random.Random(f"asked {self.seed}")
+        each = max(LESSON_ASKS, TRAINED_QUERIES // len(edits))
+        asks = [_few(self._asks(edit), each, draw) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
+
+    def _readout(self) -> RelationReadout:
+        """The relations in the frozen model's states."""
+        examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
+        states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
+        return RelationReadout.learn(states, [relation for _, relation in examples])
+
+    def _asks(self, edit: Edit) -> tuple[str, ...]:
+        return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
 
     def _read(self, edits: Sequence[Edit]) -> Reading:
         return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
@@ -265,7 +315,7 @@ class Training:
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
-        reading = self.model.read(shuffled, index.first_tokens, cancel=self.cancel)
+        reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
         evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
@@ -275,12 +325,17 @@ class Training:
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self.settings.false_routing)
 
-    def _generator(self, encoder: QueryEncoder, gate: Gate, collected: Collected) -> Generator:
+    def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
+        gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
+        encoder = gate.index.encoder
+        self.progress.report("Generator", 0, settings.steps_for(len(self.edits)))
         done = self._kept("generator")
         if done is not None:
-            return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
-        asked = self._asked(encoder)
+            return restored(done.tensors, done.meta, encoder.width, settings, self.device)
+        if settings.kind == "stored":
+            self.progress.report("Generator", 1, 1)
+            return StoredNeurons(gate.index.prompts, collected.neurons.to(self.device))
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -311,7 +366,7 @@ class Training:
 
     def _checker(
         self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
-    ) -> Callable[[Generator], tuple[float, float]]:
+    ) -> Callable[[NeuronSource], tuple[float, float]]:
         """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
 
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
@@ -327,7 +382,7 @@ class Training:
         stored = collected.neurons[rows].to(self.device)
         possible = [group.score(turn, stored)[1] for turn in (0, 1)]
 
-        def check(generator: Generator) -> tuple[float, float]:
+        def check(generator: NeuronSource) -> tuple[float, float]:
             shares = []
             for turn in (0, 1):
                 right = group.score(turn, generator.generate(z[turn], anchors))[1]
@@ -337,7 +392,7 @@ class Training:
 
         return check
 
-    def _show_watched(self, gate: Gate, generator: Generator, slot: NeuronSlot) -> None:
+    def _show_watched(self, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
         """Let the window see how the watched questions are answered now."""
         if not self.settings.watched:
             return
@@ -346,9 +401,10 @@ class Training:
         now = self.progress.latest()
         self.progress.report(now.stage, now.step, now.of, answers=answers)
 
-    def _check(self, gate: Gate, generator: Generator, collected: Collected) -> dict[str, Any]:
+    def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> dict[str, Any]:
         """Ask the edited model every edit, as a user would, and note what it does not answer."""
         prompts = [edit.prompt for edit in self.edits]
+        self.progress.report("Check", 0, len(prompts))
         wrong: list[str] = []
         with attached(self.model.blocks[self.layer]) as slot:
             edited = MegEditedModel(self.model, gate, generator, slot)
@@ -374,6 +430,11 @@ class Training:
             "layer": self.layer,
             **({"layers": [dataclasses.asdict(figure) for figure in self.swept]} if self.swept else {}),
         }
+
+
+def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
+    """The first of `asks`, an edit's prompt, and some of the others: `count` in all, at most."""
+    return (asks[0], *draw.sample(asks[1:], min(count, len(asks)) - 1))
 
 
 def choose_layer(model: LanguageModel, wanted: int | None) -> int:

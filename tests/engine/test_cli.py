@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from engine import cli
+from engine.benchmark import bench
+from engine.benchmark.recipes import settings_of
 from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
@@ -409,6 +411,55 @@ class TestConvert:
         assert (tmp_path / "edits.csv").is_file()
 
 
+class TestBench:
+    @pytest.fixture
+    def quick(self, monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
+        """The recipes in small."""
+        small = QuickSettings(encoder=str(encoder))
+        small = replace(small, generator=replace(small.generator, steps=30))
+        monkeypatch.setattr(bench, "settings_of", lambda recipe, _, minutes: settings_of(recipe, small, minutes))
+
+    def test_a_table_and_a_file(self, meg: Meg, quick: None, tmp_path: Path) -> None:
+        told = meg("bench", "--edits", 6, "--seeds", 1, "--recipes", "meg,stored", "--json", tmp_path / "bench.json")
+        assert told.code == 0, told.err
+        rows = {line[:38].strip(): line[38:].split() for line in told.out.splitlines()}
+        assert rows[""] == ["meg", "stored"]
+        assert len(rows["Score, %"]) == 2
+        for name in ("Locality far TF, %", "entropy gate, same-subject: AUROC", "Peak memory, MB", "Gate, ms a query"):
+            assert name in rows
+        figures = json.loads((tmp_path / "bench.json").read_text("utf-8"))
+        assert figures["command"]["edits"] == 6
+        assert figures["machine"]["device"] == "cpu"
+        assert {"torch", "python"} < set(figures["machine"]["versions"])
+        assert [(trial["recipe"], trial["seed"]) for trial in figures["trials"]] == [
+            ("meg", 0),
+            ("stored", 0),
+        ]
+        ours, stored = figures["trials"][:2]
+        assert stored["shared stages"] == ["Encoder", "Collection", "Gate"]
+        assert stored["seconds"]["Collection"] == ours["seconds"]["Collection"] > 0
+        assert set(ours["seconds"]) == {"Encoder", "Collection", "Gate", "Generator", "Check", "all"}
+        assert stored["gates"] == ours["gates"]
+        assert ours["milliseconds a query"]["gate"] > 0
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--recipes", "rome"), "There is no recipe “rome”"),
+            (("--edits", 50_000), "the embedded model knows"),
+            (("--counterfact", "missing.json"), "There is no file missing.json"),
+            (("--zsre", "missing.json"), "There is no file missing.json"),
+            (("--edits", 4, "--json", "missing/bench.json"), "cannot be written"),
+        ],
+    )
+    def test_what_can_be_mended_is_said_before_anything_is_trained(
+        self, meg: Meg, words: tuple[object, ...], said: str
+    ) -> None:
+        told = meg("bench", *words)
+        assert told.code == cli.MENDABLE
+        assert said in told.sentence()
+
+
 class TestModels:
     def test_models_and_devices_are_listed(self, meg: Meg) -> None:
         told = meg("models")
@@ -444,7 +495,7 @@ class TestWords:
     def test_help_names_every_command(self, meg: Meg) -> None:
         told = meg("--help")
         assert told.code == 0
-        for name in ("fit", "ask", "evaluate", "convert", "models"):
+        for name in ("fit", "ask", "evaluate", "bench", "convert", "models"):
             assert name in told.out
             assert meg(name, "--help").code == 0
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from engine.meg.generator import GeneratorSettings, Latent, train_generator
+from engine.meg.generator import Generator, GeneratorSettings, Latent, train_generator
 from engine.runs import Cancel, Cancelled, seeded
 from engine.training_state import flatten, unflatten
 
@@ -86,3 +87,39 @@ def test_cancel_stops_it():
 
 def _fields(settings):
     return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+
+
+PAPER = replace(GeneratorSettings.paper(1.0), token=8, width=32, layers=2, heads=2, batch=64, check_every=40)
+
+
+def test_raw_weights_go_to_whole_tokens_and_back():
+    latent = Latent.of(NEURONS, PAPER)
+    assert latent.encode(NEURONS).shape == (12, 48)
+    torch.testing.assert_close(latent.encode(NEURONS)[:, :41], NEURONS / 0.01)
+    torch.testing.assert_close(latent.decode(latent.encode(NEURONS)), NEURONS)
+
+
+def test_by_distance_it_stops_once_the_weights_are_near_and_asks_nobody():
+    def asked(_):
+        raise AssertionError("answers do not matter")
+
+    steps = []
+    train(check=asked, settings=replace(PAPER, distance=1e9), report=lambda step, *_: steps.append(step))
+    assert steps[-1] == 40
+    steps.clear()
+    train(check=asked, settings=replace(PAPER, steps=60), report=lambda step, *_: steps.append(step))
+    assert steps[-1] == 60
+
+
+def test_the_clock_ends_it():
+    steps = []
+    train(settings=replace(PAPER, minutes=0.0), report=lambda step, *_: steps.append(step))
+    assert steps == [1]
+
+
+def test_a_generator_of_raw_weights_comes_back_from_its_state():
+    generator = train(settings=replace(PAPER, steps=5))
+    tensors, meta = generator.state()
+    assert "basis" not in tensors  # raw weights need none
+    again = Generator.restored(tensors, meta, 16, PAPER, torch.device("cpu"))
+    assert torch.equal(again.generate(Z, Z), generator.generate(Z, Z))

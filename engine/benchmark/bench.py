@@ -1,0 +1,187 @@
+"""A benchmark: every recipe trained and measured with every seed, one after the other in one process."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
+from engine.benchmark.draw import draw_edits, draw_records
+from engine.benchmark.recipes import Recipe, settings_of
+from engine.benchmark.report import Trial
+from engine.editors.retrieval import RetrievalEditor, RetrievalPack
+from engine.edits import EditSet
+from engine.evaluation.gate import GateReport, report_gates
+from engine.evaluation.report import evaluate
+from engine.language_model import LanguageModel
+from engine.meg.generator import GeneratorSettings
+from engine.meg.pack import MegPack
+from engine.meg.settings import MegSettings
+from engine.meg.training import STAGES, Prepared, Training
+from engine.runs import Cancel, ProgressBoard
+
+QUERIES = 50  # edited queries whose milliseconds are measured
+PAPER_MINUTES = 8.0
+EVALUATION = "Evaluation"
+PREPARING = ("Encoder", "Collection", "Gate")  # what recipes with other generators have in common
+
+Watch = Callable[[Sequence[str]], AbstractContextManager[ProgressBoard]]
+"""Makes a board for so many stages and shows it while the block runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured."""
+
+    edits: int
+    seeds: int
+    recipes: tuple[Recipe, ...]
+    counterfact: Path | None = None
+    zsre: Path | None = None
+    paper_minutes: float | None = None  # None: as long as `meg` takes, and PAPER_MINUTES without it
+    settings: MegSettings = field(default_factory=MegSettings)  # what every recipe starts from
+
+    def as_json(self) -> dict[str, Any]:
+        """What was asked for."""
+        files = {"counterfact": self.counterfact, "zsre": self.zsre}
+        told: dict[str, Any] = {name: None if path is None else path.name for name, path in files.items()}
+        told |= {"recipes": list(self.recipes), "paper minutes": self.paper_minutes}
+        return {"edits": self.edits, "seeds": self.seeds, **told}
+
+    def edit_set(self, seed: int) -> EditSet:
+        """The edits of one seed. Raises FormatError or EditError where they cannot be had."""
+        if self.counterfact is not None:
+            return draw_records(self.counterfact, "counterfact", self.edits, seed)
+        if self.zsre is not None:
+            return draw_records(self.zsre, "zsre", self.edits, seed)
+        return draw_edits(self.edits, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """The stages that recipes of one seed share, and what they cost."""
+
+    prepared: Prepared
+    stages: dict[str, float]
+    peak: int
+    gates: dict[str, GateReport]
+
+
+def bench(model: LanguageModel, plan: Plan, *, watch: Watch, cancel: Cancel) -> Iterator[Trial]:
+    """Every recipe of `plan` with every seed, each trial as soon as it is measured.
+
+    Raises FormatError or EditError where the edits cannot be had, Cancelled when asked to stop.
+    """
+    for seed in range(plan.seeds):
+        edit_set = plan.edit_set(seed)
+        preparations: dict[MegSettings, _Preparation] = {}
+        minutes = plan.paper_minutes or PAPER_MINUTES
+        for recipe in plan.recipes:
+            settings = settings_of(recipe, plan.settings, minutes)
+            trial = _trial(model, recipe, settings, edit_set, seed, preparations, watch, cancel)
+            if recipe == "meg" and plan.paper_minutes is None:
+                minutes = trial.seconds / 60
+            yield trial
+
+
+def _trial(
+    model: LanguageModel,
+    recipe: Recipe,
+    settings: MegSettings,
+    edit_set: EditSet,
+    seed: int,
+    preparations: dict[MegSettings, _Preparation],
+    watch: Watch,
+    cancel: Cancel,
+) -> Trial:
+    # Recipes that differ in their generator alone share everything before it.
+    key = dataclasses.replace(settings, generator=GeneratorSettings())
+    shared = key in preparations
+    with watch((*STAGES, EVALUATION)) as board:
+        began = time.monotonic()
+        with watched_memory() as memory:
+            training = Training(settings, model, edit_set, board, cancel, seed, None)
+            prepared = preparations[key].prepared if shared else training.prepare()
+            pack: MegPack | RetrievalPack
+            if recipe == "retrieval":
+                name, mark = model.name, model.fingerprint()
+                pack = RetrievalPack(settings, name, mark, seed, edit_set, prepared.gate)
+            else:
+                pack = training.run(prepared)
+        stages = stage_seconds(board, time.monotonic() - began)
+        if not shared:
+            before = {stage: seconds for stage, seconds in stages.items() if stage in PREPARING}
+            gates = report_gates(model, prepared.gate, edit_set, seed=seed, cancel=cancel)
+            preparations[key] = _Preparation(prepared, before, memory.peak, gates)
+        preparation = preparations[key]
+        stages = {**preparation.stages, **stages}
+        if recipe == "retrieval":
+            stages = {stage: stages[stage] for stage in RetrievalEditor().stages()}
+        began = time.monotonic()
+        edited = pack.attach(model)
+        try:
+            report = evaluate(
+                edited, edit_set, cancel=cancel, report=lambda step, of: board.report(EVALUATION, step, of)
+            )
+            evaluation = time.monotonic() - began
+            cost = query_cost(edited, _queries(edit_set))
+        finally:
+            edited.detach()
+    with tempfile.TemporaryDirectory(prefix="meg-bench-") as place:
+        size = pack_bytes(pack, Path(place) / "pack")
+    return Trial(
+        recipe=recipe,
+        seed=seed,
+        edits=len(edit_set.enabled()),
+        report=report,
+        gates=preparation.gates,
+        gate=settings.gate,
+        stages=stages,
+        shared=tuple(stage for stage in PREPARING if shared and stage in stages),
+        memory_baseline=memory.baseline,
+        memory_peak=max(memory.peak, preparation.peak),
+        memory_peak_cuda=memory.peak_cuda,
+        pack=size,
+        query=cost,
+        evaluation_seconds=evaluation,
+        settings=dataclasses.asdict(settings),
+        figures=pack.figures,
+    )
+
+
+def _queries(edit_set: EditSet) -> list[str]:
+    """Different queries about edits: one to warm up, and those that are measured."""
+    edits = edit_set.enabled()
+    queries = [query for edit in edits for query in edit.paraphrases[:1]] + [edit.prompt for edit in edits]
+    return list(dict.fromkeys(queries))[: QUERIES + 1]
+
+
+def machine(model: LanguageModel) -> dict[str, Any]:
+    """What the figures were measured on: versions, processor, threads, memory."""
+    packages = ("torch", "transformers", "diffusers", "sentence-transformers", "scikit-learn", "numpy")
+    cuda = model.device.type == "cuda"
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(model.device) if cuda else str(model.device),
+        "processors": len(psutil.Process().cpu_affinity())
+        if hasattr(psutil.Process, "cpu_affinity")
+        else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory": psutil.virtual_memory().total,
+        "model": model.name,
+        "fingerprint": model.fingerprint(),
+        "dtype": str(model.model.dtype).removeprefix("torch."),
+    }

@@ -1,0 +1,132 @@
+"""What a training and its answers cost: seconds, memory, room on disk, milliseconds a query."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Protocol, runtime_checkable
+
+import psutil
+import torch
+
+from engine.editor import EditedModel, Pack
+from engine.runs import ProgressBoard
+
+INTERVAL = 0.05  # seconds between two looks at the memory
+
+
+class Memory:
+    """The memory of this process while a block runs: see `watched_memory`."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self.baseline = self.peak = self._resident()  # bytes
+        self.peak_cuda: int | None = None  # bytes; None without CUDA
+
+    def _resident(self) -> int:
+        return int(self._process.memory_info().rss)
+
+    def look(self) -> None:
+        """Take what the process holds now into account."""
+        self.peak = max(self.peak, self._resident())
+
+
+@contextmanager
+def watched_memory() -> Iterator[Memory]:
+    """The peak of this process's resident memory while the block runs; on CUDA also of what torch allocated there.
+
+    What earlier work left in the process counts too, and is in the `baseline`.
+    """
+    memory, done = Memory(), threading.Event()
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+
+    def watch() -> None:
+        while not done.wait(INTERVAL):
+            memory.look()
+
+    watcher = threading.Thread(target=watch, daemon=True, name="memory watch")
+    watcher.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        watcher.join()
+        memory.look()
+        if cuda:
+            memory.peak_cuda = int(torch.cuda.max_memory_allocated())
+
+
+def stage_seconds(board: ProgressBoard, end: float) -> dict[str, float]:
+    """Seconds of each stage that `board` was told of, `end` seconds after the board was made being the end of the last.
+
+    A stage lasts from its first report to the first report of the next; what went before the first belongs to it.
+    """
+    starts: dict[str, float] = {}
+    for moment, progress in board.history():
+        starts.setdefault(progress.stage, moment if starts else 0.0)
+    if not starts:
+        return {}
+    stages = list(starts)
+    ends = [*list(starts.values())[1:], end]
+    return {stage: finish - starts[stage] for stage, finish in zip(stages, ends, strict=True)}
+
+
+def pack_bytes(pack: Pack, folder: Path) -> int:
+    """Room that the pack takes on disk, once it is saved to `folder`."""
+    pack.save(folder)
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+@runtime_checkable
+class Generating(Protocol):
+    """An edited model whose neurons can be generated without decoding an answer."""
+
+    def generate_neurons(self, queries: Sequence[str]) -> object:
+        """The neurons of `queries`."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCost:
+    """Milliseconds of one query at batch 1, the median over several; None where an editor has no generator."""
+
+    gate: float
+    gate_and_generator: float | None
+    answer: float  # everything, gate and generator included
+    share: float | None  # of gate and generator in the whole answer
+    queries: int
+
+
+def query_cost(edited: EditedModel, queries: Sequence[str]) -> QueryCost:
+    """Ask `queries`, which have to differ, one by one."""
+    gates, generators, answers = [], [], []
+    edited.answer(queries[:1], originals=False)  # what is prepared once is no query's cost
+    for query in queries[1:]:
+        # The edited model keeps what it found out of the last query: each part is measured on its own.
+        gates.append(_milliseconds(partial(edited.route, [query])))
+        if isinstance(edited, Generating):
+            generators.append(_milliseconds(partial(edited.generate_neurons, [query])))
+        answers.append(gates[-1] + _milliseconds(partial(edited.answer, [query], originals=False)))
+    both = [gate + generator for gate, generator in zip(gates, generators, strict=False)]
+    return QueryCost(
+        gate=median(gates),
+        gate_and_generator=median(both) if both else None,
+        answer=median(answers),
+        share=median(part / whole for part, whole in zip(both, answers, strict=True)) if both else None,
+        queries=len(answers),
+    )
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return 1_000 * (time.perf_counter() - began)

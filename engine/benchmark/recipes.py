@@ -1,0 +1,56 @@
+"""The recipes that a benchmark compares: each a setting that anybody could train with.
+
+`meg` is ours; `mlp` and `stored` put something simpler in the place of its generator; `paper` is the authors' own as
+far as it goes on a small model (arXiv 2512.14395): small random neurons, one prompt an edit and no guards, the
+one-headed entropy gate, a generator of raw weights that stops by their distance or by the clock. `retrieval` trains no
+weights of a neuron: the nearest fact is put before the question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+from engine.edits import EditError
+from engine.meg.familiarity import FamiliaritySettings
+from engine.meg.generator import GeneratorSettings
+from engine.meg.settings import MegSettings
+
+Recipe = Literal["meg", "paper", "mlp", "stored", "retrieval"]
+RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+PAPER_STEPS = 80  # passes over each edit while its neuron is found, as the authors take
+
+
+def choose_recipes(text: str) -> tuple[Recipe, ...]:
+    """The recipes named in `text`, between commas; raises EditError for one that does not exist."""
+    named = {name.strip() for name in text.split(",")} - {""}
+    for name in sorted(named - set(RECIPES)):
+        raise EditError(f"There is no recipe “{name}”: choose among {', '.join(RECIPES)}.")
+    if not named:
+        raise EditError(f"No recipe is named: choose among {', '.join(RECIPES)}.")
+    return tuple(recipe for recipe in RECIPES if recipe in named)
+
+
+def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> MegSettings:
+    """What `recipe` trains with; what it does not say is as in `start`.
+
+    The generator of `paper` trains for `paper_minutes` at most.
+    """
+    match recipe:
+        case "mlp" | "stored":
+            return replace(start, generator=replace(start.generator, kind=recipe))
+        case "paper":
+            ours = start.generator
+            return replace(
+                start,
+                gate="entropy",
+                guards=0,
+                prompt_alone=True,
+                collection=replace(start.collection, start="random", steps=PAPER_STEPS),
+                familiarity=FamiliaritySettings.paper(),
+                generator=replace(
+                    GeneratorSettings.paper(paper_minutes), width=ours.width, layers=ours.layers, heads=ours.heads
+                ),
+            )
+        case "meg" | "retrieval":
+            return start

@@ -1,0 +1,68 @@
+"""Queries with a gate in front of a model: which are about an edit that is switched on, and about which one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.editor import Routing
+from engine.edits import Edit
+from engine.language_model import Extent, LanguageModel
+from engine.meg.gate import Gate, Verdict
+
+
+class Router:
+    """Routes queries by a gate; edits may be switched off."""
+
+    def __init__(self, model: LanguageModel, gate: Gate) -> None:
+        self.gate = gate
+        self._model = model
+        self._disabled: set[str] = set()
+        # Decoding, scoring and the next tokens of one question are asked for one after the other.
+        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
+        self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+
+    def examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
+        """The gate's word on each query, and z [queries, z]."""
+        asked = tuple(queries)
+        if asked != self._examined[0]:
+            reading = self._model.read(queries, self.gate.index.tokens)
+            self._examined = (asked, *self.gate.examine(queries, reading))
+        _, verdicts, z = self._examined
+        routings = []
+        for query, verdict in zip(queries, verdicts, strict=True):
+            edit = self.gate.index.edits[verdict.edit]
+            routings.append(
+                Routing(
+                    query=query,
+                    familiarity=verdict.familiarity,
+                    routed=verdict.familiarity >= self.gate.threshold and edit.id not in self._disabled,
+                    threshold=self.gate.threshold,
+                    entropy=verdict.entropy,
+                    nearest_edit=edit.id,
+                    similarity=verdict.similarity,
+                )
+            )
+        return routings, z
+
+    def row(self, routing: Routing) -> int:
+        """The row in the gate's index of the edit that a query was routed to."""
+        return self._rows[routing.nearest_edit]
+
+    def edit(self, routing: Routing) -> Edit:
+        """The edit that a query was routed to."""
+        return self.gate.index.edits[self.row(routing)]
+
+    def extent(self, routing: Routing) -> Extent:
+        """How far both models answer a query, so that like is compared with like: as its edit's new object goes."""
+        return self._model.extent(self.edit(routing).new_object) if routing.routed else Extent()
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits are not routed from now on."""
+        self._disabled.update(edit_ids)
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits are routed again."""
+        self._disabled.difference_update(edit_ids)

@@ -1,0 +1,78 @@
+"""Seconds, memory, room and milliseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
+from engine.meg.pack import MegPack
+from engine.runs import ProgressBoard
+
+
+def test_a_stage_lasts_until_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("engine.runs.time.monotonic", lambda: now[0])
+    board = ProgressBoard()
+    for moment, stage, step in ((103.0, "One", 0), (105.0, "One", 1), (109.0, "Two", 0), (110.0, "Two", 1)):
+        now[0] = moment
+        board.report(stage, step, 1)
+    assert stage_seconds(board, 16.0) == {"One": 9.0, "Two": 7.0}
+    assert stage_seconds(ProgressBoard(), 5.0) == {}
+
+
+def test_the_peak_of_the_memory_is_seen() -> None:
+    with watched_memory() as memory:
+        taken = bytearray(200_000_000)
+        taken[::4_096] = b"x" * len(taken[::4_096])
+        time.sleep(0.15)
+        del taken
+    assert memory.peak - memory.baseline > 150_000_000
+
+
+def test_a_pack_takes_the_room_of_its_files(pack: MegPack, tmp_path: Path) -> None:
+    assert pack_bytes(pack, tmp_path / "pack") == sum(file.stat().st_size for file in (tmp_path / "pack").iterdir())
+
+
+class Slow:
+    """Takes a while for each part, and knows the last query."""
+
+    def __init__(self) -> None:
+        self.last: str | None = None
+
+    def route(self, queries: Sequence[str]) -> list[Any]:
+        if self.last != queries[0]:
+            time.sleep(0.002)
+        self.last = queries[0]
+        return []
+
+    def answer(self, queries: Sequence[str], **_: Any) -> list[Any]:
+        self.route(queries)
+        time.sleep(0.012)
+        return []
+
+
+class SlowGenerating(Slow):
+    def generate_neurons(self, queries: Sequence[str]) -> object:
+        self.route(queries)
+        time.sleep(0.004)
+        return None
+
+
+def test_the_parts_of_an_answer_are_told_apart() -> None:
+    cost = query_cost(SlowGenerating(), [f"query {number}" for number in range(8)])  # type: ignore[arg-type]
+    assert cost.queries == 7
+    assert cost.gate_and_generator is not None
+    assert cost.share is not None
+    assert 2 <= cost.gate < cost.gate_and_generator < cost.answer
+    assert cost.answer >= 14
+    assert cost.share == pytest.approx(6 / 14, abs=0.25)
+
+
+def test_an_editor_without_a_generator() -> None:
+    cost = query_cost(Slow(), ["one", "two"])  # type: ignore[arg-type]
+    assert (cost.gate_and_generator, cost.share, cost.queries) == (None, None, 1)

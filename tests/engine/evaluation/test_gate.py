@@ -1,0 +1,55 @@
+"""The figures of a gate, on scores that are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.edits import EditSet, ProbeKind
+from engine.evaluation import gate as gates
+from engine.evaluation.gate import auroc, false_routings, report_gates
+from engine.language_model import LanguageModel
+from engine.meg.pack import MegPack
+from engine.runs import Cancel, Cancelled
+
+
+def test_auroc_is_the_chance_of_the_right_order() -> None:
+    assert auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
+    assert auroc([0.1, 0.2], [0.9, 0.8]) == 0.0
+    assert auroc([0.9, 0.3], [0.5, 0.1]) == 0.75
+    assert auroc([0.5], [0.5]) == 0.5
+    assert auroc([], [0.5]) is None
+    assert auroc([0.5], []) is None
+
+
+def test_false_routings_at_a_recall() -> None:
+    familiar = [number / 100 for number in range(1, 101)]  # 0.01 to 1: 95 of them are at least 0.06
+    assert false_routings(familiar, [0.02, 0.05, 0.1, 0.5]) == 0.5
+    assert false_routings(familiar, [0.0, 0.5], recall=1.0) == 0.5
+    assert false_routings(familiar, [0.4, 0.6], recall=0.5) == 0.5
+    assert false_routings([], [0.5]) is None
+
+
+def test_both_gates_are_judged(model: LanguageModel, pack: MegPack, edits: EditSet, monkeypatch) -> None:
+    reports = report_gates(model, pack.gate, edits)
+    assert set(reports) == {"fused", "entropy"}
+    assert reports["fused"].threshold == pack.gate.fusion.threshold
+    assert reports["entropy"].threshold == 1 - pack.gate.fusion.entropy_threshold
+    edited = pack.attach(model)
+    routings = edited.route(
+        [probe.prompt for edit in edits.edits for probe in edit.probes if probe.kind is ProbeKind.NEIGHBOUR]
+    )
+    edited.detach()
+    neighbours = reports["fused"].separation["neighbour"]
+    assert neighbours.probes == len(routings)
+    assert neighbours.let_through == pytest.approx(sum(routing.routed for routing in routings) / len(routings))
+    assert neighbours.auroc is not None
+    assert neighbours.auroc > 0.7
+    monkeypatch.setattr(gates, "MOST", 5)
+    assert report_gates(model, pack.gate, edits)["fused"].separation["neighbour"].probes == 5
+
+
+def test_it_can_be_stopped(model: LanguageModel, pack: MegPack, edits: EditSet) -> None:
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        report_gates(model, pack.gate, edits, cancel=cancel)
