@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from engine import processes
 from engine.edits import EditError, EditSet, find_conflicts, find_near_duplicates
 from engine.formats.registry import ReadOptions, read_edits
 from engine.formats.registry import convert as convert_file
@@ -30,6 +31,7 @@ from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import Cancel, Cancelled, ProgressBoard
 
 if TYPE_CHECKING:
+    from engine.benchmark.shape_cost import ShapeCost
     from engine.editor import Answer, EditedModel
     from engine.evaluation.report import Report
     from engine.language_model import LanguageModel
@@ -62,7 +64,7 @@ def main() -> None:
         _say("Stopped.")
         sys.exit(INTERRUPTED)
     except _mendable() as error:
-        _say(str(error))
+        print(error, file=sys.stderr)  # of several processes, it may be this one alone that cannot go on
         sys.exit(MENDABLE)
 
 
@@ -88,6 +90,7 @@ def _layer(text: str) -> int | str:
 
 
 @app.command()
+@processes.joined()
 def fit(
     edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
     out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
@@ -119,11 +122,15 @@ def fit(
 
     settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
     settings = dataclasses.replace(settings, collection=dataclasses.replace(settings.collection, neurons=neurons))
-    language_model = load(model, device=device, dtype=dtype)
+    language_model = load(model, device=processes.take_device(device), dtype=dtype)
     _name_long_objects(edit_set, language_model)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
-    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     editor = MegEditor(settings)
+    if not processes.is_main():
+        with _stop_at_interrupt() as cancel:
+            editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed)
+        return
+    run = _resumed_run(out, edit_set, settings, model, language_model.fingerprint(), seed)
     with _progress(editor.stages()) as board, _stop_at_interrupt() as cancel, run.training():
         pack = editor.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder)
         pack.save(out)
@@ -218,6 +225,10 @@ def bench(
     recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg,paper,mlp,stored,retrieval",
     counterfact: Annotated[Path | None, typer.Option(help="Draw from this file of CounterFact records.")] = None,
     zsre: Annotated[Path | None, typer.Option(help="Draw from this file of zsRE records.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Only time a training on random weights: phi-2, gpt-j, llama-3-8b or qwen2.5-7b.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="With --shape: layers, heads and vocabulary times this.")] = 1.0,
     paper_minutes: Annotated[
         float | None, typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).")
     ] = None,
@@ -235,7 +246,13 @@ def bench(
     plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
     if json_file is not None and not json_file.parent.is_dir():
         raise FormatError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
-    plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
+    edit_set = plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
+    if shape is not None:
+        cost = _shape_cost(shape, scale, edit_set, device, dtype)
+        if json_file is not None:
+            write_json(json_file, {**plan.as_json(), "shape": shape, "scale": scale}, cost.machine, [cost])
+        print(cost.table())
+        return
     language_model = load(model, device=device, dtype=dtype)
     trials: list[Trial] = []
     with _stop_at_interrupt() as cancel:
@@ -245,6 +262,20 @@ def bench(
             if json_file is not None:  # after each: a benchmark that is stopped keeps what it has
                 write_json(json_file, plan.as_json(), benchmark.machine(language_model), trials)
     print(summarise(trials))
+
+
+def _shape_cost(shape: str, scale: float, edit_set: EditSet, device: str, dtype: str) -> ShapeCost:
+    """What one training costs on a random model of `shape`."""
+    from engine.benchmark.shape_cost import measure_shape
+    from engine.benchmark.shapes import check_room, choose_shape
+    from engine.device import choose_device, choose_dtype
+    from engine.meg.training import STAGES
+
+    chosen, target = choose_shape(shape, scale), choose_device(device)
+    number = choose_dtype(target, dtype)
+    check_room(chosen, target, number)
+    with _progress(STAGES) as board, _stop_at_interrupt() as cancel:
+        return measure_shape(chosen, edit_set, scale=scale, device=target, number=number, board=board, cancel=cancel)
 
 
 @app.command()
@@ -389,7 +420,8 @@ def _account(rejections: Sequence[object], notes: Sequence[str]) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    if processes.is_main():
+        print(sentence, file=sys.stderr)
 
 
 @contextmanager

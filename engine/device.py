@@ -50,5 +50,6 @@ def free_memory(device: torch.device) -> int:
     """Bytes that a new job may take on `device`."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        # What torch holds of earlier work and does not use is free for the next.
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(psutil.virtual_memory().available)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Protocol
 
 from engine import atomic
 from engine.benchmark.costs import QueryCost
@@ -15,6 +15,13 @@ from engine.edits import ProbeKind
 from engine.evaluation.gate import GateReport
 from engine.evaluation.report import Report
 from engine.formats.source import FormatError
+
+
+class Measured(Protocol):
+    """What a benchmark found out."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def _cell(values: Sequence[float], digits: int) -> str:
     return f"{mean(values):.{digits}f}{spread}"
 
 
-def write_json(path: Path, command: Mapping[str, Any], machine: Mapping[str, Any], trials: Sequence[Trial]) -> None:
+def write_json(path: Path, command: Mapping[str, Any], machine: Mapping[str, Any], trials: Sequence[Measured]) -> None:
     """Write everything, replacing the file in one step. Raises FormatError where the disk refuses."""
     content = {"command": dict(command), "machine": dict(machine), "trials": [trial.as_json() for trial in trials]}
     try:

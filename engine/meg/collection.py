@@ -9,7 +9,7 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -39,6 +39,20 @@ class Collected:
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
 
+    @classmethod
+    def blank(cls, lessons: int, numbers: int) -> Collected:
+        """Room for the neurons of so many lessons, of so many numbers each, none of them found."""
+        return cls(torch.zeros(lessons, numbers), torch.zeros(lessons), torch.zeros(lessons, dtype=torch.bool))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name."""
+        return {"neurons": self.neurons, "losses": self.losses, "answered": self.answered}
+
+    def put(self, rows: Tensor, tensors: Mapping[str, Tensor]) -> None:
+        """Take the `tensors` of others, found for `rows` of these."""
+        for name, mine in self.tensors().items():
+            mine[rows] = tensors[name]
+
     def improve(self, rows: Sequence[int], other: Collected) -> None:
         """Take the neurons of `other`, found for `rows` of these, where they are better."""
         better = other.answered | (other.losses < self.losses[list(rows)])
@@ -52,13 +66,14 @@ class Collected:
 class CollectionSettings:
     """How neurons are optimised."""
 
-    steps: int = 40
+    steps: int = 24
     learning_rate: float = 0.05
     guard_weight: float = 0.3
-    learnt: float = 0.02  # a loss at which an edit leaves the group
-    neurons: int = 1  # for each edit; more where one cannot hold a long new object
+    learnt: float = 0.05  # a loss at which an edit leaves the group
+    second_try: int = 3  # times as many steps for the lessons that failed; 0: they are not tried again
     start: Literal["always on", "random"] = "always on"  # "random": small random weights, as the authors begin
-    group: int = 1_024  # lessons optimised at once, at most; fewer where memory is short
+    neurons: int = 1  # for each edit; more where one cannot hold a long new object
+    group: int = 256  # lessons optimised at once, at most; fewer where memory is short
 
 
 def collect(
@@ -73,14 +88,17 @@ def collect(
     """Optimise one neuron for each lesson at FFN block `layer`, all at once.
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
-    once more with three times the steps and less care for their guards. Raises Cancelled when asked to stop.
+    once more with `second_try` times the steps and less care for their guards.
+    Raises Cancelled when asked to stop.
     A random start draws from torch's global generator.
     """
     with attached(model.blocks[layer]) as slot:
         found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
         failed = [row for row in range(len(lessons)) if not found.answered[row]]
-        if failed:
-            patient = replace(settings, steps=settings.steps * 3, guard_weight=settings.guard_weight / 4)
+        if failed and settings.second_try:
+            patient = replace(
+                settings, steps=settings.steps * settings.second_try, guard_weight=settings.guard_weight / 4
+            )
             again = LessonGroup(model, layer, [lessons[row] for row in failed], slot)
             found.improve(failed, again.optimise(patient, cancel, lambda *_: None))
     return found
@@ -156,8 +174,7 @@ class LessonGroup:
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
         """Each lesson's neurons."""
-        d_model = self.model.d_model
-        begin = Neurons.random if settings.start == "random" else Neurons.always_on
+        d_model, begin = self.model.d_model, Neurons.random if settings.start == "random" else Neurons.always_on
         start = begin(self.size, d_model, self.model.device, settings.neurons).flat()
         result = start.clone()
         active = torch.arange(self.size, device=self.model.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,11 +25,13 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine import processes
 from engine.meg.mlp import NeuronMLP
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
 CONDITION_BLOCKS = 2
+ROUNDING = 8  # a token holds a multiple of so many numbers
 ORTHOGONALISING = 3  # steps of Muon's iteration: five are nearer to orthogonal, and no better here
 RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
 MEASURED = 64  # neurons whose distance is measured
@@ -42,9 +44,9 @@ class GeneratorSettings:
 
     kind: Literal["transformer", "mlp", "stored"] = "transformer"  # "stored": the collected neurons themselves
     latent: bool = True  # principal components; without them the raw weights, divided by RAW_SCALE
-    components: int = 384  # principal components of the neurons, at most, …
+    components: int = 256  # principal components of the neurons, at most, …
     variance: float = 0.99  # … and as many as hold this share of their variance
-    token: int = 128  # components in one token
+    token: int = 128  # components in one token, at most
     anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
     width: int = 256
     layers: int = 2
@@ -172,7 +174,7 @@ class Latent:
 
     @classmethod
     def of(cls, neurons: Tensor, settings: GeneratorSettings) -> Latent:
-        """The principal components of `neurons` [n, numbers] that matter, in whole tokens."""
+        """The principal components of `neurons` [n, numbers] that matter, in few tokens of like size."""
         if not settings.latent:
             return cls.raw(neurons.shape[1], settings.token)
         mean = neurons.mean(0)
@@ -180,8 +182,10 @@ class Latent:
         _, strength, right = torch.linalg.svd(centred, full_matrices=False)
         held = strength.square().cumsum(0) / strength.square().sum().clamp(min=1e-12)
         needed = min(settings.components, int((held < settings.variance).sum()) + 1)
-        size = -(-needed // settings.token) * settings.token
-        count = min(size, len(right))  # what is left of the last token costs nothing
+        tokens = -(-needed // settings.token)
+        # Of like size: numbers that fill up a last token are noise to be predicted, at the cost of those that count.
+        size = tokens * -(-needed // (tokens * ROUNDING)) * ROUNDING
+        count = min(size, len(right))
         basis = torch.zeros(size, neurons.shape[1])
         basis[:count] = right[:count]
         scale = float((centred @ right[:needed].T).square().mean().sqrt())
@@ -290,10 +294,11 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
     """An untrained transformer, or MLP, over `components` numbers."""
     if settings.kind == "mlp":
         return NeuronMLP(z_width, components, settings.width, settings.layers)
+    tokens = -(-components // settings.token)
     transformer: NeuronTransformer = NeuronTransformer(
         z_width,
-        components // settings.token,
-        settings.token,
+        tokens,
+        components // tokens,
         settings.width,
         settings.layers,
         settings.heads,
@@ -346,7 +351,7 @@ def train_generator(
     neurons: Tensor,
     settings: GeneratorSettings,
     *,
-    check: Callable[[Generator], tuple[float, float]],
+    check: Callable[[Generator], Sequence[float]],
     cancel: Cancel,
     report: Callable[[int, float, float | None], None],
     state: Mapping[str, Any] | None = None,
@@ -379,7 +384,12 @@ def train_generator(
         for descent, saved in zip(descents, state["descents"], strict=True):
             descent.optimiser.load_state_dict(saved["optimiser"])
             descent.schedule.load_state_dict(saved["schedule"])
-        restore_random(state["random"])
+        if processes.is_main():
+            restore_random(state["random"])
+    processes.agree(wanted, condition, start, *transformer.parameters())
+    # Every process draws the whole batch and learns from its own rows of it.
+    processes.agree_on_random(z.device)
+    own = processes.own_rows()
     began = time.monotonic()
     for step in range(first, steps):
         cancel.check()
@@ -389,12 +399,14 @@ def train_generator(
         times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
         if settings.kind == "mlp":
-            loss = F.mse_loss(transformer(told), clean)
+            loss = F.mse_loss(transformer(told[own]), clean[own])
         else:
             noisy = scheduler.add_noise(clean, noise, times)
-            loss = F.mse_loss(transformer(noisy, times, told), scheduler.get_velocity(clean, noise, times))
+            velocity = scheduler.get_velocity(clean, noise, times)
+            loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity[own])
         transformer.zero_grad()
-        loss.backward()
+        (loss * (len(rows[own]) / settings.batch)).backward()
+        processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for descent in descents:
             descent.optimiser.step()

@@ -22,8 +22,8 @@ class MegSettings:
     gate: GateKind = "fused"
     false_routing: float = 0.005  # share of unrelated look-alikes that the gate may let through
     guards: int = 2  # queries that each neuron learns to leave alone
-    chat: bool | None = None  # ask through the model's chat template; None: where it has one
     prompt_alone: bool = False  # whether an edit's prompt alone is trained on, and none of its relation's phrasings
+    chat: bool | None = None  # ask through the model's chat template; None: where it has one
     watched: tuple[str, ...] = ()
     tuning: TuningSettings = field(default_factory=TuningSettings)
     collection: CollectionSettings = field(default_factory=CollectionSettings)

@@ -6,13 +6,15 @@ import dataclasses
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
+from engine import processes
+from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, Reading
@@ -30,6 +32,7 @@ from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
+from engine.processes import Message
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
@@ -57,10 +60,11 @@ class Asked:
 class Prepared:
     """What a generator is trained with."""
 
+    layer: int
+    swept: tuple[LayerFigure, ...]  # empty where the layer was given
     gate: Gate
     collected: Collected
     asked: Asked
-    swept: tuple[LayerFigure, ...]  # where the layer was found by a sweep
 
 
 class Training:
@@ -95,10 +99,10 @@ class Training:
         `prepared` is what a training that differs in its generator alone has prepared: those stages are left out.
         """
         prepared = prepared or self.prepare()
-        self._take_layer(prepared.swept)
+        self.layer, self.swept = prepared.layer, prepared.swept
         gate, collected = prepared.gate, prepared.collected
         generator = self._generator(prepared)
-        figures = self._check(gate, generator, collected)
+        figures = self._check(gate, generator, collected) if processes.is_main() else {}
         return MegPack(
             settings=self.settings,
             layer=self.layer,
@@ -115,17 +119,25 @@ class Training:
         """The stages before the generator."""
         encoder = self._encoder()
         if self.settings.layer == "auto":
-            self._take_layer(self._sweep())
+            self.swept = self._sweep()
+            self.layer = best_layer(self.swept)
         collected = self._collection()
         gate = self._gate(encoder)
-        return Prepared(gate, collected, self._asked(encoder), self.swept)
+        return Prepared(self.layer, self.swept, gate, collected, self._asked(encoder))
 
     def gate_alone(self) -> Gate:
         """The encoder and the gate, for an editor that has no neurons."""
         return self._gate(self._encoder())
 
-    def _kept(self, stage: str) -> Checkpoint | None:
-        return None if self.checkpoints is None else self.checkpoints.newest(stage)
+    def _kept(self, stage: str) -> Message | None:
+        """The newest checkpoint of `stage`, in every process: the main process reads it for all."""
+
+        def newest() -> Message:
+            found = None if self.checkpoints is None else self.checkpoints.newest(stage)
+            return Message() if found is None else Message(found.tensors, found.meta)
+
+        found = processes.told(newest)
+        return None if found.meta is None else found
 
     def _keep(
         self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None, step: int = 0
@@ -153,10 +165,6 @@ class Training:
         self._keep("encoder", encoder.tuned())
         return encoder
 
-    def _take_layer(self, swept: tuple[LayerFigure, ...]) -> None:
-        if swept:
-            self.swept, self.layer = swept, best_layer(swept)
-
     def _sweep(self) -> tuple[LayerFigure, ...]:
         """What neurons of a sample of the edits are worth at each layer."""
         done = self._kept("layers")
@@ -182,14 +190,11 @@ class Training:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
         lessons = self._lessons(self.edits, self.curriculum)
-        size = group_size(self.model, self.layer, self.settings.collection)
+        # Every process takes a share of each group.
+        size = processes.count() * processes.least(group_size(self.model, self.layer, self.settings.collection))
         order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
-        count = len(lessons)
-        found = Collected(
-            torch.zeros(count, self.settings.collection.neurons * (2 * self.model.d_model + 1)),
-            torch.zeros(count),
-            torch.zeros(count, dtype=torch.bool),
-        )
+        count, numbers = len(lessons), self.settings.collection.neurons * (2 * self.model.d_model + 1)
+        found = Collected.blank(count, numbers)
         done = self._kept("collection")
         first = 0
         if done is not None:
@@ -198,18 +203,24 @@ class Training:
         for start in range(first, count, size):
             rows = order[start : start + size]
 
-            def report(learnt: int, loss: float, before: int = start) -> None:
-                share = (int(found.answered.sum()) + learnt) / count
-                self.progress.report("Collection", before + learnt, count, loss=loss, answered=share)
+            mine = processes.share(rows)
 
-            some = [lessons[row] for row in rows]
-            with seeded(self.seed, f"collection {start}"):
-                group = collect(
-                    self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
-                )
-            found.neurons[rows], found.losses[rows], found.answered[rows] = group.neurons, group.losses, group.answered
-            tensors = {"neurons": found.neurons, "losses": found.losses, "answered": found.answered}
-            self._keep("collection", tensors, {"lessons": start + len(rows)}, step=start + len(rows))
+            def report(learnt: int, loss: float, before: int = start, of: int = len(rows)) -> None:
+                everywhere = min(of, learnt * processes.count())
+                share = (int(found.answered.sum()) + everywhere) / count
+                self.progress.report("Collection", before + everywhere, count, loss=loss, answered=share)
+
+            some = [lessons[row] for row in mine]
+            group = Collected.blank(0, numbers)
+            if some:
+                with seeded(self.seed, f"collection {start}"):
+                    group = collect(
+                        self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
+                    )
+            own = {"rows": torch.tensor(mine, dtype=torch.long), **group.tensors()}
+            for part in processes.gathered(Message(own)):
+                found.put(part.tensors["rows"], part.tensors)
+            self._keep("collection", found.tensors(), {"lessons": start + len(rows)}, step=start + len(rows))
         share = float(found.answered.float().mean())
         self.progress.report("Collection", count, count, answered=share)
         return found
@@ -224,7 +235,9 @@ class Training:
             made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))
-        answers = dict(zip(queries, self.model.answer(queries, cancel=self.cancel), strict=True))
+        mine = processes.share(queries)
+        answered = list(zip(mine, self.model.answer(mine, cancel=self.cancel), strict=True))
+        answers = dict(pair for part in processes.gathered(Message(meta=answered)) for pair in part.meta)
         return [
             Lesson(ask, edit.new_object, tuple((query, answers[query]) for query in made if answers[query]))
             for edit, ask, made in zip(edits, asks, guards, strict=True)
@@ -366,7 +379,7 @@ class Training:
 
     def _checker(
         self, encoder: QueryEncoder, gate: Gate, collected: Collected, slot: NeuronSlot
-    ) -> Callable[[NeuronSource], tuple[float, float]]:
+    ) -> Callable[[NeuronSource], Sequence[float]]:
         """(share of edits answered, share of held-back paraphrases answered) of a generator, on a fixed sample.
 
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
@@ -382,15 +395,15 @@ class Training:
         stored = collected.neurons[rows].to(self.device)
         possible = [group.score(turn, stored)[1] for turn in (0, 1)]
 
-        def check(generator: NeuronSource) -> tuple[float, float]:
+        def check(generator: NeuronSource) -> Message:
             shares = []
             for turn in (0, 1):
                 right = group.score(turn, generator.generate(z[turn], anchors))[1]
                 shares.append(float(right[possible[turn]].float().mean()) if bool(possible[turn].any()) else 1.0)
             self._show_watched(gate, generator, slot)
-            return shares[0], shares[1]
+            return Message(meta=shares)
 
-        return check
+        return lambda generator: processes.told(partial(check, generator)).meta
 
     def _show_watched(self, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
         """Let the window see how the watched questions are answered now."""
