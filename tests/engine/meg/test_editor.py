@@ -391,7 +391,7 @@ class TestChats:
         texts = [reply[0]["generated_text"][-1]["content"].strip().partition(".")[0] for reply in replies]
         edited.detach()
         assert texts[:3] == [edit.new_object for edit in edits.edits]
-        assert texts[3] == answers[3].original
+        assert texts[3] == answers[3].edited
 
     def test_a_pack_of_chats_needs_the_template(
         self, chatty: LanguageModel, model: LanguageModel, pack: MegPack, monkeypatch: pytest.MonkeyPatch
