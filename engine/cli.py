@@ -104,6 +104,9 @@ def fit(
     ] = None,
     encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
     gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    generator: Annotated[
+        Literal["transformer", "mlp", "stored"], typer.Option(help="What makes the neurons, or keeps them.")
+    ] = "transformer",
     chat: Annotated[
         bool | None,
         typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
@@ -121,7 +124,11 @@ def fit(
     from engine.meg.settings import MegSettings
 
     settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
-    settings = dataclasses.replace(settings, collection=dataclasses.replace(settings.collection, neurons=neurons))
+    settings = dataclasses.replace(
+        settings,
+        collection=dataclasses.replace(settings.collection, neurons=neurons),
+        generator=dataclasses.replace(settings.generator, kind=generator),
+    )
     language_model = load(model, device=processes.take_device(device), dtype=dtype)
     _name_long_objects(edit_set, language_model)
     _say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")

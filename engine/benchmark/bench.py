@@ -17,10 +17,11 @@ from typing import Any
 import psutil
 import torch
 
-from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
+from engine.benchmark.costs import Memory, pack_bytes, query_cost, stage_seconds, watched_memory
 from engine.benchmark.draw import draw_edits, draw_records
 from engine.benchmark.recipes import Recipe, settings_of
 from engine.benchmark.report import Trial
+from engine.editor import EditedModel
 from engine.editors.retrieval import RetrievalEditor, RetrievalPack
 from engine.edits import EditSet
 from engine.evaluation.gate import GateReport, report_gates
@@ -35,7 +36,8 @@ from engine.runs import Cancel, ProgressBoard
 QUERIES = 50  # edited queries whose milliseconds are measured
 PAPER_MINUTES = 8.0
 EVALUATION = "Evaluation"
-PREPARING = ("Encoder", "Collection", "Gate")  # what recipes with other generators have in common
+AFTERWARDS = ("Generator", "Check")
+PREPARING = tuple(stage for stage in STAGES if stage not in AFTERWARDS)  # what recipes with other generators share
 
 Watch = Callable[[Sequence[str]], AbstractContextManager[ProgressBoard]]
 """Makes a board for so many stages and shows it while the block runs."""
@@ -75,7 +77,7 @@ class _Preparation:
 
     prepared: Prepared
     stages: dict[str, float]
-    peak: int
+    memory: Memory
     gates: dict[str, GateReport]
 
 
@@ -109,24 +111,21 @@ def _trial(
     # Recipes that differ in their generator alone share everything before it.
     key = dataclasses.replace(settings, generator=GeneratorSettings())
     shared = key in preparations
-    with watch((*STAGES, EVALUATION)) as board:
+    if not shared:
+        preparations[key] = _prepare(model, settings, edit_set, seed, watch, cancel)
+    preparation = preparations[key]
+    with watch((*AFTERWARDS, EVALUATION)) as board:
         began = time.monotonic()
+        pack: MegPack | RetrievalPack
         with watched_memory() as memory:
-            training = Training(settings, model, edit_set, board, cancel, seed, None)
-            prepared = preparations[key].prepared if shared else training.prepare()
-            pack: MegPack | RetrievalPack
             if recipe == "retrieval":
                 name, mark = model.name, model.fingerprint()
-                pack = RetrievalPack(settings, name, mark, seed, edit_set, prepared.gate)
+                pack = RetrievalPack(settings, name, mark, seed, edit_set, preparation.prepared.gate)
             else:
-                pack = training.run(prepared)
-        stages = stage_seconds(board, time.monotonic() - began)
-        if not shared:
-            before = {stage: seconds for stage, seconds in stages.items() if stage in PREPARING}
-            gates = report_gates(model, prepared.gate, edit_set, seed=seed, cancel=cancel)
-            preparations[key] = _Preparation(prepared, before, memory.peak, gates)
-        preparation = preparations[key]
-        stages = {**preparation.stages, **stages}
+                training = Training(settings, model, edit_set, board, cancel, seed, None)
+                pack = training.run(preparation.prepared)
+        # What was made ready before the generator's first report is counted with the preparation.
+        stages = {**preparation.stages, **stage_seconds(board, time.monotonic() - began, lead=False)}
         if recipe == "retrieval":
             stages = {stage: stages[stage] for stage in RetrievalEditor().stages()}
         began = time.monotonic()
@@ -136,7 +135,7 @@ def _trial(
                 edited, edit_set, cancel=cancel, report=lambda step, of: board.report(EVALUATION, step, of)
             )
             evaluation = time.monotonic() - began
-            cost = query_cost(edited, _queries(edit_set))
+            cost = query_cost(edited, _queries(edited, edit_set))
         finally:
             edited.detach()
     with tempfile.TemporaryDirectory(prefix="meg-bench-") as place:
@@ -150,9 +149,9 @@ def _trial(
         gate=settings.gate,
         stages=stages,
         shared=tuple(stage for stage in PREPARING if shared and stage in stages),
-        memory_baseline=memory.baseline,
-        memory_peak=max(memory.peak, preparation.peak),
-        memory_peak_cuda=memory.peak_cuda,
+        memory_baseline=preparation.memory.baseline,
+        memory_peak=max(memory.peak, preparation.memory.peak),
+        memory_peak_cuda=max((part.peak_cuda for part in (memory, preparation.memory) if part.peak_cuda), default=None),
         pack=size,
         query=cost,
         evaluation_seconds=evaluation,
@@ -161,11 +160,26 @@ def _trial(
     )
 
 
-def _queries(edit_set: EditSet) -> list[str]:
-    """Different queries about edits: one to warm up, and those that are measured."""
+def _prepare(
+    model: LanguageModel, settings: MegSettings, edit_set: EditSet, seed: int, watch: Watch, cancel: Cancel
+) -> _Preparation:
+    """Everything before the generator, trained and measured."""
+    with watch(PREPARING) as board:
+        began = time.monotonic()
+        with watched_memory() as memory:
+            prepared = Training(settings, model, edit_set, board, cancel, seed, None).prepare()
+        stages = stage_seconds(board, time.monotonic() - began)
+        gates = report_gates(model.asked(chat=settings.chat), prepared.gate, edit_set, seed=seed, cancel=cancel)
+    return _Preparation(prepared, stages, memory, gates)
+
+
+def _queries(edited: EditedModel, edit_set: EditSet) -> list[str]:
+    """Different queries about edits that are routed, if any are: one to warm up, and those that are measured."""
     edits = edit_set.enabled()
-    queries = [query for edit in edits for query in edit.paraphrases[:1]] + [edit.prompt for edit in edits]
-    return list(dict.fromkeys(queries))[: QUERIES + 1]
+    asked = [query for edit in edits for query in edit.paraphrases[:1]] + [edit.prompt for edit in edits]
+    queries = list(dict.fromkeys(asked))[: 4 * QUERIES]
+    routed = [routing.query for routing in edited.route(queries) if routing.routed]
+    return (routed if len(routed) > 1 else queries)[: QUERIES + 1]
 
 
 def machine(model: LanguageModel) -> dict[str, Any]:

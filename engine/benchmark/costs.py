@@ -64,14 +64,15 @@ def watched_memory() -> Iterator[Memory]:
             memory.peak_cuda = int(torch.cuda.max_memory_allocated())
 
 
-def stage_seconds(board: ProgressBoard, end: float) -> dict[str, float]:
-    """Seconds of each stage that `board` was told of, `end` seconds after the board was made being the end of the last.
+def stage_seconds(board: ProgressBoard, end: float, *, lead: bool = True) -> dict[str, float]:
+    """Seconds of each stage that `board` was told of; the last ends `end` seconds after the board was made.
 
-    A stage lasts from its first report to the first report of the next; what went before the first belongs to it.
+    A stage lasts from its first report to the first report of the next. With `lead` what went before the first report
+    belongs to the first stage.
     """
     starts: dict[str, float] = {}
     for moment, progress in board.history():
-        starts.setdefault(progress.stage, moment if starts else 0.0)
+        starts.setdefault(progress.stage, 0.0 if lead and not starts else moment)
     if not starts:
         return {}
     stages = list(starts)

@@ -119,7 +119,22 @@ def summarise(trials: Sequence[Trial]) -> str:
         cells = [_cell([factor * value for value in _values(column, way)], digits) for column in columns.values()]
         if any(cells):
             lines.append(f"{name:<38}" + "".join(f"{cell or '–':>18}" for cell in cells))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_notes(trials)])
+
+
+def _notes(trials: Sequence[Trial]) -> list[str]:
+    """What a reader has to know of how the recipes were trained."""
+    notes = {}
+    for trial in trials:
+        if trial.shared:
+            stages = ", ".join(trial.shared)
+            notes[f"{trial.recipe} shares"] = f"{trial.recipe}: {stages} trained once, and counted here too."
+        minutes = trial.settings.get("generator", {}).get("minutes")
+        if minutes is not None:
+            notes[f"{trial.recipe} {trial.seed}"] = (
+                f"{trial.recipe}, seed {trial.seed}: the generator was ended after {minutes:.1f} minutes at most."
+            )
+    return ["", *notes.values()] if notes else []
 
 
 def _values(column: Sequence[Mapping[str, Any]], way: Sequence[str]) -> list[float]:

@@ -90,7 +90,7 @@ class RetrievalPack:
         return cls(settings, manifest.model.name, manifest.model.fingerprint, manifest.seed, stored.edits, gate)
 
     def attach(self, model: LanguageModel) -> RetrievalEditedModel:
-        """`model` with this editor; raises PackError where the gate was trained on another model."""
+        """`model` with this editor, asked as it was when the gate was trained; raises as `MegPack.attach` does."""
         check_model(model, self.model_name, self.fingerprint)
         return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)
 

@@ -44,6 +44,16 @@ class Collected:
         """Room for the neurons of so many lessons, of so many numbers each, none of them found."""
         return cls(torch.zeros(lessons, numbers), torch.zeros(lessons), torch.zeros(lessons, dtype=torch.bool))
 
+    @classmethod
+    def restored(cls, tensors: Mapping[str, Tensor]) -> Collected:
+        """What `tensors` gave."""
+        return cls(tensors["neurons"], tensors["losses"], tensors["answered"])
+
+    def take(self, rows: Sequence[int], other: Collected, of: Sequence[int]) -> None:
+        """Take into `rows` what `other` has in its rows `of`."""
+        for name, tensor in other.tensors().items():
+            self.tensors()[name][list(rows)] = tensor[list(of)]
+
     def tensors(self) -> dict[str, Tensor]:
         """All of it by name."""
         return {"neurons": self.neurons, "losses": self.losses, "answered": self.answered}

@@ -35,8 +35,13 @@ class MegEditor:
         cancel: Cancel,
         seed: int = 0,
         run: Path | None = None,
+        start: MegPack | None = None,
     ) -> MegPack:
-        """Train on the enabled edits; see `engine.editor.Editor.fit`."""
+        """Train on the enabled edits; see `engine.editor.Editor.fit`.
+
+        With `start`, a pack of the same model, only the edits that are new or have changed since are learnt: its
+        settings hold. Raises PackError where it was trained on another model.
+        """
         if not edits.enabled():
             raise EditError("There is no edit to train: add one, or switch one on.")
-        return Training(self.settings, model, edits, progress, cancel, seed, run).run()
+        return Training(self.settings, model, edits, progress, cancel, seed, run, start).run()

@@ -8,7 +8,8 @@ steady score. Queries that are about no edit are taught to leave the heads undec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,12 +29,16 @@ class FamiliaritySettings:
     blocks: int = 5
     widening: int = 4
     dropout: float = 0.1
-    steps: int = 100
+    steps: int = 100  # and one for every eight edits
     batch: int = 128
     learning_rate: float = 3e-3
     scale: float = 10.0  # the unit z is too small for the blocks to tell queries apart
     noise: float = 0.5  # length of the Gaussian noise on the unit z
     strangers: float = 1.0  # weight of queries about no edit
+
+    def steps_for(self, edits: int) -> int:
+        """How many steps so many edits take."""
+        return self.steps + edits // 8
 
     @classmethod
     def paper(cls) -> FamiliaritySettings:
@@ -84,35 +89,43 @@ class FamiliarityNetwork(nn.Module):
         return result
 
 
+def random_labels(names: Sequence[str], settings: FamiliaritySettings) -> Tensor:
+    """Every head's label of the edits called `names`, [edits, heads]; they stay whatever else is edited."""
+    drawn = [random.Random(f"labels {name}").choices(range(settings.classes), k=settings.heads) for name in names]
+    return torch.tensor(drawn)
+
+
 def train_familiarity(
     familiar: Tensor,
-    edits: Tensor,
+    labels: Tensor,
     strangers: Tensor,
     settings: FamiliaritySettings,
     *,
+    steps: int,
     cancel: Cancel,
     report: Callable[[int, float], None] | None = None,
+    network: FamiliarityNetwork | None = None,
 ) -> FamiliarityNetwork:
-    """Memorise random labels of edits.
+    """Memorise random labels of edits, with a new network or one that has memorised others already.
 
-    `familiar` [queries, width] are unit vectors of queries about edits, `edits` [queries] the number of the edit
-    that each is about; `strangers` [others, width] are about no edit. Draws from torch's global generator.
+    `familiar` [queries, width] are unit vectors of queries about edits, `labels` [queries, heads] the classes that
+    each head shall give them; `strangers` [others, width] are about no edit. Draws from torch's global generator.
     """
     width = familiar.shape[1]
-    network = FamiliarityNetwork(width, settings).to(familiar.device)
-    network.centre.copy_(familiar.mean(0))
-    count = int(edits.max()) + 1
-    labels = torch.randint(settings.classes, (count, settings.heads), device=familiar.device)
+    if network is None:
+        network = FamiliarityNetwork(width, settings).to(familiar.device)
+        network.centre.copy_(familiar.mean(0))
+    network.requires_grad_(True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     length = settings.noise / math.sqrt(width)
     network.train()
-    for step in range(settings.steps):
+    for step in range(steps):
         cancel.check()
         rows = torch.randint(len(familiar), (settings.batch,), device=familiar.device)
         z = _jittered(familiar[rows], length)
         logits = network(z)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels[edits[rows]].flatten())
+        loss = F.cross_entropy(logits.flatten(0, 1), labels[rows].flatten())
         if settings.strangers and len(strangers):
             others = strangers[torch.randint(len(strangers), (settings.batch // 3,), device=familiar.device)]
             undecided = network(_jittered(others, length)).log_softmax(-1)

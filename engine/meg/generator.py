@@ -86,8 +86,10 @@ class GeneratorSettings:
             minutes=minutes,
         )
 
-    def steps_for(self, edits: int) -> int:
-        """How many steps the training of so many edits may take."""
+    def steps_for(self, edits: int, new: int | None = None) -> int:
+        """How many steps the training of so many edits may take; a quarter where all but `new` are known already."""
+        if new is not None:
+            return max(1, (self.steps or 400 + new) // 4)
         return self.steps or 400 + edits // 2
 
 
@@ -351,26 +353,31 @@ def train_generator(
     neurons: Tensor,
     settings: GeneratorSettings,
     *,
+    steps: int,
     check: Callable[[Generator], Sequence[float]],
     cancel: Cancel,
     report: Callable[[int, float, float | None], None],
+    known: Generator | None = None,
     state: Mapping[str, Any] | None = None,
     keep: Callable[[int, Mapping[str, Any]], None] | None = None,
 ) -> Generator:
     """Train until `check` says that enough edits and held-back paraphrases are answered, or the steps are spent.
 
     z [queries, z] are unit vectors of queries; `edits` [queries] the row that each asks for of `neurons`
-    [edits, numbers] and of `anchors` [edits, z], the unit vectors of the edits' prompts. `report` is told the step, the
-    loss and, after a check, the share of edits answered. `keep` is given the training's state after each check: with
-    it as `state` the training goes on as if it had not been interrupted. Draws from torch's global generator. Raises
-    Cancelled when asked to stop. With `stopping` by distance, `check` is not asked.
+    [edits, numbers] and of `anchors` [edits, z], the unit vectors of the edits' prompts. `known` is a generator that
+    gives most of them already, to go on from. `report` is told the step, the loss and, after a check, the share of
+    edits answered. `keep` is given the training's state after each check: with it as `state` the training goes on as
+    if it had not been interrupted. Draws from torch's global generator. Raises Cancelled when asked to stop. With
+    `stopping` by distance, `check` is not asked.
     """
-    latent = Latent.of(neurons.cpu(), settings).to(z.device)
+    latent = (Latent.of(neurons.cpu(), settings) if known is None else known.latent).to(z.device)
     wanted = latent.encode(neurons.to(z.device))
     transformer = new_transformer(z.shape[1], wanted.shape[1], settings).to(z.device)
     start = torch.randn(wanted.shape[1], device=z.device)
+    if known is not None:
+        transformer.load_state_dict(known.transformer.state_dict())
+        start = known.start
     average = EMAModel(transformer.parameters(), decay=0.99, use_ema_warmup=True, power=0.75)
-    steps = settings.steps_for(len(neurons))
     descents = _descents(transformer, settings, steps)
     scheduler = noise_schedule()
     condition = _condition(z, anchors[edits], settings)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.edits import EditSet
+from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
+from engine.meg.collection import Collected
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
@@ -37,12 +39,27 @@ class MegPack:
         edit_set: EditSet,
         gate: Gate,
         generator: NeuronSource,
+        collected: Collected,
         figures: Mapping[str, Any],
     ) -> None:
         self.settings, self.layer, self.seed = settings, layer, seed
         self.model_name, self.fingerprint = model_name, fingerprint
-        self.edit_set, self.gate, self.generator = edit_set, gate, generator
+        self.edit_set, self.gate, self.generator, self.collected = edit_set, gate, generator, collected
         self.figures = dict(figures)
+
+    def rows_of(self, edits: Sequence[Edit]) -> dict[int, int]:
+        """For each row of `edits` that this pack has learnt, just as it is now, the row of its neuron."""
+        learnt = {edit.id: row for row, edit in enumerate(self.edit_set.enabled()) if self.collected.answered[row]}
+        mine = self.edit_set.enabled()
+        return {
+            row: learnt[edit.id]
+            for row, edit in enumerate(edits)
+            if edit.id in learnt and _taught(edit) == _taught(mine[learnt[edit.id]])
+        }
+
+    def mark(self) -> str:
+        """A sha256 of what was learnt: another training gives another."""
+        return hashlib.sha256(self.collected.neurons.numpy().tobytes()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
@@ -63,6 +80,7 @@ class MegPack:
             tensors={
                 **gate,
                 "generator": generator,
+                "collected": self.collected.tensors(),
             },
             edits=self.edit_set,
         )
@@ -88,6 +106,7 @@ class MegPack:
                 settings.generator,
                 torch.device(device),
             ),
+            collected=Collected.restored(stored.tensors["collected"]),
             figures=stored.manifest.figures,
         )
 
@@ -99,6 +118,11 @@ class MegPack:
         check_model(model, self.model_name, self.fingerprint)
         asked = model.asked(chat=self.settings.chat)
         return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
+
+
+def _taught(edit: Edit) -> tuple[str, ...]:
+    """What a neuron depends on."""
+    return edit.prompt, edit.new_object, edit.subject, edit.relation
 
 
 def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,12 @@ from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group
 from engine.meg.curriculum import Curriculum
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
-from engine.meg.familiarity import FamiliarityNetwork, train_familiarity
+from engine.meg.familiarity import FamiliarityNetwork, random_labels, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
-from engine.meg.generator import train_generator
+from engine.meg.generator import Generator, train_generator
 from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
 from engine.meg.neuron_source import NeuronSource, restored
-from engine.meg.pack import MegPack
+from engine.meg.pack import MegPack, check_model
 from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
@@ -79,14 +80,23 @@ class Training:
         cancel: Cancel,
         seed: int,
         run: Path | None,
+        start: MegPack | None = None,
     ) -> None:
-        self.model, self.edit_set = model.asked(chat=settings.chat), edit_set
+        """`start` is a pack whose edits need not be learnt again; its settings hold then, and its layer."""
+        if start is not None:
+            check_model(model, start.model_name, start.fingerprint)
+            settings = dataclasses.replace(start.settings, layer=start.layer, watched=settings.watched)
+        self.model, self.edit_set, self.start = model.asked(chat=settings.chat), edit_set, start
         self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
         self.progress, self.cancel, self.seed = progress, cancel, seed
         self.edits = edit_set.enabled()
         self.layer = choose_layer(self.model, None if settings.layer == "auto" else settings.layer)
         self.swept: tuple[LayerFigure, ...] = ()
+        self.kept_rows = {} if start is None else start.rows_of(self.edits)
+        self.new_rows = [row for row in range(len(self.edits)) if row not in self.kept_rows]
         told = dataclasses.asdict(dataclasses.replace(self.settings, watched=()))
+        if start is not None:
+            told["start"] = start.mark()
         mark = fingerprint_of(settings=told, edits=edit_set, seed=seed, model=model.fingerprint())
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
@@ -112,6 +122,7 @@ class Training:
             edit_set=self.edit_set,
             gate=gate,
             generator=generator,
+            collected=collected,
             figures=figures,
         )
 
@@ -146,6 +157,8 @@ class Training:
             self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:
+        if self.start is not None:
+            return self.start.gate.index.encoder
         self.progress.report("Encoder", 0, self.settings.tuning.steps)
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
         done = self._kept("encoder")
@@ -189,38 +202,40 @@ class Training:
     def _collection(self) -> Collected:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
-        lessons = self._lessons(self.edits, self.curriculum)
+        lessons = self._lessons([self.edits[row] for row in self.new_rows], self.curriculum)
         # Every process takes a share of each group.
         size = processes.count() * processes.least(group_size(self.model, self.layer, self.settings.collection))
-        order = sorted(range(len(lessons)), key=lambda row: max(len(ask) for ask in lessons[row].asks))
-        count, numbers = len(lessons), self.settings.collection.neurons * (2 * self.model.d_model + 1)
+        order = sorted(range(len(lessons)), key=lambda number: max(len(ask) for ask in lessons[number].asks))
+        count, numbers = len(self.edits), self.settings.collection.neurons * (2 * self.model.d_model + 1)
         found = Collected.blank(count, numbers)
+        if self.start is not None:
+            found.take(list(self.kept_rows), self.start.collected, list(self.kept_rows.values()))
+        before = len(self.kept_rows)
         done = self._kept("collection")
         first = 0
         if done is not None:
             first = int(done.meta["lessons"])
             found = Collected(done.tensors["neurons"], done.tensors["losses"], done.tensors["answered"])
-        for start in range(first, count, size):
-            rows = order[start : start + size]
+        for start in range(first, len(lessons), size):
+            group_of = order[start : start + size]
+            mine = processes.share(group_of)
 
-            mine = processes.share(rows)
-
-            def report(learnt: int, loss: float, before: int = start, of: int = len(rows)) -> None:
+            def report(learnt: int, loss: float, done: int = before + start, of: int = len(group_of)) -> None:
                 everywhere = min(of, learnt * processes.count())
                 share = (int(found.answered.sum()) + everywhere) / count
-                self.progress.report("Collection", before + everywhere, count, loss=loss, answered=share)
+                self.progress.report("Collection", done + everywhere, count, loss=loss, answered=share)
 
-            some = [lessons[row] for row in mine]
+            some = [lessons[number] for number in mine]
             group = Collected.blank(0, numbers)
             if some:
                 with seeded(self.seed, f"collection {start}"):
                     group = collect(
                         self.model, self.layer, some, self.settings.collection, cancel=self.cancel, report=report
                     )
-            own = {"rows": torch.tensor(mine, dtype=torch.long), **group.tensors()}
+            own = {"rows": torch.tensor([self.new_rows[number] for number in mine]).long(), **group.tensors()}
             for part in processes.gathered(Message(own)):
                 found.put(part.tensors["rows"], part.tensors)
-            self._keep("collection", found.tensors(), {"lessons": start + len(rows)}, step=start + len(rows))
+            self._keep("collection", found.tensors(), {"lessons": start + len(group_of)}, step=start + len(group_of))
         share = float(found.answered.float().mean())
         self.progress.report("Collection", count, count, answered=share)
         return found
@@ -245,8 +260,11 @@ class Training:
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
         phrasings = self.curriculum.phrasings
+        if self.start is not None:
+            return self._gate_from(self.start.gate)
         few = len(self.edits) < FEW_EDITS
-        of = self.settings.familiarity.steps * (2 if few else 1)
+        steps = self.settings.familiarity.steps_for(len(self.edits))
+        of = steps * (2 if few else 1)
         self.progress.report("Gate", 0, of)
         episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
         reading = self._read(episode)
@@ -262,9 +280,10 @@ class Training:
             fusion = Fusion.restored(done.meta)
             return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
         with seeded(self.seed, "gate"):
-            network = self._familiarity(encoder, self.edits, self._asked(encoder), 0, of)
+            network = self._familiarity(encoder, self.edits, self._asked(encoder), range(steps), of)
             if few:
-                stood_in = self._familiarity(encoder, episode, self._encoded(encoder, episode), of // 2, of)
+                everything = self._encoded(encoder, episode)
+                stood_in = self._familiarity(encoder, episode, everything, range(steps, of), of)
                 taught = EditIndex.build(
                     episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
                 )
@@ -274,13 +293,48 @@ class Training:
         self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
         return Gate(index, network, fusion, self.settings.gate)
 
+    def _gate_from(self, gate: Gate) -> Gate:
+        """The gate of the pack that is gone on from: as it is calibrated, with the edits as they are now."""
+        encoder, steps = gate.index.encoder, self.settings.familiarity.steps
+        self.progress.report("Gate", 0, steps)
+        index = EditIndex.build(
+            self.edits,
+            self.curriculum.phrasings.known(),
+            encoder,
+            gate.index.readout,
+            self._read(self.edits),
+            gate.index.state_centre,
+            cancel=self.cancel,
+        )
+        done = self._kept("gate")
+        network = copy.deepcopy(gate.network)
+        if done is not None:
+            network.load_state_dict(done.tensors)
+        elif self.new_rows:
+            with seeded(self.seed, "gate"):
+                network = self._familiarity(encoder, self.edits, self._asked(encoder), range(steps), steps, network)
+            self._keep("gate", dict(network.state_dict()))
+        return Gate(index, network, gate.fusion, self.settings.gate)
+
     def _asked(self, encoder: QueryEncoder) -> Asked:
-        self._asked_of_edits = self._asked_of_edits or self._encoded(encoder, self.edits)
+        if self._asked_of_edits is None and self.start is None:
+            self._asked_of_edits = self._encoded(encoder, self.edits)
+        elif self._asked_of_edits is None:
+            # What is known already is gone over by its prompts alone, and what is new makes half of what is learnt.
+            kept = list(self.kept_rows)
+            prompts = encoder.encode([self.edits[row].prompt for row in kept], cancel=self.cancel)
+            fresh = self._encoded(encoder, [self.edits[row] for row in self.new_rows])
+            times = max(1, len(kept) // max(1, len(fresh.z)))
+            owners = torch.tensor(self.new_rows, device=self.device).long()[fresh.owners]
+            self._asked_of_edits = Asked(
+                torch.cat([prompts, fresh.z.repeat(times, 1)]),
+                torch.cat([torch.tensor(kept, device=self.device).long(), owners.repeat(times)]),
+            )
         return self._asked_of_edits
 
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
         draw = random.Random(f"asked {self.seed}")
-        each = max(LESSON_ASKS, TRAINED_QUERIES // len(edits))
+        each = max(LESSON_ASKS, TRAINED_QUERIES // max(1, len(edits)))
         asks = [_few(self._asks(edit), each, draw) for edit in edits]
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
@@ -298,18 +352,26 @@ class Training:
         return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
 
     def _familiarity(
-        self, encoder: QueryEncoder, edits: Sequence[Edit], asked: Asked, before: int, of: int
+        self,
+        encoder: QueryEncoder,
+        edits: Sequence[Edit],
+        asked: Asked,
+        steps: range,
+        of: int,
+        network: FamiliarityNetwork | None = None,
     ) -> FamiliarityNetwork:
-        """A familiarity network that has memorised `edits`; `before` of the stage's `of` steps are done."""
+        """A familiarity network, or `network`, that has memorised `edits` in the `steps` of the stage's `of`."""
         settings = self.settings.familiarity
         strangers = self.curriculum.strangers(edits[:STRANGE_EDITS], self.curriculum.phrasings.trained)
         return train_familiarity(
             asked.z,
-            asked.owners,
+            random_labels([edit.id for edit in edits], settings).to(self.device)[asked.owners],
             encoder.encode([stranger.query for stranger in strangers], cancel=self.cancel),
             settings,
+            steps=len(steps),
             cancel=self.cancel,
-            report=lambda step, loss: self.progress.report("Gate", before + step, of, loss=loss),
+            report=lambda step, loss: self.progress.report("Gate", steps.start + step, of, loss=loss),
+            network=network,
         )
 
     def _calibrated(self, index: EditIndex, network: FamiliarityNetwork) -> Fusion:
@@ -341,14 +403,17 @@ class Training:
     def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
         gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
-        encoder = gate.index.encoder
-        self.progress.report("Generator", 0, settings.steps_for(len(self.edits)))
+        encoder, known = gate.index.encoder, None if self.start is None else self.start.generator
+        steps = settings.steps_for(len(self.edits), None if known is None else len(self.new_rows))
+        self.progress.report("Generator", 0, steps)
         done = self._kept("generator")
         if done is not None:
             return restored(done.tensors, done.meta, encoder.width, settings, self.device)
         if settings.kind == "stored":
             self.progress.report("Generator", 1, 1)
             return StoredNeurons(gate.index.prompts, collected.neurons.to(self.device))
+        if known is not None and not self.new_rows:
+            return known
         half = self._kept("generator training")
 
         def keep(step: int, state: Mapping[str, Any]) -> None:
@@ -356,7 +421,7 @@ class Training:
             self._keep("generator training", tensors, {"skeleton": skeleton}, step=step)
 
         def report(step: int, loss: float, answered: float | None) -> None:
-            self.progress.report("Generator", step, settings.steps_for(len(self.edits)), loss=loss, answered=answered)
+            self.progress.report("Generator", step, steps, loss=loss, answered=answered)
 
         with attached(self.model.blocks[self.layer]) as slot:
             check = self._checker(encoder, gate, collected, slot)
@@ -367,9 +432,11 @@ class Training:
                     asked.owners,
                     collected.neurons,
                     settings,
+                    steps=steps,
                     check=check,
                     cancel=self.cancel,
                     report=report,
+                    known=known if isinstance(known, Generator) else None,
                     state=None if half is None else unflatten(half.tensors, half.meta["skeleton"]),
                     keep=None if self.checkpoints is None else keep,
                 )
@@ -385,7 +452,9 @@ class Training:
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
         """
         draw = random.Random(f"check {self.seed}")
-        rows = draw.sample(range(len(self.edits)), min(CHECKED_EDITS, len(self.edits)))
+        rows = draw.sample(self.new_rows, min(CHECKED_EDITS, len(self.new_rows)))
+        kept = list(self.kept_rows)
+        rows += draw.sample(kept, min(CHECKED_EDITS - len(rows), len(kept)))
         edits = [self.edits[row] for row in rows]
         held_back = [draw.choice(self.curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]
         lessons = [Lesson((edit.prompt, text), edit.new_object) for edit, text in zip(edits, held_back, strict=True)]

@@ -22,6 +22,7 @@ def test_a_stage_lasts_until_the_next_begins(monkeypatch: pytest.MonkeyPatch) ->
         now[0] = moment
         board.report(stage, step, 1)
     assert stage_seconds(board, 16.0) == {"One": 9.0, "Two": 7.0}
+    assert stage_seconds(board, 16.0, lead=False) == {"One": 6.0, "Two": 7.0}
     assert stage_seconds(ProgressBoard(), 5.0) == {}
 
 

@@ -48,8 +48,9 @@ TRIALS = [trial("meg", 0, 0.9), trial("meg", 1, 0.8), trial("stored", 0, 1.0)]
 
 
 def test_mean_and_spread_in_a_column_a_recipe() -> None:
-    rows = {line[:38].strip(): line[38:] for line in summarise(TRIALS).splitlines()}
-    assert rows[""].split() == ["meg", "stored"]
+    head, *lines = summarise(TRIALS).splitlines()
+    rows = {line[:38].strip(): line[38:] for line in lines}
+    assert head.split() == ["meg", "stored"]
     assert rows["Reliability AG, %"].split() == ["85.00", "±", "7.07", "100.00"]
     assert rows["Seconds in all"].split() == ["5.0", "±", "0.0", "5.0"]
     assert rows["Pack, MB"].split() == ["5.00", "±", "0.00", "5.00"]
@@ -57,6 +58,15 @@ def test_mean_and_spread_in_a_column_a_recipe() -> None:
     assert "Locality far AG, %" not in rows
     assert "Gate and generator, ms a query" not in rows
     assert "Peak CUDA memory, MB" not in rows
+
+
+def test_the_clock_and_what_is_shared_are_told() -> None:
+    paper = replace(TRIALS[0], recipe="paper", shared=(), settings={"generator": {"minutes": 7.5}})
+    told = summarise([TRIALS[0], paper]).splitlines()
+    assert told[-2:] == [
+        "meg: Encoder trained once, and counted here too.",
+        "paper, seed 0: the generator was ended after 7.5 minutes at most.",
+    ]
 
 
 def test_a_recipe_that_lacks_a_figure_has_a_dash() -> None:

@@ -38,12 +38,17 @@ def test_both_gates_are_judged(model: LanguageModel, pack: MegPack, edits: EditS
     routings = edited.route(
         [probe.prompt for edit in edits.edits for probe in edit.probes if probe.kind is ProbeKind.NEIGHBOUR]
     )
+    asked = edited.route([query for edit in edits.edits for query in edit.paraphrases])
     edited.detach()
     neighbours = reports["fused"].separation["neighbour"]
     assert neighbours.probes == len(routings)
     assert neighbours.let_through == pytest.approx(sum(routing.routed for routing in routings) / len(routings))
-    assert neighbours.auroc is not None
-    assert neighbours.auroc > 0.7
+    assert neighbours.auroc == pytest.approx(
+        auroc([routing.familiarity for routing in asked], [routing.familiarity for routing in routings])
+    )
+    assert reports["entropy"].separation["neighbour"].auroc == pytest.approx(
+        auroc([-routing.entropy for routing in asked], [-routing.entropy for routing in routings])
+    )
     monkeypatch.setattr(gates, "MOST", 5)
     assert report_gates(model, pack.gate, edits)["fused"].separation["neighbour"].probes == 5
 

@@ -5,7 +5,7 @@ import torch
 
 from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
 from engine.neuron import attached
-from engine.runs import Cancel, Cancelled
+from engine.runs import Cancel, Cancelled, seeded
 from tests.tiny_models import D_MODEL, tiny_model
 
 LESSONS = [
@@ -57,6 +57,20 @@ def test_guards_hold_the_neuron_back(model):
 
 def test_the_same_lessons_give_the_same_neurons(model):
     assert torch.equal(run(model).neurons, run(model).neurons)
+
+
+def test_a_random_start_learns_too_and_draws_from_torchs_generator(model):
+    random = CollectionSettings(steps=60, learning_rate=0.2, start="random")
+    found = []
+    for seed in (0, 0, 1):
+        with seeded(seed, "collection"):
+            found.append(run(model, settings=random))
+    assert torch.equal(found[0].neurons, found[1].neurons)
+    assert not torch.equal(found[0].neurons, found[2].neurons)
+    assert not torch.equal(found[0].neurons, run(model).neurons)
+    with attached(model.blocks[1]) as slot:
+        nothing, _ = LessonGroup(model, 1, LESSONS, slot).score(0, torch.zeros(3, 2 * D_MODEL + 1))
+    assert (found[0].losses < nothing).all()
 
 
 def test_cancel_stops_it(model):

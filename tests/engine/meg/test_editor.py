@@ -76,6 +76,11 @@ class TestAnswers:
         assert pack.figures["edits"] == len(edits.edits)
         assert pack.figures["not answered"] == pack.figures["not learnt"] == []
 
+    def test_neurons_can_be_generated_without_an_answer(self, edited: MegEditedModel, edits: EditSet) -> None:
+        neurons = edited.generate_neurons([*prompts(edits), "Once upon a time there was"])
+        assert len(neurons) == len(edits.edits) + 1
+        assert edited.generate_neurons(prompts(edits)).flat().equal(neurons.rows(torch.arange(len(edits.edits))).flat())
+
     def test_the_original_answer_stands_beside_it(
         self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
     ) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from engine.meg.familiarity import FamiliaritySettings, train_familiarity
+from engine.meg.familiarity import FamiliaritySettings, random_labels, train_familiarity
 from engine.runs import Cancel, Cancelled, seeded
 
 SMALL = FamiliaritySettings(heads=16, blocks=2, widening=2, steps=200, batch=64, learning_rate=4e-3, noise=0.3)
@@ -17,7 +17,12 @@ def unit(*shape, seed):
 def trained(cancel=None):
     with seeded(0, "test"):
         return train_familiarity(
-            unit(40, 32, seed=1), torch.arange(40), unit(60, 32, seed=2), SMALL, cancel=cancel or Cancel()
+            unit(40, 32, seed=1),
+            random_labels([str(row) for row in range(40)], SMALL),
+            unit(60, 32, seed=2),
+            SMALL,
+            steps=SMALL.steps,
+            cancel=cancel or Cancel(),
         )
 
 

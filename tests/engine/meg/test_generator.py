@@ -30,6 +30,7 @@ def train(check=lambda _: (0.0, 0.0), cancel=None, settings=SMALL, **more):
             torch.arange(12),
             NEURONS,
             settings,
+            steps=settings.steps,
             check=check,
             cancel=cancel or Cancel(),
             report=more.pop("report", lambda *_: None),
