@@ -109,10 +109,14 @@ class RetrievalEditedModel:
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original answers to routed queries are left empty."""
         routings = self.route(queries)
-        edited = self._model.answer(self._told(routings), cancel=cancel)
+        extents = [self._router.extent(routing) for routing in routings]
+        edited = self._model.answer(self._told(routings), extents=extents, cancel=cancel)
         asked = [row for row, routing in enumerate(routings) if routing.routed] if originals else []
         originally = dict(enumerate(edited)) | {row: "" for row, routing in enumerate(routings) if routing.routed}
-        originally.update(zip(asked, self._model.answer([queries[row] for row in asked], cancel=cancel), strict=True))
+        texts = self._model.answer(
+            [queries[row] for row in asked], extents=[extents[row] for row in asked], cancel=cancel
+        )
+        originally.update(zip(asked, texts, strict=True))
         return [Answer(query, originally[row], edited[row], routings[row]) for row, query in enumerate(queries)]
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import Extent, LanguageModel, target_shares
+from engine.language_model import LanguageModel, target_shares
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
 from engine.meg.router import Router
@@ -38,8 +38,7 @@ class MegEditedModel:
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
-        # Both models answer as far as the edit's new object goes, so that like is compared with like.
-        extents = [self._extent(routing) for routing in routings]
+        extents = [self._router.extent(routing) for routing in routings]
         asked, far = [queries[row] for row in plain], [extents[row] for row in plain]
         originally = dict(zip(plain, self._model.answer(asked, extents=far, cancel=cancel), strict=True))
         edited = dict(originally)
@@ -127,11 +126,6 @@ class MegEditedModel:
         asked = template and template.question(tokenizer.decode(tokens, skip_special_tokens=False))
         text: str = asked or tokenizer.decode(tokens, skip_special_tokens=True)
         return text
-
-    def _extent(self, routing: Routing) -> Extent:
-        if not routing.routed:
-            return Extent()
-        return self._model.extent(self._router.gate.index.edits[self._router.row(routing)].new_object)
 
     def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""

@@ -7,7 +7,7 @@ best differs from model to model (arXiv 2512.14395, section 4, swept by hand).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.language_model import LanguageModel
 from engine.meg.collection import CollectionSettings, Lesson, LessonGroup
@@ -64,11 +64,10 @@ def sweep_layers(
     `report` is told how many blocks of how many are done. Raises Cancelled when asked to stop.
     """
     figures: list[LayerFigure] = []
-    hasty = replace(settings, steps=-(-settings.steps // 2))  # tells the blocks apart as well
     layers = layers_to_try(len(model.blocks))
     for layer in layers:
         report(len(figures), len(layers))
-        figures.append(_figure(model, layer, lessons, held_back, hasty, cancel))
+        figures.append(_figure(model, layer, lessons, held_back, settings, cancel))
     report(len(layers), len(layers))
     return tuple(figures)
 

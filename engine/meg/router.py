@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.editor import Routing
 from engine.edits import Edit
-from engine.language_model import LanguageModel
+from engine.language_model import Extent, LanguageModel
 from engine.meg.gate import Gate, Verdict
 
 
@@ -54,6 +54,10 @@ class Router:
     def edit(self, routing: Routing) -> Edit:
         """The edit that a query was routed to."""
         return self.gate.index.edits[self.row(routing)]
+
+    def extent(self, routing: Routing) -> Extent:
+        """How far both models answer a query, so that like is compared with like: as its edit's new object goes."""
+        return self._model.extent(self.edit(routing).new_object) if routing.routed else Extent()
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits are not routed from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -41,7 +42,11 @@ class SubjectIndex:
 
         Of overlapping names the longer one counts: a query about Paris Hilton does not name Paris.
         """
-        tokens = [(stem(match.group().casefold()), match.span()) for match in _WORD.finditer(_plain(query))]
+        folded, places = _folded(query)
+        tokens = [
+            (stem(match.group()), (places[match.start()][0], places[match.end() - 1][1]))
+            for match in _WORD.finditer(_plain(folded))
+        ]
         taken = [False] * len(tokens)
         found: dict[int, tuple[int, int]] = {}
         for length in range(min(self._longest, len(tokens)), 0, -1):
@@ -54,6 +59,36 @@ class SubjectIndex:
                     found.update((row, span) for row in rows if row not in found)
                     taken[start : start + length] = [True] * length
         return found
+
+
+def _folded(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """`text` folded letter by letter, and for each of its characters the span of `text` that it stands for.
+
+    A letter is one with the marks that follow it: it may be written as one character or as several.
+    """
+    if text.isascii():
+        return text.lower(), [(place, place + 1) for place in range(len(text))]
+    letters: list[str] = []
+    places: list[tuple[int, int]] = []
+    start = 0
+    while start < len(text):
+        end = start + 1
+        while end < len(text) and _joins(text[start:end], text[end]):
+            end += 1
+        letter = fold(text[start:end]) or (" " if text[start:end].isspace() else "")
+        letters.append(letter)
+        places.extend([(start, end)] * len(letter))
+        start = end
+    return "".join(letters), places
+
+
+def _joins(letter: str, following: str) -> bool:
+    """Whether `following` is a part of `letter`: a mark on it, or one that makes another letter of it."""
+    if unicodedata.combining(following):
+        return True
+    return len(unicodedata.normalize("NFKC", letter + following)) < sum(
+        len(unicodedata.normalize("NFKC", part)) for part in (letter, following)
+    )
 
 
 def _plain(query: str) -> str:

@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from engine import packs, tensor_files
 from engine.atomic import sha256
 from engine.edits import Edit, EditSet, Relation
 from engine.packs import ModelIdentity, PackError, load_pack, read_manifest, read_pack, write_pack
 from engine.sealed import seal, unseal
+from tests.engine.edit_strategies import any_text, edit_sets
 
 RELATION = Relation("r1", "country", ("{} lies in",))
 EDITS = EditSet("Set", (Edit("1", "Kelm lies in", "Norland", "Kelm", "r1"),), {"r1": RELATION})
@@ -69,6 +73,36 @@ def test_comes_back(pack: Path) -> None:
         for name, tensor in group.items():
             assert stored.tensors[stem][name].dtype == tensor.dtype
             assert torch.equal(stored.tensors[stem][name], tensor)
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=6,
+)
+_objects = st.dictionaries(any_text, _values, max_size=3)
+_tensors = st.builds(
+    lambda shape, dtype, seed: torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.int64, torch.bool]),
+    st.integers(0, 9),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(edit_sets(), _objects, _objects, _objects, st.dictionaries(st.sampled_from("abc"), _tensors))
+def test_whatever_is_written_comes_back(
+    edits: EditSet, chosen: Any, state: Any, figures: Any, weights: dict[str, torch.Tensor]
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        told = {"settings": chosen, "state": state, "figures": figures, "edits": edits, "tensors": {"gate": weights}}
+        write(Path(scratch) / "one", **told)
+        stored = read_pack(Path(scratch) / "one")
+        manifest = stored.manifest
+        assert (manifest.settings, manifest.state, manifest.figures, stored.edits) == (chosen, state, figures, edits)
+        back = stored.tensors["gate"]
+        assert back.keys() == weights.keys()
+        assert all(torch.equal(back[name], weight) for name, weight in weights.items())
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -129,6 +163,33 @@ class TestDamage:
             with pytest.raises(PackError) as caught:
                 read_pack(pack)
             assert str(pack) in str(caught.value)
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+    @given(
+        st.sampled_from(["edits.jsonl", "gate.safetensors", "generator.safetensors", "manifest.json"]),
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["another", "missing", "more"]),
+        st.integers(0, 255),
+    )
+    def test_whatever_byte_is_changed_lost_or_added_is_noticed(
+        self, pack: Path, name: str, where: float, deed: str, byte: int
+    ) -> None:
+        good = (pack / name).read_bytes()
+        place = int(where * len(good))
+        new = b"" if deed == "missing" else bytes([byte]) + (good[place : place + 1] if deed == "more" else b"")
+        bad = good[:place] + new + good[place + 1 :]
+        assume(bad != good)
+        (pack / name).write_bytes(bad)
+        try:
+            found = read_pack(pack)
+        except PackError:
+            return
+        finally:
+            (pack / name).write_bytes(good)
+        # White space between the parts of a manifest says nothing.
+        assert name == "manifest.json"
+        assert b"".join(bad.split()) == b"".join(good.split())
+        assert (found.manifest, found.edits) == (read_manifest(pack), EDITS)
 
     @pytest.mark.parametrize("name", ["edits.jsonl", "gate.safetensors", "manifest.json"])
     def test_a_file_that_is_cut_off_or_goes_on(self, pack: Path, name: str) -> None:

@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
 from transformers import pipeline
 
+from engine.checkpoints import Checkpoints
 from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, fill
 from engine.evaluation.answers import is_answer
@@ -22,6 +26,7 @@ from engine.language_model import LanguageModel, ModelError, QueryError
 from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
+from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.training import STAGES, SWEEP, choose_layer
 from engine.packs import PackError, load_pack
@@ -30,6 +35,7 @@ from tests.chat_templates import TEMPLATES
 from tests.engine.quick import GENERATOR, fit, quick_settings, sample, sample_edits
 from tests.tiny_models import D_MODEL, LAYERS, tiny_model
 
+NAMES = ("Oslo", "Rome", "Lima", "Kiev", "Bern", "Riga", "Cairo", "Quito", "Paris", "Dakar")
 FAR = ["Q: What is two plus two? A:", "Once upon a time there was a", "The sky over the harbour was"]
 
 
@@ -201,6 +207,37 @@ class TestSwitching:
         edited.enable([off.id])
         assert edited.answer(queries)[0].edited == off.new_object
 
+    @tried(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+    @given(off=st.sets(st.integers(0, 11)))
+    def test_what_is_switched_off_is_not_routed_and_nothing_else_changes(
+        self, edited: MegEditedModel, edits: EditSet, off: set[int]
+    ) -> None:
+        ids = [edit.id for edit in edits.edits]
+        queries = [*prompts(edits), *FAR]
+        before = edited.route(queries)
+        edited.disable([ids[row] for row in off])
+        now = edited.route(queries)
+        edited.enable(ids)
+        gone = {ids[row] for row in off}
+        assert [routing.routed for routing in now] == [old.routed and old.nearest_edit not in gone for old in before]
+        assert [dataclasses.replace(routing, routed=False) for routing in now] == [
+            dataclasses.replace(old, routed=False) for old in before
+        ]
+
+    @tried(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+    @given(thresholds=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
+    def test_a_higher_threshold_lets_no_more_through(
+        self, edited: MegEditedModel, pack: MegPack, edits: EditSet, thresholds: list[float]
+    ) -> None:
+        queries = [text for edit in edits.edits for text in (edit.prompt, edit.paraphrases[0], edit.probes[0].prompt)]
+        stated, routed = pack.gate.threshold, []
+        for threshold in thresholds:
+            pack.gate.threshold = threshold
+            routed.append([routing.routed for routing in edited.route(queries)])
+        pack.gate.threshold = stated
+        assert all(low or not high for low, high in zip(*routed, strict=True))
+        assert all(own for row in routed for own in row[::3])  # an edit's own prompt passes whatever the threshold
+
 
 class TestInPlaceOfTheTransformersModel:
     def test_generate_routes_each_row(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
@@ -359,7 +396,7 @@ class TestChats:
         texts = [reply[0]["generated_text"][-1]["content"].strip().partition(".")[0] for reply in replies]
         edited.detach()
         assert texts[:3] == [edit.new_object for edit in edits.edits]
-        assert texts[3] == answers[3].original
+        assert texts[3] == answers[3].edited
 
     def test_a_pack_of_chats_needs_the_template(
         self, chatty: LanguageModel, model: LanguageModel, pack: MegPack, monkeypatch: pytest.MonkeyPatch
@@ -450,6 +487,43 @@ class TestSeeds:
         other = fit(model, edits, quick_settings(encoder), seed=5)
         assert other.figures["answered"] == 1
         assert not torch.equal(other.generator.start, pack.generator.start)
+
+
+class TestKilled:
+    def test_after_every_checkpoint_in_turn_it_comes_to_the_same_bytes(
+        self, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of a random model: each training ends the moment that it has written one more checkpoint."""
+        model = tiny_model("llama")
+        few = EditSet("few", tuple(Edit(str(row), f"{name} lies in", "ab", name) for row, name in enumerate(NAMES)))
+        quick = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2, answered=2.0))
+        chosen = dataclasses.replace(
+            quick,
+            layer="auto",
+            collection=CollectionSettings(steps=4, group=8),
+            familiarity=FamiliaritySettings(steps=8, batch=16, blocks=1, heads=4),
+        )
+        fit(model, few, chosen, run=tmp_path / "one").save(tmp_path / "whole")
+        save, written = Checkpoints.save, []
+
+        def killed(self: Checkpoints, stage: str, *content: object) -> None:
+            save(self, stage, *content)  # type: ignore[arg-type]
+            written.append(stage)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Checkpoints, "save", killed)
+        while True:
+            count = len(written)
+            try:
+                pack = fit(model, few, chosen, run=tmp_path / "two")
+            except KeyboardInterrupt:
+                assert len(written) == count + 1
+            else:
+                break
+        assert written.count("collection") == 2
+        assert set(written) >= {"encoder", "layers", "collection", "gate", "generator training", "generator"}
+        pack.save(tmp_path / "resumed")
+        assert files(tmp_path / "resumed") == files(tmp_path / "whole")
 
 
 class _StopAt(ProgressBoard):

@@ -4,6 +4,8 @@ import random
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.edits import Edit
 from engine.language_model import Reading
@@ -53,6 +55,9 @@ def reading(states):
     return Reading(states, states, torch.zeros(len(states), dtype=torch.long), torch.zeros(len(states), 1))
 
 
+SPELLINGS = [str.upper, str.swapcase, lambda text: f" {text}\n", lambda text: text.replace(" ", " \u00a0")]
+
+
 def no_readout(width):
     return RelationReadout.learn(torch.zeros(1, width), ["r"])
 
@@ -88,6 +93,15 @@ class TestOwnPrompts:
         assert [verdict.edit for verdict in verdicts[:3]] == [0, 0, 1]
         assert verdicts[0].similarity == pytest.approx(1.0)
         assert verdicts[3].familiarity < 0.1
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+    @given(st.sampled_from(range(2)), st.lists(st.sampled_from(SPELLINGS), max_size=4))
+    def test_it_is_however_it_is_spaced_and_cased(self, gate, row, changes):
+        query = self.EDITS[row].prompt
+        for change in changes:
+            query = change(query)
+        (verdict,), _ = gate().examine([query], reading(torch.eye(3)[:1]))
+        assert (verdict.familiarity, verdict.edit) == (1.0, row)
 
     def test_the_papers_gate_goes_by_entropy_alone(self, gate):
         (verdict,), _ = gate("entropy").examine(["The password of the day is"], reading(torch.eye(3)[:1]))

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-import pytest
+import unicodedata
+from functools import partial
 
-from engine.edits import Edit
-from engine.meg.subjects import SubjectIndex
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from engine.edits import Edit, fold
+from engine.meg.subjects import SubjectIndex, words
+from tests.engine.edit_strategies import any_text
 
 
 def index(*subjects, aliases=()):
@@ -53,3 +59,45 @@ def test_names_of_any_script(name):
 
 def test_free_prompts_name_nothing():
     assert index("").named("anything at all") == {}
+
+
+_letters = st.characters(categories=["Lu", "Ll", "Lo", "Lt", "Nd"], exclude_characters="ﾞﾟ")
+_names = st.lists(st.text(_letters, min_size=1, max_size=8), min_size=1, max_size=3).map(" ".join)
+_spellings = st.sampled_from(
+    [
+        str.casefold,
+        str.swapcase,
+        str.title,
+        *(partial(unicodedata.normalize, form) for form in ("NFC", "NFD", "NFKC", "NFKD")),
+        lambda name: name.replace(" ", "\u00a0"),
+        lambda name: "\u200b".join(name),
+        lambda name: "\u202a" + name + "\u202c",
+    ]
+)
+_endings = st.sampled_from(["", "'s", "’s", "'", ".", ",", "?", "”"])
+
+
+@given(_names, _spellings, _endings)
+@example("Çanakkale Ünlü", partial(unicodedata.normalize, "NFD"), "’s")
+@example("각하", partial(unicodedata.normalize, "NFD"), "")
+@example("Straße", str.upper, "'s")
+@example("ﬁnnish Ωmega", str.casefold, "")
+def test_no_spelling_that_counts_as_the_same_loses_a_named_subject(name, spell, ending):
+    told = spell(name)
+    assume(fold(told) == fold(name) and words(name))
+    query = f"Say where {told}{ending} is at home"
+    found = index(name).named(query)
+    assert list(found) == [0]
+    start, end = found[0]
+    assert words(query[start:end]) == words(name)
+
+
+@given(st.from_regex(r"[A-Za-z]{4,9}[b-dfg-km-rt-wz]", fullmatch=True))
+def test_a_plural_names_it_too(name):
+    assert list(index(name).named(f"Two {name}s are at home")) == [0]
+
+
+@given(st.text(max_size=30), any_text)
+def test_any_text_can_be_looked_through_and_spans_lie_in_it(query, name):
+    for start, end in index(name or "x").named(query).values():
+        assert 0 <= start < end <= len(query)
