@@ -337,7 +337,7 @@ class Training:
         draw = random.Random(f"asked {self.seed}")
         each = max(LESSON_ASKS, TRAINED_QUERIES // max(1, len(edits)))
         asks = [_few(self._asks(edit), each, draw) for edit in edits]
-        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device)
+        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device).long()
         return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
 
     def _readout(self) -> RelationReadout:
