@@ -7,6 +7,7 @@ the subject masked, which compare relations alone.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import random
@@ -21,7 +22,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch import Tensor
+from torch.nn import functional as F
 
+from engine.device import multiplies_bfloat16
 from engine.edits import fill
 from engine.runs import Cancel
 
@@ -53,6 +56,7 @@ class QueryEncoder:
     def __init__(self, transformer: SentenceTransformer, source: str) -> None:
         self.transformer = transformer.eval()
         self.source = source
+        self._swift: SentenceTransformer | None = None  # the same in half the bits, made when first needed
 
     @classmethod
     def load(cls, source: str = EMBEDDED, device: str | torch.device = "cpu") -> QueryEncoder:
@@ -83,15 +87,20 @@ class QueryEncoder:
             if cancel is not None:
                 cancel.check()
             rows = order[start : start + BATCH]
-            z[rows] = self.transformer.encode(
-                [different[row] for row in rows],
-                batch_size=BATCH,
-                convert_to_tensor=True,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            ).float()
+            pooled = self._reader().encode(
+                [different[row] for row in rows], batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False
+            )
+            z[rows] = F.normalize(pooled.float(), dim=-1)
         place = {query: row for row, query in enumerate(different)}
         return z[[place[query] for query in queries]]
+
+    def _reader(self) -> SentenceTransformer:
+        """What encodes: on a processor that multiplies bfloat16 numbers, a copy in them is twice as fast."""
+        if self.transformer.device.type != "cpu" or not multiplies_bfloat16():
+            return self.transformer
+        if self._swift is None:
+            self._swift = copy.deepcopy(self.transformer).to(torch.bfloat16)
+        return self._swift
 
     def tune(
         self,
@@ -196,6 +205,7 @@ class QueryEncoder:
             )
         for key, value in tuned.items():
             mine[key].copy_(value)
+        self._swift = None
 
 
 def find_encoder(source: str) -> Path:

