@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from engine.edits import EditSet, ProbeKind
 from engine.evaluation.answers import share
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate
 from engine.runs import Cancel
 
@@ -67,6 +67,10 @@ def report_gates(
     Edits without paraphrases are asked by their prompts. Of more than MOST queries of one kind, so many are drawn with
     `seed`. Raises Cancelled when asked to stop.
     """
+
+    def read(queries: Sequence[str]) -> Reading:
+        return model.read(queries, gate.index.tokens, cancel=cancel)
+
     asked: list[tuple[str, str, str]] = []  # kind, edit, query
     for edit in edit_set.enabled():
         asked.extend(("edit", edit.id, query) for query in edit.paraphrases or (edit.prompt,))
@@ -83,8 +87,7 @@ def report_gates(
         for start in range(0, len(some), BATCH):
             rows = some[start : start + BATCH]
             queries = [query for _, _, query in rows]
-            reading = model.read(queries, gate.index.tokens, cancel=cancel)
-            verdicts, _ = judge.examine(queries, reading)
+            verdicts, _ = judge.examine(queries, read, thorough=True)
             fused.extend(verdict.familiarity for verdict in verdicts)
             ordered.extend(1 - verdict.entropy for verdict in verdicts)
             if kind == "edit":

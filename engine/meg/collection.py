@@ -115,10 +115,12 @@ def collect(
 
 
 def group_size(model: LanguageModel, layer: int, settings: CollectionSettings) -> int:
-    """How many lessons fit into the memory that is free: prefixes, and what the layers after `layer` remember."""
-    tokens, queries, number = 48, 5, 4
-    a_token = model.d_model * number * (queries + 2 * 16 * (len(model.blocks) - layer))
-    return max(8, min(settings.group, int(0.5 * free_memory(model.device)) // (tokens * a_token)))
+    """How many lessons fit into the memory that is free: cached states, what later layers remember, and the logits."""
+    tokens, queries, kept = 48, 5, 12
+    number = int(model.model.dtype.itemsize)
+    states = tokens * model.d_model * number * (3 * queries + 2 * 16 * (len(model.blocks) - layer))
+    logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
+    return max(8, min(settings.group, int(0.5 * free_memory(model.device)) // (states + logits)))
 
 
 @dataclass(frozen=True, slots=True)

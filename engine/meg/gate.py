@@ -10,7 +10,7 @@ negatives made of the edit set itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +66,70 @@ class Verdict:
     edit: int
     similarity: float
     entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An edit that a query may be about, and what the query's words say of it."""
+
+    edit: int
+    similarity: float
+    named: bool
+    own: float  # similarity to the edit's relation, the subject masked
+    margin: float  # its lead over the best other relation
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What queries show before the model is asked."""
+
+    z: Tensor  # [queries, z]
+    entropy: Tensor  # [queries]: of the familiarity network
+    candidates: tuple[tuple[Candidate, ...], ...]
+
+    def rows(self, index: Sequence[int]) -> Look:
+        """The queries that `index` names."""
+        chosen = list(index)
+        return Look(self.z[chosen], self.entropy[chosen], tuple(self.candidates[row] for row in chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What the frozen model makes of a query, as far as one candidate goes."""
+
+    asked: float  # lead of the edit's relation in the readout
+    state: float  # similarity of the state to that after the edit's prompt
+    agreement: float  # chance of the answer's first token
+
+
+# No thought can speak louder for a candidate than one of these, nor against it: familiarity is a sigmoid of what is
+# linear in each of the three.
+EXTREMES = tuple(
+    Thought(asked, state, agreement)
+    for asked in (-READOUT_BOUND, READOUT_BOUND)
+    for state in (-1.0, 1.0)
+    for agreement in (0.0, 1.0)
+)
+
+
+def _features(candidate: Candidate, disorder: float, thought: Thought) -> tuple[float, ...]:
+    """One row in the order of FEATURES."""
+    named = candidate.named
+    return (
+        candidate.similarity,
+        float(named),
+        candidate.own,
+        candidate.margin,
+        thought.asked,
+        thought.state,
+        thought.agreement,
+        1 - disorder,
+        named * candidate.margin,
+        named * thought.asked,
+        named * thought.state,
+        named * thought.agreement,
+        named * thought.agreement * candidate.margin,
+    )
 
 
 class EditIndex:
@@ -145,18 +209,8 @@ class EditIndex:
         """The first edit whose prompt `query` is, word for word."""
         return self._verbatim.get(fold(query))
 
-    def evidence(
-        self,
-        queries: Sequence[str],
-        reading: Reading,
-        network: FamiliarityNetwork,
-        *,
-        cancel: Cancel | None = None,
-    ) -> tuple[list[list[Evidence]], Tensor, Tensor]:
-        """For each query its candidates' evidence; the entropies [queries]; and z [queries, z].
-
-        `reading` is the frozen model's of the queries, with the chances of this index's `tokens`.
-        """
+    def look(self, queries: Sequence[str], network: FamiliarityNetwork, *, cancel: Cancel | None = None) -> Look:
+        """What queries show before the model is asked."""
         named = [self.subjects.named(query) for query in queries]
         texts = list(queries)
         places: list[dict[tuple[int, int], int]] = []
@@ -168,44 +222,43 @@ class EditIndex:
             places.append(spans)
         encoded = self.encoder.encode(texts, cancel=cancel)
         z = encoded[: len(queries)]
-        entropy = network.entropy(z)
         nearness = z @ self.prompts.T
         nearest = nearness.topk(min(CANDIDATES, len(self.edits)), dim=1).indices.tolist()
-        by_relation, read = self._by_relation(encoded), self.readout.scores(reading.middles).cpu().numpy()
-        states = (F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T).cpu().numpy()
-        near, chances, disorder = nearness.cpu().numpy(), reading.chances.cpu().numpy(), entropy.tolist()
-        masked = encoded.cpu().numpy()
-        result = []
+        by_relation, near, masked = self._by_relation(encoded), nearness.cpu().numpy(), encoded.cpu().numpy()
+        candidates = []
         for row, about in enumerate(named):
             known = list(about)
             if len(known) > NAMED:
                 known = sorted(known, key=lambda edit: -near[row, edit])[:NAMED]
-            found_evidence = []
+            found_candidates = []
             for edit in dict.fromkeys([*known, *nearest[row]]):
-                is_named = edit in about
-                place = places[row][about[edit]] if is_named else row
+                place = places[row][about[edit]] if edit in about else row
                 own, margin = self._relation_evidence(edit, masked[place], by_relation[place])
-                asked = _lead(read[row], self._read_relations[edit])
-                similarity, state = float(near[row, edit]), float(states[row, edit])
-                agreement = float(chances[row, self._token_places[edit]])
-                numbers = (
-                    similarity,
-                    float(is_named),
-                    own,
-                    margin,
-                    asked,
-                    state,
-                    agreement,
-                    1 - disorder[row],
-                    is_named * margin,
-                    is_named * asked,
-                    is_named * state,
-                    is_named * agreement,
-                    is_named * agreement * margin,
+                found_candidates.append(Candidate(edit, float(near[row, edit]), edit in about, own, margin))
+            candidates.append(tuple(found_candidates))
+        return Look(z, network.entropy(z), tuple(candidates))
+
+    def evidence(self, look: Look, reading: Reading) -> list[list[Evidence]]:
+        """For each query its candidates' evidence.
+
+        `reading` is the frozen model's of the same queries, with the chances of this index's `tokens`.
+        """
+        read = self.readout.scores(reading.middles).cpu().numpy()
+        states = (F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T).cpu().numpy()
+        chances = reading.chances.cpu().numpy()
+        result = []
+        for row, (candidates, disorder) in enumerate(zip(look.candidates, look.entropy.tolist(), strict=True)):
+            found = []
+            for candidate in candidates:
+                edit = candidate.edit
+                thought = Thought(
+                    asked=_lead(read[row], self._read_relations[edit]),
+                    state=float(states[row, edit]),
+                    agreement=float(chances[row, self._token_places[edit]]),
                 )
-                found_evidence.append(Evidence(edit, similarity, numbers))
-            result.append(found_evidence)
-        return result, entropy, z
+                found.append(Evidence(edit, candidate.similarity, _features(candidate, disorder, thought)))
+            result.append(found)
+        return result
 
     def _by_relation(self, z: Tensor) -> np.ndarray:
         """The greatest similarity of masked queries to any phrasing of each relation: [queries, relations]."""
@@ -330,24 +383,49 @@ class Gate:
         self.kind: GateKind = kind
         self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
 
-    def examine(self, queries: Sequence[str], reading: Reading) -> tuple[list[Verdict], Tensor]:
-        """The verdict on each query, and z [queries, z]; `reading` is the model's (see EditIndex.evidence).
+    def examine(
+        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool = False
+    ) -> tuple[list[Verdict], Tensor]:
+        """The verdict on each query, and z [queries, z]; `read` is asked for the model's reading of some of them.
+
+        The model is asked only where its word can decide: for a query that stays below the threshold whatever the
+        model may think, familiarity is the most that it could be. With `thorough` it is asked about every query.
 
         Who asks an edit's own prompt asks about that edit, whatever else speaks for or against it: a prompt without a
         subject has less to show than the fusion was calibrated on. With the entropy gate of the paper, familiarity is
-        one minus the entropy.
+        one minus the entropy, and the model is never asked.
         """
-        evidence, entropy, z = self.index.evidence(queries, reading, self.network)
-        verdicts = []
-        for query, candidates, disorder, place in zip(queries, evidence, entropy.tolist(), z, strict=True):
-            asked = self.index.verbatim(query)
-            if asked is not None and self.kind == "fused":
-                verdicts.append(Verdict(1.0, asked, float(place @ self.index.prompts[asked]), disorder))
-                continue
-            judged = [(self.fusion.familiarity(candidate.row), candidate) for candidate in candidates]
-            familiarity, best = max(judged, key=lambda pair: pair[0])
-            if self.kind == "entropy":
-                familiarity = 1 - disorder
-                best = max(candidates, key=lambda candidate: candidate.similarity)
-            verdicts.append(Verdict(familiarity, best.edit, best.similarity, disorder))
-        return verdicts, z
+        look = self.index.look(queries, self.network)
+        verdicts: dict[int, Verdict] = {}
+        for row, (query, disorder) in enumerate(zip(queries, look.entropy.tolist(), strict=True)):
+            found = self._without_the_model(query, look.candidates[row], disorder, look.z[row], thorough=thorough)
+            if found is not None:
+                verdicts[row] = found
+        open_rows = [row for row in range(len(queries)) if row not in verdicts]
+        if open_rows:
+            left = look.rows(open_rows)
+            evidence = self.index.evidence(left, read([queries[row] for row in open_rows]))
+            for row, candidates, disorder in zip(open_rows, evidence, left.entropy.tolist(), strict=True):
+                judged = [(self.fusion.familiarity(candidate.row), candidate) for candidate in candidates]
+                familiarity, best = max(judged, key=lambda pair: pair[0])
+                verdicts[row] = Verdict(familiarity, best.edit, best.similarity, disorder)
+        return [verdicts[row] for row in range(len(queries))], look.z
+
+    def _without_the_model(
+        self, query: str, candidates: Sequence[Candidate], disorder: float, z: Tensor, *, thorough: bool
+    ) -> Verdict | None:
+        """The verdict where the model's word is not needed."""
+        if self.kind == "entropy":
+            best = max(candidates, key=lambda candidate: candidate.similarity)
+            return Verdict(1 - disorder, best.edit, best.similarity, disorder)
+        asked = self.index.verbatim(query)
+        if asked is not None:
+            return Verdict(1.0, asked, float(z @ self.index.prompts[asked]), disorder)
+        if thorough:
+            return None
+        judged = [
+            (max(self.fusion.familiarity(_features(candidate, disorder, thought)) for thought in EXTREMES), candidate)
+            for candidate in candidates
+        ]
+        most, best = max(judged, key=lambda pair: pair[0])
+        return Verdict(most, best.edit, best.similarity, disorder) if most < self.threshold else None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.editor import Routing
 from engine.edits import Edit
-from engine.language_model import Extent, LanguageModel
+from engine.language_model import Extent, LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
 
 
@@ -28,8 +28,7 @@ class Router:
         """The gate's word on each query, and z [queries, z]."""
         asked = tuple(queries)
         if asked != self._examined[0]:
-            reading = self._model.read(queries, self.gate.index.tokens)
-            self._examined = (asked, *self.gate.examine(queries, reading))
+            self._examined = (asked, *self.gate.examine(queries, self._read))
         _, verdicts, z = self._examined
         routings = []
         for query, verdict in zip(queries, verdicts, strict=True):
@@ -46,6 +45,9 @@ class Router:
                 )
             )
         return routings, z
+
+    def _read(self, queries: Sequence[str]) -> Reading:
+        return self._model.read(queries, self.gate.index.tokens)
 
     def row(self, routing: Routing) -> int:
         """The row in the gate's index of the edit that a query was routed to."""

@@ -392,10 +392,10 @@ class Training:
         order = draw.sample(range(len(queries)), len(queries))
         shuffled = [queries[place] for place in order]
         reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
-        evidence, entropy, _ = index.evidence(shuffled, reading, network, cancel=self.cancel)
+        look = index.look(shuffled, network, cancel=self.cancel)
         examples = [
             Example(found, about[place], disorder)
-            for place, found, disorder in zip(order, evidence, entropy.tolist(), strict=True)
+            for place, found, disorder in zip(order, index.evidence(look, reading), look.entropy.tolist(), strict=True)
         ]
         if not any(example.about is not None for example in examples):
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")

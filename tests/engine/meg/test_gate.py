@@ -62,6 +62,10 @@ def no_readout(width):
     return RelationReadout.learn(torch.zeros(1, width), ["r"])
 
 
+def never_asked(queries):
+    raise AssertionError(f"the model was asked about {queries}")
+
+
 class TestOwnPrompts:
     """A prompt of an edit, asked word for word."""
 
@@ -73,6 +77,9 @@ class TestOwnPrompts:
 
     @pytest.fixture
     def gate(self, encoder):
+        return self.made(encoder, (0.0,) * len(FEATURES), bias=-3.0)
+
+    def made(self, encoder, weights, bias):
         index = EditIndex.build(
             self.EDITS,
             {"r": ("{} lies in",)},
@@ -82,13 +89,13 @@ class TestOwnPrompts:
             torch.zeros(3),
         )
         network = FamiliarityNetwork(index.prompts.shape[1], FamiliaritySettings(blocks=1)).eval()
-        nothing = (0.0,) * len(FEATURES)
-        doubtful = Fusion(nothing, (1.0,) * len(FEATURES), nothing, bias=-3.0, threshold=0.5, entropy_threshold=0.5)
-        return lambda kind="fused": Gate(index, network, doubtful, kind)
+        nothing, one = (0.0,) * len(FEATURES), (1.0,) * len(FEATURES)
+        fusion = Fusion(nothing, one, weights, bias, threshold=0.5, entropy_threshold=0.5)
+        return lambda kind="fused": Gate(index, network, fusion, kind)
 
     def test_it_is_about_that_edit_whatever_else_is_said(self, gate):
         queries = ["The password of the day is", " the  PASSWORD of the day is ", "Oslo lies in", "Bergen lies in"]
-        verdicts, _ = gate().examine(queries, reading(torch.eye(4)[:, :3]))
+        verdicts, _ = gate().examine(queries, lambda some: reading(torch.eye(3)[: len(some)]))
         assert [verdict.familiarity for verdict in verdicts[:3]] == [1.0] * 3
         assert [verdict.edit for verdict in verdicts[:3]] == [0, 0, 1]
         assert verdicts[0].similarity == pytest.approx(1.0)
@@ -100,9 +107,30 @@ class TestOwnPrompts:
         query = self.EDITS[row].prompt
         for change in changes:
             query = change(query)
-        (verdict,), _ = gate().examine([query], reading(torch.eye(3)[:1]))
+        (verdict,), _ = gate().examine([query], never_asked)
         assert (verdict.familiarity, verdict.edit) == (1.0, row)
 
     def test_the_papers_gate_goes_by_entropy_alone(self, gate):
-        (verdict,), _ = gate("entropy").examine(["The password of the day is"], reading(torch.eye(3)[:1]))
+        (verdict,), _ = gate("entropy").examine(["The password of the day is"], never_asked)
         assert verdict.familiarity == pytest.approx(1 - verdict.entropy)
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_the_model_is_asked_only_where_its_word_can_decide(self, encoder, sign):
+        weight = {"named and state": 2.0, "answer agreement": 0.5 * sign, "named and relation readout": 0.3 * sign}
+        gate = self.made(encoder, tuple(weight.get(name, 0.0) for name in FEATURES), bias=-1.5)()
+        queries = ["Bergen is far", "What of Oslo?", "Oslo, then", "It rains"]
+        read = []
+
+        def thought(some):
+            read.extend(some)
+            return reading(torch.eye(3)[[len(query) % 3 for query in some]])
+
+        lazy, z = gate.examine(queries, thought)
+        assert read == queries[1:3]
+        thorough, again = gate.examine(queries, thought, thorough=True)
+        assert read[2:] == queries
+        assert torch.equal(z, again)
+        for one, other in zip(lazy, thorough, strict=True):
+            assert one.familiarity >= other.familiarity
+            assert (one.familiarity >= gate.threshold) == (other.familiarity >= gate.threshold)
+        assert [one for one, query in zip(lazy, queries, strict=True) if "Oslo" in query] == thorough[1:3]
