@@ -15,6 +15,7 @@ import pytest
 from engine import cli
 from engine.benchmark import bench
 from engine.benchmark.recipes import settings_of
+from engine.commands import inputs
 from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
@@ -502,9 +503,9 @@ class TestWords:
 
     def test_a_fault_of_the_program_is_exit_code_1(self, edits_file: Path, tmp_path: Path) -> None:
         program = (
-            "import sys; from engine import cli\n"
+            "import sys; from engine import cli; from engine.commands import inputs\n"
             "def broken(*_, **__): raise ZeroDivisionError('a fault')\n"
-            "cli.read_edits = broken\n"
+            "inputs.read_edits = broken\n"
             "sys.argv = ['meg', *sys.argv[1:]]; cli.main()\n"
         )
         told = subprocess.run(
@@ -523,7 +524,7 @@ class TestWords:
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "read_edits", interrupted)
+        monkeypatch.setattr(inputs, "read_edits", interrupted)
         told = meg("fit", edits_file, "--out", tmp_path / "pack")
         assert told.code == cli.INTERRUPTED
         assert "Traceback" not in told.err

@@ -1,0 +1,67 @@
+"""`meg evaluate`: the figures of a pack, as a table or as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.commands.console import progress, stop_at_interrupt
+from engine.commands.inputs import attach_pack, read_edit_set
+from engine.commands.options import DeviceOption, DtypeOption, JsonOption, TrainedModelOption
+from engine.formats.source import FormatError
+
+if TYPE_CHECKING:
+    from engine.evaluation.report import Report
+
+
+def evaluate(
+    pack: Annotated[Path, typer.Argument(help="A pack.")],
+    edits: Annotated[Path | None, typer.Argument(help="Edits to measure on (default: the pack's own).")] = None,
+    model: TrainedModelOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    as_json: JsonOption = False,
+    wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
+) -> None:
+    """Measure Reliability, Generality, Locality and Score of a pack."""
+    edited, stored = attach_pack(pack, model, device, dtype)
+    from engine.evaluation.report import evaluate as measure
+
+    edit_set = stored.edit_set if edits is None else read_edit_set(edits)
+    with progress(("Evaluation",)) as board, stop_at_interrupt() as cancel:
+        report = measure(edited, edit_set, cancel=cancel, report=lambda step, of: board.report("Evaluation", step, of))
+    if wrong is not None:
+        lines = [json.dumps(dataclasses.asdict(query), ensure_ascii=False) + "\n" for query in report.wrong]
+        try:
+            wrong.write_text("".join(lines), encoding="utf-8")
+        except OSError as error:
+            raise FormatError(f"{wrong} cannot be written: {error.strerror}.") from error
+    print(json.dumps(_figures(report)) if as_json else _table(report))
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "reliability": dataclasses.asdict(report.reliability),
+        "generality": dataclasses.asdict(report.generality),
+        "locality": {kind: dataclasses.asdict(measured) for kind, measured in report.locality.items()},
+    }
+    figures["locality"]["mean"] = dict(zip(("ag", "tf"), report.mean_locality(), strict=True))
+    return {**figures, "score": report.score()}
+
+
+def _table(report: Report) -> str:
+    """The report as lines of text, shares in per cent."""
+
+    def row(name: str, *values: float | None, asked: int | None = None) -> str:
+        cells = "".join("       –" if value is None else f"{100 * value:8.2f}" for value in values)
+        return f"{name:<24}{cells}" + ("" if asked is None else f"{asked:8,}")
+
+    lines = [f"{'per cent':<24}{'AG':>8}{'TF':>8}{'routed':>8}{'asked':>8}"]
+    named = [("Reliability", report.reliability), ("Generality", report.generality)]
+    named += [(f"Locality, {kind}", measured) for kind, measured in report.locality.items()]
+    lines += [row(name, value.ag, value.tf, value.routed, asked=value.asked) for name, value in named]
+    return "\n".join([*lines, row("Locality, mean", *report.mean_locality()), row("Score", report.score())])

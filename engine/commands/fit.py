@@ -1,0 +1,172 @@
+"""`meg fit`: train MeG on an edit set. The run lies beside the pack until that is written, so that it can go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from engine import processes
+from engine.commands.console import progress, say, stop_at_interrupt
+from engine.commands.inputs import read_edit_set
+from engine.commands.options import DeviceOption, DtypeOption, ModelOption
+from engine.edits import EditSet, find_conflicts, find_near_duplicates
+from engine.packs import PackError, check_place, load_pack, read_manifest
+from engine.run_folder import RunError, RunFolder, RunState
+from engine.runs import ProgressBoard
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.language_model import LanguageModel
+    from engine.meg.pack import MegPack
+
+AUTOMATIC = "auto"
+NEAR_DUPLICATES = 20  # pairs named, at most
+
+
+def _layer(text: str) -> int | str:
+    if text != AUTOMATIC and not text.isdecimal():
+        raise typer.BadParameter(f"“{text}” is neither the number of a layer nor “{AUTOMATIC}”.")
+    return text if text == AUTOMATIC else int(text)
+
+
+@processes.joined()
+def fit(
+    edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
+    model: ModelOption = "embedded",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            parser=_layer, metavar="N|auto", help="The FFN block to edit, or a sweep (default: the one in the middle)."
+        ),
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
+    gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    generator: Annotated[
+        Literal["transformer", "mlp", "stored"], typer.Option(help="What makes the neurons, or keeps them.")
+    ] = "transformer",
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
+    ] = None,
+    neurons: Annotated[int, typer.Option(min=1, max=16, help="Neurons an edit; more for long new objects.")] = 1,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A pack to go on from: what is new or has changed is learnt, with that pack's settings."),
+    ] = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+) -> None:
+    """Train MeG on an edit set and write a pack. A run that was stopped goes on where it stopped."""
+    check_place(out)
+    edit_set = read_edit_set(edits)
+    _name_conflicts(edit_set)
+    from engine.language_model import load
+    from engine.meg.editor import MegEditor
+    from engine.meg.settings import MegSettings
+
+    settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
+    settings = dataclasses.replace(
+        settings,
+        collection=dataclasses.replace(settings.collection, neurons=neurons),
+        generator=dataclasses.replace(settings.generator, kind=generator),
+    )
+    language_model = load(model, device=processes.take_device(device), dtype=dtype)
+    _name_long_objects(edit_set, language_model)
+    say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
+    editor = MegEditor(settings)
+    known = None if start is None else _meg_pack(start, language_model.device)
+    if not processes.is_main():
+        with stop_at_interrupt() as cancel:
+            editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed, start=known)
+        return
+    told = json.loads(json.dumps(dataclasses.asdict(settings))) | ({} if known is None else {"start": known.mark()})
+    run = _resumed_run(out, edit_set, told, model, language_model.fingerprint(), seed)
+    with progress(editor.stages()) as board, stop_at_interrupt() as cancel, run.training():
+        pack = editor.fit(
+            language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder, start=known
+        )
+        pack.save(out)
+    shutil.rmtree(run.folder.parent)
+    for line in _sweep_table(pack.figures.get("layers", ())):
+        say(line)
+    print(json.dumps({"pack": str(out), **pack.figures}, ensure_ascii=False))
+
+
+def _name_conflicts(edit_set: EditSet) -> None:
+    """Say which edits contradict or repeat one another, and which may be about one subject spelt in two ways."""
+    for conflict in find_conflicts(edit_set.edits):
+        told = "contradict one another: one of them will be answered" if conflict.contradiction else "say the same"
+        say(f"The edits {', '.join(conflict.edit_ids)} {told}.")
+    subjects = {edit.id: edit.subject for edit in edit_set.edits}
+    for pair in find_near_duplicates(edit_set.edits)[:NEAR_DUPLICATES]:
+        one, other = pair.edit_ids
+        say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
+
+
+def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
+    """Say which edits one neuron will hardly hold."""
+    from engine.language_model import LONG_OBJECT
+
+    for edit in edit_set.enabled():
+        tokens = model.tokens_of(edit.new_object)
+        if tokens > LONG_OBJECT:
+            say(
+                f"The new object of {edit.id} is {tokens:,} tokens long: one neuron seldom learns more than "
+                f"{LONG_OBJECT}; try --neurons 4, or shorten it."
+            )
+
+
+def _meg_pack(folder: Path, device: torch.device) -> MegPack:
+    """The pack in `folder`; raises PackError where it is another editor's."""
+    if read_manifest(folder).editor != "meg":
+        raise PackError(f"The pack {folder} holds no neurons to go on from: give one that `meg fit` wrote.")
+    pack: Any = load_pack(folder, device)
+    return cast("MegPack", pack)
+
+
+def _resumed_run(
+    out: Path, edit_set: EditSet, told: dict[str, Any], model: str, fingerprint: str, seed: int
+) -> RunFolder:
+    """The interrupted run of the same training beside `out`, or a new one in its place."""
+    place = out.parent / f".{out.name}.training"
+    if place.is_dir():
+        for folder in place.iterdir():
+            run = RunFolder.open(folder)
+            same = (run.config.settings, run.config.model_fingerprint, run.config.seed) == (told, fingerprint, seed)
+            if same and run.edits() == edit_set:
+                say("Going on with the run that was stopped.")
+                return run
+            if run.state()[0] is RunState.RUNNING:
+                raise RunError(f"Another training writes to {out} right now: let it end, or choose another --out.")
+        shutil.rmtree(place)
+    return RunFolder.create(
+        place,
+        edit_set,
+        name=out.name,
+        editor="meg",
+        model=model,
+        model_fingerprint=fingerprint,
+        seed=seed,
+        settings=told,
+    )
+
+
+def _sweep_table(layers: Sequence[Mapping[str, float]]) -> list[str]:
+    """What a sweep over the layers found, a line a layer; nothing without a sweep."""
+    if not layers:
+        return []
+    names = ("answered", "paraphrased", "kept")
+    lines = [f"{'layer':>5}" + "".join(f"{name + ', %':>16}" for name in names) + f"{'norm':>8}"]
+    for figure in layers:
+        shares = "".join(f"{100 * figure[name]:16.1f}" for name in names)
+        lines.append(f"{figure['layer']:5}{shares}{figure['norm']:8.2f}")
+    return lines

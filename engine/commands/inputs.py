@@ -1,0 +1,38 @@
+"""What commands work on: the edits of a file, with an account of them, and the edited model of a pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.commands.console import give_account, say
+from engine.edits import EditSet
+from engine.formats.registry import read_edits
+from engine.formats.source import FormatError
+from engine.packs import load_pack, read_manifest
+
+if TYPE_CHECKING:
+    from engine.editor import EditedModel
+    from engine.meg.pack import MegPack
+
+
+def read_edit_set(path: Path) -> EditSet:
+    """The edits of a file; rejected rows are named on standard error and the rest is used."""
+    from assets import catalogue
+
+    imported = read_edits(path, relations=catalogue.relations())
+    give_account(imported.rejections, imported.notes)
+    if imported.rejections:
+        say(imported.summary())
+    if not imported.edit_set.edits:
+        raise FormatError(f"{imported.summary()} There is no edit to work with.")
+    return imported.edit_set
+
+
+def attach_pack(folder: Path, model: str | None, device: str, dtype: str) -> tuple[EditedModel, MegPack]:
+    """The edited model of a pack, and the pack."""
+    from engine.language_model import load
+
+    language_model = load(model or read_manifest(folder).model.name, device=device, dtype=dtype)
+    pack: Any = load_pack(folder, language_model.device)
+    return pack.attach(language_model), pack
