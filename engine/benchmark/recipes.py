@@ -2,8 +2,9 @@
 
 `meg` is ours; `mlp` and `stored` put something simpler in the place of its generator; `paper` is the authors' own as
 far as it goes on a small model (arXiv 2512.14395): small random neurons, one prompt an edit and no guards, the
-one-headed entropy gate, a generator of raw weights that stops by their distance or by the clock. `retrieval` trains no
-weights of a neuron: the nearest fact is put before the question.
+one-headed entropy gate, a generator of raw weights that stops by their distance or by the clock. What it takes from us
+all the same is named in PAPER_OURS. `retrieval` trains no weights of a neuron: the nearest fact is put before the
+question.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from engine.meg.settings import MegSettings
 Recipe = Literal["meg", "paper", "mlp", "stored", "retrieval"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 PAPER_STEPS = 80  # passes over each edit while its neuron is found, as the authors take
+PAPER_OURS = (
+    "the generator's width, blocks and heads; Muon, its rate and its steps for the familiarity network; in collection "
+    "Adam with one step size for each part of a neuron, its rate, and the loss at which an edit leaves its group"
+)
 
 
 def choose_recipes(text: str) -> tuple[Recipe, ...]:
@@ -34,7 +39,7 @@ def choose_recipes(text: str) -> tuple[Recipe, ...]:
 def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> MegSettings:
     """What `recipe` trains with; what it does not say is as in `start`.
 
-    The generator of `paper` trains for `paper_minutes` at most.
+    The generator of `paper` trains for `paper_minutes` at most, and none of its neurons is tried a second time.
     """
     match recipe:
         case "mlp" | "stored":
@@ -46,7 +51,7 @@ def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> Meg
                 gate="entropy",
                 guards=0,
                 prompt_alone=True,
-                collection=replace(start.collection, start="random", steps=PAPER_STEPS),
+                collection=replace(start.collection, start="random", steps=PAPER_STEPS, second_try=0),
                 familiarity=FamiliaritySettings.paper(),
                 generator=replace(
                     GeneratorSettings.paper(paper_minutes), width=ours.width, layers=ours.layers, heads=ours.heads

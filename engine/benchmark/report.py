@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from engine import atomic
 from engine.benchmark.costs import QueryCost
+from engine.benchmark.recipes import PAPER_OURS
 from engine.edits import ProbeKind
 from engine.evaluation.gate import GateReport
 from engine.evaluation.report import Report
@@ -129,6 +130,8 @@ def _notes(trials: Sequence[Trial]) -> list[str]:
         if trial.shared:
             stages = ", ".join(trial.shared)
             notes[f"{trial.recipe} shares"] = f"{trial.recipe}: {stages} trained once, and counted here too."
+        if trial.recipe == "paper":
+            notes["paper"] = f"paper: ours in it, and not the authors': {PAPER_OURS}."
         minutes = trial.settings.get("generator", {}).get("minutes")
         if minutes is not None:
             notes[f"{trial.recipe} {trial.seed}"] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine.benchmark.recipes import RECIPES, Recipe, choose_recipes, settings_o
 from engine.editors.retrieval import RetrievalEditor
 from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
+from engine.meg import training
 from engine.meg.editor import MegEditor
 from engine.meg.settings import MegSettings
 from engine.meg.training import Prepared, Training
@@ -20,6 +22,14 @@ from tests.engine.quick import sample_edits
 from tests.engine.quick_meg import QuickSettings
 
 PAPER_MINUTES = 0.02
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_gate() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "EPISODE", 24)
+        patch.setattr(training, "CALIBRATION_EDITS", 24)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +98,7 @@ def test_what_the_recipes_train_with(start: MegSettings) -> None:
         assert replace(settings, generator=start.generator) == start
     paper = settings_of("paper", start, 1.5)
     assert (paper.gate, paper.guards, paper.prompt_alone) == ("entropy", 0, True)
-    assert (paper.collection.start, paper.familiarity.heads) == ("random", 1)
+    assert (paper.collection.start, paper.collection.second_try, paper.familiarity.heads) == ("random", 0, 1)
     told = paper.generator
     assert (told.latent, told.token, told.sampling_steps, told.noise, told.anchoring) == (False, 100, 50, 0.0, 0.0)
     assert (told.stopping, told.distance, told.optimiser, told.learning_rate) == ("distance", 0.5, "adamw", 1e-4)

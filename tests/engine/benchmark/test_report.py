@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.benchmark.costs import QueryCost
+from engine.benchmark.recipes import PAPER_OURS
 from engine.benchmark.report import Trial, summarise, write_json
 from engine.evaluation.gate import GateReport, Separation
 from engine.evaluation.report import Measured, Report
@@ -63,8 +64,9 @@ def test_mean_and_spread_in_a_column_a_recipe() -> None:
 def test_the_clock_and_what_is_shared_are_told() -> None:
     paper = replace(TRIALS[0], recipe="paper", shared=(), settings={"generator": {"minutes": 7.5}})
     told = summarise([TRIALS[0], paper]).splitlines()
-    assert told[-2:] == [
+    assert told[-3:] == [
         "meg: Encoder trained once, and counted here too.",
+        f"paper: ours in it, and not the authors': {PAPER_OURS}.",
         "paper, seed 0: the generator was ended after 7.5 minutes at most.",
     ]
 
