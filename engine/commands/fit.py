@@ -14,20 +14,19 @@ import typer
 from engine import processes
 from engine.commands.console import progress, say, stop_at_interrupt
 from engine.commands.inputs import read_edit_set
-from engine.commands.options import DeviceOption, DtypeOption, ModelOption
+from engine.commands.options import DeviceOption, DtypeOption, ModelOption, refuse
 from engine.edits import EditSet, find_conflicts, find_near_duplicates
 from engine.packs import PackError, check_place, load_pack, read_manifest
 from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import ProgressBoard
 
 if TYPE_CHECKING:
-    import torch
-
     from engine.language_model import LanguageModel
     from engine.meg.pack import MegPack
 
 AUTOMATIC = "auto"
 NEAR_DUPLICATES = 20  # pairs named, at most
+OF_THE_START = ("--layer", "--encoder", "--gate", "--generator", "--neurons", "--chat")  # a pack's own settings
 
 
 def _layer(text: str) -> int | str:
@@ -38,6 +37,7 @@ def _layer(text: str) -> int | str:
 
 @processes.joined()
 def fit(
+    ctx: typer.Context,
     edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
     out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
     model: ModelOption = "embedded",
@@ -67,6 +67,9 @@ def fit(
 ) -> None:
     """Train MeG on an edit set and write a pack. A run that was stopped goes on where it stopped."""
     check_place(out)
+    if start is not None:
+        refuse(ctx, OF_THE_START, "the settings of the pack given with --start hold: leave it out.")
+        _check_start(start, out)
     edit_set = read_edit_set(edits)
     _name_conflicts(edit_set)
     from engine.language_model import load
@@ -80,10 +83,10 @@ def fit(
         generator=dataclasses.replace(settings.generator, kind=generator),
     )
     language_model = load(model, device=processes.take_device(device), dtype=dtype)
-    _name_long_objects(edit_set, language_model)
+    _name_long_objects(edit_set, language_model, more_neurons=start is None and neurons == 1)
     say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     editor = MegEditor(settings)
-    known = None if start is None else _meg_pack(start, language_model.device)
+    known = None if start is None else _known_pack(start, language_model)
     if not processes.is_main():
         with stop_at_interrupt() as cancel:
             editor.fit(language_model, edit_set, progress=ProgressBoard(), cancel=cancel, seed=seed, start=known)
@@ -112,25 +115,32 @@ def _name_conflicts(edit_set: EditSet) -> None:
         say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
 
 
-def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
-    """Say which edits one neuron will hardly hold."""
+def _name_long_objects(edit_set: EditSet, model: LanguageModel, *, more_neurons: bool) -> None:
+    """Say which new objects are longer than any that was learnt here, and where it may help, to try `more_neurons`."""
     from engine.language_model import LONG_OBJECT
 
+    advice = "try --neurons 4, or shorten it" if more_neurons else "shorten it if it is not learnt"
     for edit in edit_set.enabled():
         tokens = model.tokens_of(edit.new_object)
         if tokens > LONG_OBJECT:
-            say(
-                f"The new object of {edit.id} is {tokens:,} tokens long: one neuron seldom learns more than "
-                f"{LONG_OBJECT}; try --neurons 4, or shorten it."
-            )
+            say(f"The new object of {edit.id} is {tokens:,} tokens long, longer than anything learnt here: {advice}.")
 
 
-def _meg_pack(folder: Path, device: torch.device) -> MegPack:
-    """The pack in `folder`; raises PackError where it is another editor's."""
-    if read_manifest(folder).editor != "meg":
-        raise PackError(f"The pack {folder} holds no neurons to go on from: give one that `meg fit` wrote.")
-    pack: Any = load_pack(folder, device)
-    return cast("MegPack", pack)
+def _check_start(start: Path, out: Path) -> None:
+    """Raise PackError where nothing can go on from the pack `start`, or where that would be overwritten."""
+    if read_manifest(start).editor != "meg":
+        raise PackError(f"The pack {start} holds no neurons to go on from: give one that `meg fit` wrote.")
+    if out.resolve() == start.resolve():
+        raise PackError(f"{out} is the pack to go on from: choose another folder for --out, so that both are kept.")
+
+
+def _known_pack(start: Path, model: LanguageModel) -> MegPack:
+    """The pack to go on from, on the model's device; raises PackError where it was trained on another model."""
+    from engine.meg.pack import check_model
+
+    pack = cast("MegPack", load_pack(start, model.device))
+    check_model(model, pack.model_name, pack.fingerprint)
+    return pack
 
 
 def _resumed_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -16,3 +17,11 @@ ThresholdOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def refuse(ctx: typer.Context, options: Iterable[str], why: str) -> None:
+    """End the command as one whose words are off, with `why`, where one of `options` (“--layer”) was given."""
+    for option in options:
+        source = ctx.get_parameter_source(option.removeprefix("--").replace("-", "_"))
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(why, ctx=ctx, param_hint=option)

@@ -9,21 +9,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from engine import cli
 from engine.benchmark import bench
 from engine.benchmark.recipes import settings_of
+from engine.commands import fit as fit_command
 from engine.commands import inputs
 from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
-from engine.meg import editor
+from engine.meg import editor, training
 from engine.meg.pack import MegPack
-from engine.packs import read_manifest
+from engine.packs import ModelIdentity, read_manifest, write_pack
 from engine.run_folder import RunFolder, RunState
+from engine.runs import Cancelled
+from tests.engine.quick import sample_edits
 from tests.engine.quick_meg import QuickSettings
 from tests.tiny_models import tiny_model
 
@@ -275,6 +279,81 @@ class TestFit:
         assert told.code == cli.MENDABLE
         assert "holds something else than a pack" in told.sentence()
         assert os.listdir(tmp_path) == ["photos"]
+
+
+class TestStart:
+    """`meg fit --start`: what is refused before anything is trained."""
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--layer", "auto"),
+            ("--encoder", "embedded"),  # given is given, whatever the default
+            ("--gate", "entropy"),
+            ("--generator", "stored"),
+            ("--neurons", "4"),
+            ("--no-chat", None),
+        ],
+    )
+    def test_the_packs_own_settings_cannot_be_changed(
+        self, meg: Meg, saved: Path, edits_file: Path, tmp_path: Path, option: str, value: str | None
+    ) -> None:
+        words = [option] if value is None else [option, value]
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", "--start", saved, *words)
+        assert told.code == 2
+        assert told.out == ""
+        assert f"Invalid value for {option.replace('no-', '')}: the settings of the pack" in told.err
+
+    def test_it_is_not_overwritten(self, meg: Meg, saved: Path, edits_file: Path) -> None:
+        before = files(saved)
+        told = meg("fit", edits_file, "--out", saved.parent / "." / saved.name, "--start", saved)
+        assert told.code == cli.MENDABLE
+        assert "choose another folder for --out" in told.sentence()
+        assert files(saved) == before
+
+    def test_another_editors_pack_is_refused_before_a_model_is_loaded(
+        self, meg: Meg, edits_file: Path, edits: EditSet, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other"
+        whose = ModelIdentity(name="embedded", fingerprint="0" * 64)
+        write_pack(
+            other, editor="retrieval", model=whose, seed=0, settings={}, state={}, figures={}, tensors={}, edits=edits
+        )
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", "--start", other, "--model", tmp_path / "none")
+        assert told.code == cli.MENDABLE
+        assert "holds no neurons to go on from" in told.sentence()
+
+    def test_with_another_model_the_run_that_was_stopped_stays(
+        self, meg: Meg, saved: Path, edits_file: Path, edits: EditSet, tmp_path: Path
+    ) -> None:
+        stopped = RunFolder.create(
+            tmp_path / ".pack.training",
+            edits,
+            name="pack",
+            editor="meg",
+            model="embedded",
+            model_fingerprint="0" * 64,
+            seed=0,
+            settings={},
+        )
+        other = tiny_model()
+        for part in (other.model, other.tokenizer):
+            part.save_pretrained(tmp_path / "model")
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", "--start", saved, "--model", tmp_path / "model")
+        assert told.code == cli.MENDABLE
+        assert "has other weights: load the model it was trained on." in told.err.splitlines()[-1]
+        assert stopped.folder.is_dir()
+
+
+@pytest.mark.parametrize("more_neurons", [True, False])
+def test_long_new_objects_are_named(
+    model: LanguageModel, capsys: pytest.CaptureFixture[str], more_neurons: bool
+) -> None:
+    short, long = Edit("short", "Oslo lies in", "Peru"), Edit("long", "Oslo lies in", "Peru and Kenya " * 60)
+    fit_command._name_long_objects(EditSet("two", (short, long)), model, more_neurons=more_neurons)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("The new object of long is ")
+    assert ("--neurons" in line) is more_neurons
 
 
 class TestAsk:
