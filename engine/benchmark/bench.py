@@ -57,13 +57,16 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """What was asked for."""
+        told: dict[str, Any] = {"edits": self.edits, "seeds": self.seeds, "recipes": list(self.recipes)}
         files = {"counterfact": self.counterfact, "zsre": self.zsre}
-        told: dict[str, Any] = {name: None if path is None else path.name for name, path in files.items()}
-        told |= {"recipes": list(self.recipes), "paper minutes": self.paper_minutes}
-        return {"edits": self.edits, "seeds": self.seeds, **told}
+        told |= {name: path.name for name, path in files.items() if path is not None}
+        return told if self.paper_minutes is None else told | {"paper minutes": self.paper_minutes}
 
-    def edit_set(self, seed: int) -> EditSet:
-        """The edits of one seed. Raises FormatError or EditError where they cannot be had."""
+    def edit_sets(self) -> list[EditSet]:
+        """The edits of every seed. Raises FormatError or EditError where they cannot be had."""
+        return [self._edit_set(seed) for seed in range(self.seeds)]
+
+    def _edit_set(self, seed: int) -> EditSet:
         if self.counterfact is not None:
             return draw_records(self.counterfact, "counterfact", self.edits, seed)
         if self.zsre is not None:
@@ -81,15 +84,16 @@ class _Preparation:
     gates: dict[str, GateReport]
 
 
-def bench(model: LanguageModel, plan: Plan, *, watch: Watch, cancel: Cancel) -> Iterator[Trial]:
-    """Every recipe of `plan` with every seed, each trial as soon as it is measured.
+def bench(
+    model: LanguageModel, plan: Plan, edit_sets: Sequence[EditSet], *, watch: Watch, cancel: Cancel
+) -> Iterator[Trial]:
+    """Every recipe of `plan` with every seed and its edits, each trial as soon as it is measured.
 
-    Raises FormatError or EditError where the edits cannot be had, Cancelled when asked to stop.
+    Raises Cancelled when asked to stop.
     """
-    for seed in range(plan.seeds):
-        edit_set = plan.edit_set(seed)
+    for seed, edit_set in enumerate(edit_sets):
         preparations: dict[MegSettings, _Preparation] = {}
-        minutes = plan.paper_minutes or PAPER_MINUTES
+        minutes = PAPER_MINUTES if plan.paper_minutes is None else plan.paper_minutes
         for recipe in plan.recipes:
             settings = settings_of(recipe, plan.settings, minutes)
             trial = _trial(model, recipe, settings, edit_set, seed, preparations, watch, cancel)

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.commands.console import progress, say, stop_at_interrupt
-from engine.commands.options import DeviceOption, DtypeOption, ModelOption
-from engine.edits import EditSet
+from engine.commands.options import DeviceOption, DtypeOption, ModelOption, refuse
 from engine.formats.source import FormatError
 
 if TYPE_CHECKING:
     from engine.benchmark.shape_cost import ShapeCost
+    from engine.edits import EditSet
+
+OF_RECIPES = ("--seeds", "--recipes", "--model", "--paper-minutes", "--counterfact", "--zsre")  # none for one training
 
 
 def bench(
+    ctx: typer.Context,
     edits: Annotated[int, typer.Option(help="How many edits are drawn.", min=2)] = 1_024,
     seeds: Annotated[int, typer.Option(help="How often everything is drawn and trained anew.", min=1)] = 3,
     recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg,paper,mlp,stored,retrieval",
@@ -27,7 +30,8 @@ def bench(
     ] = None,
     scale: Annotated[float, typer.Option(help="With --shape: layers, heads and vocabulary times this.")] = 1.0,
     paper_minutes: Annotated[
-        float | None, typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).")
+        float | None,
+        typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).", min=0.1),
     ] = None,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
@@ -35,25 +39,32 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
 ) -> None:
     """Train and measure on edits of facts that the embedded model knows, and compare recipes."""
+    if shape is not None:
+        refuse(ctx, OF_RECIPES, "with --shape one training is timed, on facts drawn with seed 0: leave it out.")
+    else:
+        refuse(ctx, ["--scale"], "only what is given with --shape can be scaled: add that, or leave this out.")
+    if counterfact is not None:
+        refuse(ctx, ["--zsre"], "edits are drawn from one file, and --counterfact is given: leave one of them out.")
     from engine.benchmark import bench as benchmark
+    from engine.benchmark.draw import draw_edits
     from engine.benchmark.recipes import choose_recipes
     from engine.benchmark.report import Trial, summarise, write_json
     from engine.language_model import load
 
-    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
     if json_file is not None and not json_file.parent.is_dir():
         raise FormatError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
-    edit_set = plan.edit_set(0)  # what is amiss with the edits is said before anything is loaded
     if shape is not None:
-        cost = _shape_cost(shape, scale, edit_set, device, dtype)
+        cost = _shape_cost(shape, scale, draw_edits(edits, 0), device, dtype)
         if json_file is not None:
-            write_json(json_file, {**plan.as_json(), "shape": shape, "scale": scale}, cost.machine, [cost])
+            write_json(json_file, {"edits": edits, "shape": shape, "scale": scale}, cost.machine, [cost])
         print(cost.table())
         return
+    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
+    edit_sets = plan.edit_sets()  # what is amiss with the edits is said before anything is loaded
     language_model = load(model, device=device, dtype=dtype)
     trials: list[Trial] = []
     with stop_at_interrupt() as cancel:
-        for trial in benchmark.bench(language_model, plan, watch=progress, cancel=cancel):
+        for trial in benchmark.bench(language_model, plan, edit_sets, watch=progress, cancel=cancel):
             trials.append(trial)
             say(f"Recipe “{trial.recipe}”, seed {trial.seed}: Score {100 * (trial.report.score() or 0):.2f}.")
             if json_file is not None:  # after each: a benchmark that is stopped keeps what it has

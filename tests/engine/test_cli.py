@@ -494,7 +494,9 @@ class TestConvert:
 class TestBench:
     @pytest.fixture
     def quick(self, monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
-        """The recipes in small."""
+        """The recipes and the gate in small."""
+        monkeypatch.setattr(training, "EPISODE", 24)
+        monkeypatch.setattr(training, "CALIBRATION_EDITS", 24)
         small = QuickSettings(encoder=str(encoder))
         small = replace(small, generator=replace(small.generator, steps=30))
         monkeypatch.setattr(bench, "settings_of", lambda recipe, _, minutes: settings_of(recipe, small, minutes))
@@ -509,7 +511,7 @@ class TestBench:
         for name in ("Locality far TF, %", "entropy gate, same-subject: AUROC", "Peak memory, MB", "Gate, ms a query"):
             assert name in rows
         figures = json.loads((tmp_path / "bench.json").read_text("utf-8"))
-        assert figures["command"]["edits"] == 6
+        assert figures["command"] == {"edits": 6, "seeds": 1, "recipes": ["meg", "stored"]}
         assert figures["machine"]["device"] == "cpu"
         assert {"torch", "python"} < set(figures["machine"]["versions"])
         assert [(trial["recipe"], trial["seed"]) for trial in figures["trials"]] == [
@@ -539,6 +541,53 @@ class TestBench:
         told = meg("bench", *words)
         assert told.code == cli.MENDABLE
         assert said in told.sentence()
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--paper-minutes", 0), "--paper-minutes"),
+            (("--paper-minutes", -3), "--paper-minutes"),
+            (("--counterfact", "one.json", "--zsre", "two.json"), "for --zsre: edits are drawn from one file"),
+            (("--scale", 0.5), "for --scale: only what is given with --shape"),
+            *(
+                (("--shape", "phi-2", option, value), f"for {option}: with --shape one training is timed")
+                for option, value in (
+                    ("--seeds", 3),
+                    ("--recipes", "meg"),
+                    ("--model", "embedded"),
+                    ("--paper-minutes", 2),
+                    ("--counterfact", "one.json"),
+                    ("--zsre", "one.json"),
+                )
+            ),
+        ],
+    )
+    def test_words_that_would_do_nothing_are_refused(self, meg: Meg, words: tuple[object, ...], said: str) -> None:
+        told = meg("bench", *words)
+        assert told.code == 2
+        assert told.out == ""
+        assert said in told.err
+
+    def test_the_edits_of_a_seed_are_drawn_once(
+        self, meg: Meg, monkeypatch: pytest.MonkeyPatch, model: LanguageModel
+    ) -> None:
+        drawn: list[int] = []
+        trained: list[EditSet] = []
+
+        def draw(count: int, seed: int) -> EditSet:
+            drawn.append(seed)
+            return sample_edits(count)
+
+        def trial(*given: object) -> None:
+            trained.append(cast("EditSet", given[3]))
+            raise Cancelled
+
+        monkeypatch.setattr(bench, "draw_edits", draw)
+        monkeypatch.setattr(bench, "_trial", trial)
+        told = meg("bench", "--edits", 4, "--seeds", 2, "--recipes", "stored")
+        assert told.code == cli.INTERRUPTED
+        assert drawn == [0, 1]
+        assert [edit_set.edits for edit_set in trained] == [sample_edits(4).edits]
 
 
 class TestModels:

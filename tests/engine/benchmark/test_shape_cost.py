@@ -71,7 +71,7 @@ def test_the_command_writes_what_it_tells(
     assert not ended.value.code
     assert capsys.readouterr().out.startswith("gpt-j, scaled by 0.02: ")
     told = json.loads(file.read_text())
-    assert (told["command"]["shape"], told["command"]["scale"]) == ("gpt-j", SCALE)
+    assert told["command"] == {"edits": 4, "shape": "gpt-j", "scale": SCALE}
     assert told["machine"]["model"] == "random gpt-j"
     assert tuple(told["trials"][0]["stages"]) == STAGES
 
