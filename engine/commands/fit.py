@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 AUTOMATIC = "auto"
 NEAR_DUPLICATES = 20  # pairs named, at most
+LONG_OBJECT = 100  # tokens: beyond this, one neuron seldom learns a new object
 
 
 def _layer(text: str) -> int | str:
@@ -114,8 +115,6 @@ def _name_conflicts(edit_set: EditSet) -> None:
 
 def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
     """Say which edits one neuron will hardly hold."""
-    from engine.language_model import LONG_OBJECT
-
     for edit in edit_set.enabled():
         tokens = model.tokens_of(edit.new_object)
         if tokens > LONG_OBJECT:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from engine.editor import Routing
 from engine.edits import Edit
-from engine.language_model import Extent, LanguageModel, Reading
+from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
+from engine.stopping import Extent
 
 
 class Router:
