@@ -47,6 +47,9 @@ class NextTokens:
 class EditedModel(Protocol):
     """A language model with an editor attached."""
 
+    threshold: float
+    """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
+
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query: no decoding, quick enough to follow typing."""
 

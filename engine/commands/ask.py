@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.commands.inputs import attach_pack
-from engine.commands.options import DeviceOption, DtypeOption, JsonOption, TrainedModelOption
+from engine.commands.options import DeviceOption, DtypeOption, JsonOption, ThresholdOption, TrainedModelOption
 
 if TYPE_CHECKING:
     from engine.editor import Answer
@@ -19,12 +19,13 @@ def ask(
     pack: Annotated[Path, typer.Argument(help="A pack that `meg fit` or the studio wrote.")],
     queries: Annotated[list[str], typer.Argument(help="The questions.")],
     model: TrainedModelOption = None,
+    threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Ask the original and the edited model."""
-    edited, _ = attach_pack(pack, model, device, dtype)
+    edited, _ = attach_pack(pack, model, device, dtype, threshold)
     for answer in edited.answer(queries):
         if as_json:
             print(json.dumps(_as_json(answer), ensure_ascii=False))

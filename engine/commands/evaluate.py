@@ -11,7 +11,7 @@ import typer
 
 from engine.commands.console import progress, stop_at_interrupt
 from engine.commands.inputs import attach_pack, read_edit_set
-from engine.commands.options import DeviceOption, DtypeOption, JsonOption, TrainedModelOption
+from engine.commands.options import DeviceOption, DtypeOption, JsonOption, ThresholdOption, TrainedModelOption
 from engine.formats.source import FormatError
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ def evaluate(
     pack: Annotated[Path, typer.Argument(help="A pack.")],
     edits: Annotated[Path | None, typer.Argument(help="Edits to measure on (default: the pack's own).")] = None,
     model: TrainedModelOption = None,
+    threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
     wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
 ) -> None:
     """Measure Reliability, Generality, Locality and Score of a pack."""
-    edited, stored = attach_pack(pack, model, device, dtype)
+    edited, stored = attach_pack(pack, model, device, dtype, threshold)
     from engine.evaluation.report import evaluate as measure
 
     edit_set = stored.edit_set if edits is None else read_edit_set(edits)

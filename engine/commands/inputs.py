@@ -29,10 +29,15 @@ def read_edit_set(path: Path) -> EditSet:
     return imported.edit_set
 
 
-def attach_pack(folder: Path, model: str | None, device: str, dtype: str) -> tuple[EditedModel, MegPack]:
-    """The edited model of a pack, and the pack."""
+def attach_pack(
+    folder: Path, model: str | None, device: str, dtype: str, threshold: float | None
+) -> tuple[EditedModel, MegPack]:
+    """The edited model of a pack, its threshold moved where one is given, and the pack."""
     from engine.language_model import load
 
     language_model = load(model or read_manifest(folder).model.name, device=device, dtype=dtype)
     pack: Any = load_pack(folder, language_model.device)
-    return pack.attach(language_model), pack
+    edited: EditedModel = pack.attach(language_model)
+    if threshold is not None:
+        edited.threshold = threshold
+    return edited, pack

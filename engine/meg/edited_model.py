@@ -116,6 +116,15 @@ class MegEditedModel:
         """These edits are answered again."""
         self._router.enable(edit_ids)
 
+    @property
+    def threshold(self) -> float:
+        """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
+        return self._router.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._router.threshold = value
+
     def detach(self) -> None:
         """Give the original model back, bit for bit."""
         self._slot.remove()

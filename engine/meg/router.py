@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from engine.editor import Routing
-from engine.edits import Edit
+from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
 from engine.stopping import Extent
@@ -18,12 +19,24 @@ class Router:
     """Routes queries by a gate; edits may be switched off."""
 
     def __init__(self, model: LanguageModel, gate: Gate) -> None:
-        self.gate = gate
+        self.gate = copy.copy(gate)  # whoever else has it keeps its threshold
         self._model = model
         self._disabled: set[str] = set()
         # Decoding, scoring and the next tokens of one question are asked for one after the other.
         self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
         self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+
+    @property
+    def threshold(self) -> float:
+        """The familiarity from which a query is routed, 0 to 1: calibrated, or moved by hand."""
+        return self.gate.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise EditError(f"The threshold {value} is out of range: give a familiarity from 0 to 1.")
+        self.gate.threshold = value
+        self._examined = ((), [], torch.empty(0))  # which queries the model is asked about hangs on it
 
     def examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
         """The gate's word on each query, and z [queries, z]."""

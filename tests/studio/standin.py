@@ -71,6 +71,8 @@ def chances(text: str) -> tuple[object, ...]:
 class Edited:
     """Knows the edits by prompt and by paraphrase."""
 
+    threshold = 0.5
+
     def __init__(self, world: World, model: Model, edits: EditSet) -> None:
         self.world, self.model = world, model
         self.by_prompt = {text: edit for edit in edits.enabled() for text in (edit.prompt, *edit.paraphrases)}

@@ -193,6 +193,21 @@ class TestBitForBit:
 
 
 class TestSwitching:
+    def test_the_threshold_can_be_moved(self, pack: MegPack, model: LanguageModel, edits: EditSet) -> None:
+        edited, other = pack.attach(model), pack.attach(model)
+        query = edits.edits[0].paraphrases[0]
+        (before,) = edited.route([query])
+        edited.threshold = 0.0
+        assert edited.route([query, FAR[0]])[1].routed
+        edited.threshold = 1.0
+        assert not edited.route([query])[0].routed
+        assert edited.route([edits.edits[0].prompt])[0].routed  # its own prompt is as familiar as can be
+        assert other.threshold == pack.gate.threshold == before.threshold
+        with pytest.raises(EditError, match="from 0 to 1"):
+            edited.threshold = 1.5
+        edited.detach()
+        other.detach()
+
     def test_an_edit_goes_off_and_on_at_once(
         self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
     ) -> None:
