@@ -383,6 +383,14 @@ class Gate:
         self.kind: GateKind = kind
         self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
 
+    def to(self, device: torch.device) -> Gate:
+        """The same on `device`; encoder and network move there for good."""
+        self.index.encoder.to(device)
+        tensors = {key: value.to(device) for key, value in self.index.tensors.items()}
+        readout = self.index.readout.to(device)
+        index = EditIndex(self.index.edits, self.index.phrasings, self.index.encoder, readout, tensors)
+        return Gate(index, self.network.to(device), self.fusion, self.kind)
+
     def examine(
         self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool = False
     ) -> tuple[list[Verdict], Tensor]:
