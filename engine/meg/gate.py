@@ -106,8 +106,8 @@ class Thought:
     agreement: float  # chance of the answer's first token
 
 
-# No thought can speak louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the three,
-# between one level of the state and the next.
+# No thought can speak louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the
+# three, between one level of the state and the next.
 EXTREMES = tuple(
     Thought(asked, state, agreement)
     for asked in (-READOUT_BOUND, READOUT_BOUND)
