@@ -59,8 +59,9 @@ def _mendable() -> tuple[type[Exception], ...]:
     if "torch" not in sys.modules:
         return plain
     from engine.device import DeviceError
-    from engine.language_model import ModelError, QueryError
+    from engine.language_model import QueryError
     from engine.meg.encoder import EncoderError
+    from engine.model_files import ModelError
 
     return (*plain, DeviceError, ModelError, QueryError, EncoderError)
 

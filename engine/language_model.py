@@ -1,4 +1,4 @@
-"""A causal language model as the studio sees it: loaded, its FFN blocks found by shape, asked, scored.
+"""A causal language model as the studio sees it: loaded, asked, scored, run from any layer on.
 
 Every query is padded on the left, so that answers begin at the same column, and positions are counted from the
 first real token. Decoding is greedy: the same question always gets the same answer.
@@ -7,52 +7,34 @@ first real token. Decoding is greedy: the same question always gets the same ans
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import scan_cache_dir, snapshot_download
-from huggingface_hub.errors import CacheNotFound, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    StoppingCriteria,
     StoppingCriteriaList,
 )
-from transformers.activations import ACT2FN
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-from transformers.pytorch_utils import Conv1D
 
-from assets import catalogue
 from engine.chat import ChatTemplate, begun_reply, user_turn
 from engine.device import choose_device, choose_dtype, free_memory
+from engine.ffn_blocks import find_ffn_block, find_layers
+from engine.model_files import ModelError, check_files, find_model
 from engine.runs import Cancel
+from engine.stopping import MAX_NEW_TOKENS, EndOfAnswer, Extent
 
-EMBEDDED = "embedded"
-MAX_NEW_TOKENS = 24
 SPARE_TOKENS = 4  # beyond those of a wanted answer: it may be written in other tokens than it was learnt in
-LONG_OBJECT = 100  # tokens: beyond this, one neuron seldom learns a new object
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
-
-_ABBREVIATIONS = frozenset({"st", "mr", "mrs", "ms", "dr", "jr", "sr", "mt", "ft", "no", "vs"})
-_STOP = re.compile(r"(\w*)\.(?=\s|$)")
-
-
-class ModelError(RuntimeError):
-    """A model that cannot be used; the message is one sentence for the user."""
 
 
 class QueryError(ValueError):
@@ -65,33 +47,6 @@ class TokenChance:
 
     text: str
     probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """A model that could be loaded."""
-
-    name: str
-    label: str
-    path: Path
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FFNBlock:
-    """One feed-forward block: where its input enters and its output leaves.
-
-    `inlet` maps [.., d_model] to [.., d_ff]; `outlet` maps [.., d_ff] to [.., d_model]; `module` holds both, and may be
-    the whole layer.
-    """
-
-    layer: int
-    module: nn.Module
-    inlet: nn.Module
-    outlet: nn.Module
-    d_model: int
-    d_ff: int
-    activation: nn.Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +67,6 @@ class Batch:
         return Batch(
             self.input_ids[index], self.attention_mask[index], None if self.labels is None else self.labels[index]
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How far an answer goes: so many tokens at most, and to the end of its first sentence.
-
-    An answer that is saying what is `wanted`, word for word, goes on to the end of that instead, wherever the wanted
-    answer itself has a stop or a new line.
-    """
-
-    tokens: int = MAX_NEW_TOKENS
-    wanted: str = ""
-
-    def end(self, text: str, *, whole: bool) -> int | None:
-        """Where the answer in `text` ends, or None; `whole` as in `sentence_end`."""
-        offset = len(text) - len(text.lstrip())
-        body, wanted = text[offset:], f"{self.wanted}."
-        said = body.rstrip("\ufffd")  # a letter of which not every byte is there yet
-        if self.wanted and not whole and wanted.startswith(said) and (said != wanted or self.wanted[-1].isdigit()):
-            return None
-        if self.wanted and body.startswith(wanted) and not body[len(wanted) :][:1].strip():
-            return offset + len(self.wanted)
-        return sentence_end(text, whole=whole)
-
-    def clip(self, text: str) -> str:
-        """The answer alone, without its stop, trimmed."""
-        end = self.end(text, whole=True)
-        return (text if end is None else text[:end]).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,7 +414,7 @@ class LanguageModel:
         """The answers to one batch, in its order, each as far as its extent."""
         batch = self.encode(prompts)
         length = batch.input_ids.shape[1]
-        ending = _EndOfAnswer(self.tokenizer, length, extents, cancel)
+        ending = EndOfAnswer(self.tokenizer, length, extents, cancel)
         most = min(max(extent.tokens for extent in extents), self.max_positions - length)
         tokens = self.model.generate(
             input_ids=batch.input_ids,
@@ -531,54 +458,6 @@ class LanguageModel:
         return shares
 
 
-class _EndOfAnswer(StoppingCriteria):
-    """Ends a row once its extent is reached, and every row when the user cancels."""
-
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, start: int, extents: Sequence[Extent], cancel: Cancel | None
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._start = start
-        self._extents = extents
-        self._cancel = cancel
-
-    def texts(self, tokens: Tensor) -> list[str]:
-        """What each row has answered so far."""
-        texts: list[str] = self._tokenizer.batch_decode(tokens[:, self._start :], skip_special_tokens=True)
-        return texts
-
-    def __call__(self, input_ids: Tensor, _scores: Tensor, **_: object) -> Tensor:
-        if self._cancel is not None and self._cancel.requested:
-            return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        said = input_ids.shape[1] - self._start
-        done = [
-            said >= extent.tokens or extent.end(text, whole=False) is not None
-            for extent, text in zip(self._extents, self.texts(input_ids), strict=True)
-        ]
-        return torch.tensor(done, dtype=torch.bool, device=input_ids.device)
-
-
-def sentence_end(text: str, *, whole: bool) -> int | None:
-    """Where the first sentence of `text` ends, or None.
-
-    While more may follow (`whole` False) a digit and a point at the very end are not yet an end: "3." may become
-    "3.5".
-    """
-    body = text.lstrip()
-    offset = len(text) - len(body)
-    line = body.find("\n")
-    for match in _STOP.finditer(body):
-        word = match.group(1)
-        at_end = match.end() == len(body)
-        if (len(word) == 1 and word.isupper()) or word.casefold() in _ABBREVIATIONS:
-            continue
-        if at_end and not whole and word[-1:].isdigit():
-            continue
-        stop = match.end() - 1
-        return offset + (stop if line < 0 else min(stop, line))
-    return offset + line if line >= 0 else None
-
-
 def target_shares(logits: Tensor, batch: Batch) -> list[float]:
     """For each row, the share of labelled tokens whose logits ([rows, length, vocabulary]) put them first."""
     if batch.labels is None:
@@ -603,95 +482,6 @@ def target_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return losses.sum(1) / (wanted != -100).sum(1).clamp(min=1)
 
 
-# --- finding the FFN blocks ------------------------------------------------------------------------------------
-
-
-def find_layers(model: nn.Module) -> nn.ModuleList:
-    """The list of transformer layers: the longest ModuleList, the outermost of equals.
-
-    Raises ModelError for a model that has none.
-    """
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module)]
-    if not lists:
-        raise ModelError("This model has no list of transformer layers: it cannot be edited.")
-    return max(lists, key=len)
-
-
-def find_ffn_block(layer: nn.Module, index: int, model: PreTrainedModel) -> FFNBlock:
-    """The FFN of one layer, found by the shapes of its linear maps: d_model → d_ff and back, outside attention.
-
-    Raises ModelError where no such pair exists.
-    """
-    d_model = int(model.config.get_text_config().hidden_size)
-    best: FFNBlock | None = None
-    for parent in layer.modules():
-        if parent is not layer and _mixes_positions(parent):
-            continue
-        linears = [child for child in parent.children() if _shape(child) is not None]
-        for outlet in linears:
-            d_ff, out = _shape(outlet) or (0, 0)
-            inlets = [child for child in linears if child is not outlet and _shape(child) == (d_model, d_ff)]
-            if out == d_model and inlets and (best is None or d_ff > best.d_ff):
-                best = FFNBlock(index, parent, inlets[0], outlet, d_model, d_ff, _activation(parent, model))
-    if best is None:
-        raise ModelError(
-            f"Layer {index} of this model has no feed-forward block of a known shape: it cannot be edited."
-        )
-    return best
-
-
-def _shape(module: nn.Module) -> tuple[int, int] | None:
-    """(inputs, outputs) of a linear map, whichever way round it stores its weight."""
-    if isinstance(module, nn.Linear):
-        return module.in_features, module.out_features
-    if isinstance(module, Conv1D):
-        return int(module.nx), int(module.nf)
-    return None
-
-
-def _mixes_positions(module: nn.Module) -> bool:
-    """Whether a module is attention: an FFN looks at one position and needs no mask."""
-    parameters = inspect.signature(module.forward).parameters
-    return any("mask" in name or "past_key" in name or "layer_past" in name for name in parameters)
-
-
-def _activation(parent: nn.Module, model: PreTrainedModel) -> nn.Module:
-    for name in ("act_fn", "act", "activation_fn", "activation"):
-        found = getattr(parent, name, None)
-        if isinstance(found, nn.Module):
-            return found
-    config = model.config.get_text_config()
-    kind = str(getattr(config, "hidden_act", None) or getattr(config, "activation_function", "gelu"))
-    activation = ACT2FN[kind]
-    if not isinstance(activation, nn.Module):
-        raise ModelError(f"The activation “{kind}” of this model is not known: it cannot be edited.")
-    return activation
-
-
-# --- loading ---------------------------------------------------------------------------------------------------
-
-
-def available() -> list[ModelChoice]:
-    """The embedded model and every model of the Hugging Face cache, complete or not."""
-    choices = [ModelChoice(EMBEDDED, "Embedded model", catalogue.MODEL, complete=True)]
-    try:
-        cache = scan_cache_dir()
-    except CacheNotFound:
-        return choices
-    for repo in sorted(cache.repos, key=lambda repo: repo.repo_id):
-        if repo.repo_type != "model":
-            continue
-        for revision in repo.revisions:
-            names = {file.file_name for file in revision.files}
-            if "config.json" not in names or not _is_causal(revision.snapshot_path):
-                continue
-            complete = _is_complete(revision.snapshot_path)
-            label = repo.repo_id if complete else f"{repo.repo_id} (incomplete)"
-            choices.append(ModelChoice(repo.repo_id, label, revision.snapshot_path, complete))
-            break
-    return choices
-
-
 def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False) -> LanguageModel:
     """The model called `name`: "embedded", a folder, or a name in the Hugging Face cache. No network is used.
 
@@ -701,9 +491,7 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
     folder = find_model(name)
     target = choose_device(device)
     number = choose_dtype(target, dtype)
-    if not _is_causal(folder) and not trust_remote_code:
-        raise ModelError(f"“{name}” is no causal language model that transformers knows: choose another model.")
-    _check_weights(folder, name)
+    check_files(folder, name, trust_remote_code=trust_remote_code)
     need = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     if need > free_memory(target):
         raise ModelError(
@@ -718,52 +506,3 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"“{name}” cannot be loaded from {folder}: {error}") from error
     return LanguageModel(model.to(target), tokenizer, name)
-
-
-def find_model(name: str) -> Path:
-    """The folder of the model called `name`; raises ModelError where there is none."""
-    if name == EMBEDDED:
-        return catalogue.MODEL
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"The folder {folder} has no config.json: choose the folder that holds the model's files.")
-        return folder
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
-        raise ModelError(
-            f"“{name}” is neither “embedded”, nor a folder, nor a model in the Hugging Face cache: "
-            "give a folder, or download the model first."
-        ) from error
-
-
-def _is_causal(folder: Path) -> bool:
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError):
-        return False
-    return config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-
-def _is_complete(folder: Path) -> bool:
-    try:
-        _check_weights(folder, folder.name)
-    except ModelError:
-        return False
-    return True
-
-
-def _check_weights(folder: Path, name: str) -> None:
-    """Raise ModelError unless every safetensors file that the model's index names is there."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    else:
-        wanted = {"model.safetensors"}
-    missing = sorted(file for file in wanted if not (folder / file).is_file())
-    if missing:
-        raise ModelError(
-            f"“{name}” lacks {missing[0]}{' and more' if len(missing) > 1 else ''}: "
-            "complete its download, or convert its weights to safetensors."
-        )

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.language_model import FFNBlock
+from engine.ffn_blocks import FFNBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from studio.jobs import Shelf
 
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel, Editor, Pack, Routing
-    from engine.language_model import LanguageModel, ModelChoice, TokenChance
+    from engine.language_model import LanguageModel, TokenChance
+    from engine.model_files import ModelChoice
 
 AT_ONCE = 64
 """Queries between two looks at the Cancel flag."""
@@ -176,8 +177,8 @@ def look_around() -> Machine:
     """What there is to choose from."""
     load_engine()
     from engine.device import available_devices
-    from engine.language_model import available
     from engine.meg.editor import MegEditor
+    from engine.model_files import available
 
     return Machine(tuple(available()), tuple(available_devices()), (LOADING, *MegEditor().stages(), MEASURING))
 

@@ -23,7 +23,8 @@ from transformers import (
 
 from assets import catalogue
 from engine.device import free_memory
-from engine.language_model import LanguageModel, ModelError
+from engine.language_model import LanguageModel
+from engine.model_files import ModelError
 
 ROOM = 0.25  # of the weights' bytes, for what a training holds beside them, …
 LEAST_ROOM = 4 * 2**30  # … and so many bytes at least on a GPU

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 AUTOMATIC = "auto"
 NEAR_DUPLICATES = 20  # pairs named, at most
 OF_THE_START = ("--layer", "--encoder", "--gate", "--generator", "--neurons", "--chat")  # a pack's own settings
+LONG_OBJECT = 100  # tokens: longer than anything that was learnt here
 
 
 def _layer(text: str) -> int | str:
@@ -117,8 +118,6 @@ def _name_conflicts(edit_set: EditSet) -> None:
 
 def _name_long_objects(edit_set: EditSet, model: LanguageModel, *, more_neurons: bool) -> None:
     """Say which new objects are longer than any that was learnt here, and where it may help, to try `more_neurons`."""
-    from engine.language_model import LONG_OBJECT
-
     advice = "try --neurons 4, or shorten it" if more_neurons else "shorten it if it is not learnt"
     for edit in edit_set.enabled():
         tokens = model.tokens_of(edit.new_object)

@@ -6,7 +6,7 @@ from __future__ import annotations
 def models() -> None:
     """List the models and devices at hand."""
     from engine.device import available_devices
-    from engine.language_model import available
+    from engine.model_files import available
 
     for choice in available():
         print(f"{choice.name}\t{'complete' if choice.complete else 'incomplete'}\t{choice.path}")

@@ -92,6 +92,8 @@ class RetrievalPack:
     def attach(self, model: LanguageModel) -> RetrievalEditedModel:
         """`model` with this editor, asked as it was when the gate was trained; raises as `MegPack.attach` does."""
         check_model(model, self.model_name, self.fingerprint)
+        if self.gate.index.prompts.device != model.device:
+            self.gate = self.gate.to(model.device)
         return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)
 
 
@@ -104,7 +106,7 @@ class RetrievalEditedModel:
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
-        return self._router.examine(queries)[0]
+        return self._router.examine(queries, thorough=True)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original answers to routed queries are left empty."""

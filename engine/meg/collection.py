@@ -9,6 +9,7 @@ group.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -48,11 +49,6 @@ class Collected:
     def restored(cls, tensors: Mapping[str, Tensor]) -> Collected:
         """What `tensors` gave."""
         return cls(tensors["neurons"], tensors["losses"], tensors["answered"])
-
-    def take(self, rows: Sequence[int], other: Collected, of: Sequence[int]) -> None:
-        """Take into `rows` what `other` has in its rows `of`."""
-        for name, tensor in other.tensors().items():
-            self.tensors()[name][list(rows)] = tensor[list(of)]
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it by name."""
@@ -114,13 +110,23 @@ def collect(
     return found
 
 
-def group_size(model: LanguageModel, layer: int, settings: CollectionSettings) -> int:
-    """How many lessons fit into the memory that is free: cached states, what later layers remember, and the logits."""
-    tokens, queries, kept = 48, 5, 12
+def group_size(model: LanguageModel, layer: int, lessons: Sequence[Lesson], settings: CollectionSettings) -> int:
+    """How many of `lessons` fit into the memory that is free, a power of two.
+
+    What takes room are the cached states, what the later layers remember for the gradient, and the logits.
+    """
+    pairs = [(ask, lesson.target) for lesson in lessons for ask in lesson.asks]
+    pairs += [pair for lesson in lessons for pair in lesson.guards]
+    if not pairs:
+        return settings.group
+    kept = max(1 + model.tokens_of(max((answer for _, answer in pairs), key=len)), 4)
+    tokens = kept + len(model.token_ids(max((query for query, _ in pairs), key=len)))
+    queries = max(len(lesson.asks) + len(lesson.guards) for lesson in lessons)
     number = int(model.model.dtype.itemsize)
     states = tokens * model.d_model * number * (3 * queries + 2 * 16 * (len(model.blocks) - layer))
     logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
-    return max(8, min(settings.group, int(0.5 * free_memory(model.device)) // (states + logits)))
+    fit = int(0.5 * free_memory(model.device)) // (states + logits)
+    return int(2 ** int(math.log2(max(8, min(settings.group, fit)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +154,16 @@ class LessonGroup:
     def __init__(self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], slot: NeuronSlot) -> None:
         self.model, self.layer, self.slot = model, layer, slot
         self.size = len(lessons)
-        # Every lesson has as many asks and guards as the richest one: the others repeat theirs.
-        asks, guards = max(len(lesson.asks) for lesson in lessons), min(len(lesson.guards) for lesson in lessons)
+        # Every lesson has as many asks and guards as the richest one: the others repeat theirs. One that has no guard
+        # gets its own ask, which is not counted.
+        asks, guards = max(len(lesson.asks) for lesson in lessons), max(len(lesson.guards) for lesson in lessons)
+        self.guarded = torch.tensor([float(bool(lesson.guards)) for lesson in lessons], device=model.device)
         self.asks = [
             self._asked([(lesson.asks[turn % len(lesson.asks)], lesson.target) for lesson in lessons])
             for turn in range(asks)
         ]
-        self.guards = [self._asked([lesson.guards[turn] for lesson in lessons]) for turn in range(guards)]
+        own = [lesson.guards or ((lesson.asks[0], lesson.target),) for lesson in lessons]
+        self.guards = [self._asked([pairs[turn % len(pairs)] for pairs in own]) for turn in range(guards)]
         self._adds = self._adds_to_the_stream()
 
     def _asked(self, pairs: Sequence[tuple[str, str]]) -> _Asked:
@@ -204,8 +213,8 @@ class LessonGroup:
             if self.guards:
                 guard = step % len(self.guards)
                 guarded = self._losses(self.guards[guard], descent.weights, active)
-                strayed[guard, active] = guarded.detach() - before[guard][active]
-                loss = loss + settings.guard_weight * guarded
+                strayed[guard, active] = self.guarded[active] * (guarded.detach() - before[guard][active])
+                loss = loss + settings.guard_weight * self.guarded[active] * guarded
             (slope,) = torch.autograd.grad(loss.sum(), descent.weights)
             descent.step(slope, settings.learning_rate * (1 - step / settings.steps))
             result[active] = descent.weights.detach()

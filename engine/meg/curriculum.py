@@ -54,6 +54,7 @@ class Curriculum:
         self.phrasings = split_phrasings(self.relations)
         self._draw = random.Random(f"curriculum {seed}")
         self._edited = {(fold(edit.subject), edit.relation) for edit in self.edits}
+        self._prompts = {fold(edit.prompt) for edit in self.edits}
         self._measured = {fold(text) for edit in edit_set.edits for text in _measures(edit)}
         self.facts = self._facts_not_edited(edit_set)
         self._subjects: dict[str, list[str]] = defaultdict(list)
@@ -157,11 +158,17 @@ class Curriculum:
         ]
 
     def _swapped(self, edit: Edit) -> str | None:
-        """A free prompt with another edit's subject put in its place."""
-        others = [other.subject for other in self.edits if other.subject and other.subject != edit.subject]
+        """The prompt with a subject put in its place of which it is neither edited nor measured."""
+        others = [other.subject for other in self.edits if other.subject] + [subject for subject, _ in self.facts]
         if not edit.subject or edit.subject not in edit.prompt or not others:
             return None
-        return edit.prompt.replace(edit.subject, self._draw.choice(others), 1)
+        for _ in range(8):
+            subject = self._draw.choice(others)
+            query = edit.prompt.replace(edit.subject, subject, 1)
+            known = (fold(subject), edit.relation) in self._edited or fold(query) in self._prompts
+            if not known and fold(query) not in self._measured:
+                return query
+        return None
 
     def _unused(self, drawn: Callable[[], tuple[str, str, str] | None]) -> str | None:
         """The first of a few draws that is neither edited nor kept for measuring."""

@@ -42,7 +42,7 @@ def muon_descents(network: nn.Module, memory: Iterable[nn.Parameter], rate: floa
         Descent(
             optimiser,
             torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, rate, total_steps=steps, pct_start=max(0.05, 2 / steps), cycle_momentum=False
+                optimiser, rate, total_steps=max(3, steps), pct_start=max(0.05, 2 / max(3, steps)), cycle_momentum=False
             ),
         )
         for optimiser in optimisers

@@ -15,6 +15,7 @@ from engine.meg.neuron_source import NeuronSource
 from engine.meg.router import Router
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
+from engine.stopping import MAX_NEW_TOKENS
 
 
 class MegEditedModel:
@@ -30,11 +31,11 @@ class MegEditedModel:
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
-        return self._router.examine(queries)[0]
+        return self._router.examine(queries, thorough=True)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
-        routings, z = self._router.examine(queries)
+        routings, z = self._router.examine(queries, thorough=originals)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
@@ -132,6 +133,7 @@ class MegEditedModel:
     def _query(self, tokens: Tensor) -> str:
         """What a row of tokens asks: the user's last question where it is a chat, its whole text otherwise."""
         tokenizer, template = self._model.tokenizer, self._model.template
+        tokens = tokens[-(self._model.max_positions - 2 * MAX_NEW_TOKENS) :]  # of more the gate could read nothing
         asked = template and template.question(tokenizer.decode(tokens, skip_special_tokens=False))
         text: str = asked or tokenizer.decode(tokens, skip_special_tokens=True)
         return text

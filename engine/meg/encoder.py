@@ -71,6 +71,12 @@ class QueryEncoder:
             raise EncoderError(f"The text encoder in {folder} cannot be loaded: {error}") from error
         return cls(transformer, source)
 
+    def to(self, device: torch.device) -> None:
+        """Encode on `device` from now on."""
+        if self.transformer.device != device:
+            self.transformer.to(device)
+            self._swift = None
+
     @property
     def width(self) -> int:
         """Numbers in one z."""

@@ -29,6 +29,9 @@ from engine.meg.subjects import SubjectIndex
 from engine.runs import Cancel
 
 GateKind = Literal["fused", "entropy"]
+# The state after a paraphrase is very near that after the prompt, and not so near after another question about the same
+# subject: what lies above these similarities counts apart.
+STATE_LEVELS = (0.8, 0.9, 0.96)
 FEATURES = (
     "similarity",
     "names the subject",
@@ -43,6 +46,7 @@ FEATURES = (
     "named and state",
     "named and agreement",
     "named, agreement and relation margin",
+    *(f"named and state above {level}" for level in STATE_LEVELS),
 )
 READOUT_BOUND = 4.0  # log-odds beyond which one relation is as good as certain
 CANDIDATES = 4  # nearest edits looked at beside those that are named
@@ -102,12 +106,12 @@ class Thought:
     agreement: float  # chance of the answer's first token
 
 
-# No thought can speak louder for a candidate than one of these, nor against it: familiarity is a sigmoid of what is
-# linear in each of the three.
+# No thought can speak louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the
+# three, between one level of the state and the next.
 EXTREMES = tuple(
     Thought(asked, state, agreement)
     for asked in (-READOUT_BOUND, READOUT_BOUND)
-    for state in (-1.0, 1.0)
+    for state in (-1.0, *STATE_LEVELS, 1.0)
     for agreement in (0.0, 1.0)
 )
 
@@ -129,6 +133,7 @@ def _features(candidate: Candidate, disorder: float, thought: Thought) -> tuple[
         named * thought.state,
         named * thought.agreement,
         named * thought.agreement * candidate.margin,
+        *(named * max(thought.state - level, 0.0) for level in STATE_LEVELS),
     )
 
 
@@ -382,6 +387,14 @@ class Gate:
         self.fusion = fusion
         self.kind: GateKind = kind
         self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
+
+    def to(self, device: torch.device) -> Gate:
+        """The same on `device`; encoder and network move there for good."""
+        self.index.encoder.to(device)
+        tensors = {key: value.to(device) for key, value in self.index.tensors.items()}
+        readout = self.index.readout.to(device)
+        index = EditIndex(self.index.edits, self.index.phrasings, self.index.encoder, readout, tensors)
+        return Gate(index, self.network.to(device), self.fusion, self.kind)
 
     def examine(
         self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool = False

@@ -246,6 +246,10 @@ class Generator:
             sample = self.scheduler.step(velocity, step, sample).prev_sample
         return self.latent.decode(sample)
 
+    def to(self, device: torch.device) -> Generator:
+        """The same on `device`; the network moves there for good."""
+        return Generator(self.transformer.to(device), self.latent.to(device), self.settings, self.start.to(device))
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and numbers from which `restored` makes the same generator."""
         tensors = {f"{_TRANSFORMER}{key}": value for key, value in self.transformer.state_dict().items()}
@@ -398,14 +402,14 @@ def train_generator(
             descent.step()
         average.step(transformer.parameters())
         answered = None
-        spent = settings.minutes is not None and time.monotonic() - began >= 60 * settings.minutes
+        spent = settings.minutes is not None and _main_says(time.monotonic() - began >= 60 * settings.minutes)
         last = spent or step + 1 == steps
         if (step + 1) % settings.check_every == 0 or last:
             average.store(transformer.parameters())
             average.copy_to(transformer.parameters())
             generator = Generator(transformer, latent, settings, start)
             if settings.stopping == "distance":
-                near = _distance(generator, anchors[:MEASURED], neurons[:MEASURED]) < settings.distance
+                near = _main_says(_distance(generator, anchors[:MEASURED], neurons[:MEASURED]) < settings.distance)
             else:
                 answered, paraphrased = check(generator)
                 near = answered >= settings.answered and paraphrased >= settings.paraphrased
@@ -431,6 +435,11 @@ def train_generator(
                 },
             )
     raise ValueError("a generator needs at least one step of training")
+
+
+def _main_says(found: bool) -> bool:
+    """What the main process found: all stop together, or none."""
+    return bool(processes.told(lambda: processes.Message(meta=found)).meta)
 
 
 def _distance(generator: Generator, z: Tensor, neurons: Tensor) -> float:

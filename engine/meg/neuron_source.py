@@ -18,6 +18,9 @@ class NeuronSource(Protocol):
     def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
         """The neurons [rows, 2·d_model + 1] of queries z [rows, z] about edits with the prompts `anchors` [rows, z]."""
 
+    def to(self, device: torch.device) -> NeuronSource:
+        """The same on `device`."""
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and numbers from which `restored` makes the same source."""
 

@@ -58,8 +58,9 @@ class MegPack:
         }
 
     def mark(self) -> str:
-        """A sha256 of what was learnt: another training gives another."""
-        return hashlib.sha256(self.collected.neurons.numpy().tobytes()).hexdigest()
+        """A sha256 that tells this training from others: its edits, its seed, and the neurons that were found."""
+        told = f"{self.seed} {[edit.id for edit in self.edit_set.edits]} {sorted(self.figures.items())}"
+        return hashlib.sha256(self.collected.neurons.numpy().tobytes() + told.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
@@ -110,12 +111,18 @@ class MegPack:
             figures=stored.manifest.figures,
         )
 
+    def to(self, device: torch.device) -> None:
+        """Move to `device` whatever computes."""
+        if self.gate.index.prompts.device != device:
+            self.gate, self.generator = self.gate.to(device), self.generator.to(device)
+
     def attach(self, model: LanguageModel) -> MegEditedModel:
-        """`model` with this editor, asked as it was when the pack was trained.
+        """`model` with this editor, asked as it was when the pack was trained; the pack moves to the model's device.
 
         Raises PackError where that was another model, ModelError where it can no longer be asked so.
         """
         check_model(model, self.model_name, self.fingerprint)
+        self.to(model.device)
         asked = model.asked(chat=self.settings.chat)
         return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
 

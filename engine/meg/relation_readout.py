@@ -45,6 +45,10 @@ class RelationReadout:
         weight = weight / scale
         return cls(relations, weight, bias - weight @ centre)
 
+    def to(self, device: torch.device) -> RelationReadout:
+        """The same on `device`."""
+        return RelationReadout(self.relations, self.weight.to(device), self.bias.to(device))
+
     def tensors(self) -> dict[str, Tensor]:
         """What `restored` takes beside the relations."""
         return {"readout_weight": self.weight, "readout_bias": self.bias}

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.editor import Routing
 from engine.edits import Edit, EditError
-from engine.language_model import Extent, LanguageModel, Reading
+from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
+from engine.stopping import Extent
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """The last queries and what was said of them."""
+
+    queries: tuple[str, ...]
+    thorough: bool
+    verdicts: list[Verdict]
+    z: Tensor
+
+
+_NOTHING = _Examined((), True, [], torch.empty(0))
 
 
 class Router:
@@ -22,7 +37,7 @@ class Router:
         self._model = model
         self._disabled: set[str] = set()
         # Decoding, scoring and the next tokens of one question are asked for one after the other.
-        self._examined: tuple[tuple[str, ...], list[Verdict], Tensor] = ((), [], torch.empty(0))
+        self._examined = _NOTHING
         self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
 
     @property
@@ -35,16 +50,19 @@ class Router:
         if not 0 <= value <= 1:
             raise EditError(f"The threshold {value} is out of range: give a familiarity from 0 to 1.")
         self.gate.threshold = value
-        self._examined = ((), [], torch.empty(0))  # which queries the model is asked about hangs on it
+        self._examined = _NOTHING  # which queries the model is asked about hangs on it
 
-    def examine(self, queries: Sequence[str]) -> tuple[list[Routing], Tensor]:
-        """The gate's word on each query, and z [queries, z]."""
-        asked = tuple(queries)
-        if asked != self._examined[0]:
-            self._examined = (asked, *self.gate.examine(queries, self._read))
-        _, verdicts, z = self._examined
+    def examine(self, queries: Sequence[str], *, thorough: bool = False) -> tuple[list[Routing], Tensor]:
+        """The gate's word on each query, and z [queries, z].
+
+        Who shows the familiarity to somebody examines thoroughly; see `Gate.examine`.
+        """
+        known = self._examined
+        if tuple(queries) != known.queries or (thorough and not known.thorough):
+            verdicts, z = self.gate.examine(queries, self._read, thorough=thorough)
+            known = self._examined = _Examined(tuple(queries), thorough, verdicts, z)
         routings = []
-        for query, verdict in zip(queries, verdicts, strict=True):
+        for query, verdict in zip(queries, known.verdicts, strict=True):
             edit = self.gate.index.edits[verdict.edit]
             routings.append(
                 Routing(
@@ -57,7 +75,7 @@ class Router:
                     similarity=verdict.similarity,
                 )
             )
-        return routings, z
+        return routings, known.z
 
     def _read(self, queries: Sequence[str]) -> Reading:
         return self._model.read(queries, self.gate.index.tokens)

@@ -23,6 +23,10 @@ class StoredNeurons:
         """The neurons of the prompts nearest to `anchors` [rows, z], which are those of the edits asked about."""
         return self.neurons[(anchors @ self.prompts.T).argmax(1)]
 
+    def to(self, device: torch.device) -> StoredNeurons:
+        """The same on `device`."""
+        return StoredNeurons(self.prompts.to(device), self.neurons.to(device))
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and numbers from which `restored` makes the same."""
         return {"prompts": self.prompts, "neurons": self.neurons}, {}

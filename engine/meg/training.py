@@ -42,7 +42,7 @@ STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
 TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
 HELD = 0.9  # share of new neurons that a known generator's latent must hold for it to be gone on from
-CALIBRATION_EDITS = 400  # edits whose queries calibrate the gate: more make it no better
+CALIBRATION_EDITS = 1_024  # edits whose queries calibrate the gate, at most
 READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
@@ -86,6 +86,7 @@ class Training:
         """`start` is a pack whose edits need not be learnt again; its settings hold then, and its layer."""
         if start is not None:
             check_model(model, start.model_name, start.fingerprint)
+            start.to(model.device)
             settings = dataclasses.replace(start.settings, layer=start.layer, watched=settings.watched)
         self.model, self.edit_set, self.start = model.asked(chat=settings.chat), edit_set, start
         self.settings = dataclasses.replace(settings, chat=self.model.chat)  # the pack tells how it has to be asked
@@ -102,6 +103,7 @@ class Training:
         self.checkpoints = None if run is None else Checkpoints(run / "checkpoints", mark)
         self.curriculum = Curriculum(edit_set, seed)
         self.device = model.device
+        self.known: NeuronSource | None = None  # a generator to go on from
         self._asked_of_edits: Asked | None = None  # encoded once, for gate and generator
 
     def run(self, prepared: Prepared | None = None) -> MegPack:
@@ -134,6 +136,7 @@ class Training:
             self.swept = self._sweep()
             self.layer = best_layer(self.swept)
         collected = self._collection()
+        self.known = self._known_generator(collected)
         gate = self._gate(encoder)
         return Prepared(self.layer, self.swept, gate, collected, self._asked(encoder))
 
@@ -189,34 +192,45 @@ class Training:
         # A curriculum of its own: what is drawn here makes no difference to what is drawn later.
         curriculum = Curriculum(self.edit_set, self.seed)
         edits = draw.sample(self.edits, min(SAMPLE, len(self.edits)))
-        figures = sweep_layers(
-            self.model,
-            self._lessons(edits, curriculum),
-            [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits],
-            self.settings.collection,
-            cancel=self.cancel,
-            report=lambda step, of: self.progress.report(SWEEP, step, of),
-        )
-        self._keep("layers", {}, {"figures": [dataclasses.asdict(figure) for figure in figures]})
-        return figures
+        lessons = self._lessons(edits, curriculum)
+        held_back = [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]
+
+        def swept() -> Message:
+            figures = sweep_layers(
+                self.model,
+                lessons,
+                held_back,
+                self.settings.collection,
+                cancel=self.cancel,
+                report=lambda step, of: self.progress.report(SWEEP, step, of),
+            )
+            return Message(meta=[dataclasses.asdict(figure) for figure in figures])
+
+        told = processes.told(swept).meta  # processes on unlike machines would not all choose the same layer
+        self._keep("layers", {}, {"figures": told})
+        return tuple(LayerFigure(**figure) for figure in told)
 
     def _collection(self) -> Collected:
         """The edits' neurons, a group of like length at a time."""
         self.progress.report("Collection", 0, len(self.edits))
         lessons = self._lessons([self.edits[row] for row in self.new_rows], self.curriculum)
         # Every process takes a share of each group.
-        size = processes.count() * processes.least(group_size(self.model, self.layer, self.settings.collection))
+        fit = group_size(self.model, self.layer, lessons, self.settings.collection)
+        size = processes.count() * processes.least(fit)
         order = sorted(range(len(lessons)), key=lambda number: max(len(ask) for ask in lessons[number].asks))
         count, numbers = len(self.edits), self.settings.collection.neurons * (2 * self.model.d_model + 1)
         found = Collected.blank(count, numbers)
         if self.start is not None:
-            found.take(list(self.kept_rows), self.start.collected, list(self.kept_rows.values()))
+            before_rows = list(self.kept_rows.values())
+            kept = {name: tensor[before_rows] for name, tensor in self.start.collected.tensors().items()}
+            found.put(torch.tensor(list(self.kept_rows)).long(), kept)
         before = len(self.kept_rows)
         done = self._kept("collection")
         first = 0
         if done is not None:
             first = int(done.meta["lessons"])
-            found = Collected(done.tensors["neurons"], done.tensors["losses"], done.tensors["answered"])
+            found = Collected.restored(done.tensors)
+            size = int(done.meta["group"])  # other groups would find other neurons
         for start in range(first, len(lessons), size):
             group_of = order[start : start + size]
             mine = processes.share(group_of)
@@ -236,7 +250,12 @@ class Training:
             own = {"rows": torch.tensor([self.new_rows[number] for number in mine]).long(), **group.tensors()}
             for part in processes.gathered(Message(own)):
                 found.put(part.tensors["rows"], part.tensors)
-            self._keep("collection", found.tensors(), {"lessons": start + len(group_of)}, step=start + len(group_of))
+            self._keep(
+                "collection",
+                found.tensors(),
+                {"lessons": start + len(group_of), "group": size},
+                step=start + len(group_of),
+            )
         share = float(found.answered.float().mean())
         self.progress.report("Collection", count, count, answered=share)
         return found
@@ -263,11 +282,12 @@ class Training:
         phrasings = self.curriculum.phrasings
         if self.start is not None:
             return self._gate_from(self.start.gate)
-        few = len(self.edits) < FEW_EDITS
+        calibrating = sum(bool(self.curriculum.calibration_asks(edit)) for edit in self.edits)
+        few = calibrating < FEW_EDITS
         steps = self.settings.familiarity.steps_for(len(self.edits))
         of = steps * (2 if few else 1)
         self.progress.report("Gate", 0, of)
-        episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - len(self.edits)) if few else ())]
+        episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - calibrating) if few else ())]
         reading = self._read(episode)
         # A few edits may be alike: the centre has to be that of prompts in general.
         centre = reading.states.mean(0)
@@ -297,12 +317,15 @@ class Training:
     def _gate_from(self, gate: Gate) -> Gate:
         """The gate of the pack that is gone on from: as it is calibrated, with the edits as they are now."""
         encoder, steps = gate.index.encoder, self.settings.familiarity.steps
+        readout, asked = gate.index.readout, {edit.relation for edit in self.edits}
+        if asked & self.curriculum.phrasings.trained.keys() - set(readout.relations):
+            readout = self._readout()  # a relation that it has not learnt to read
         self.progress.report("Gate", 0, steps)
         index = EditIndex.build(
             self.edits,
             self.curriculum.phrasings.known(),
             encoder,
-            gate.index.readout,
+            readout,
             self._read(self.edits),
             gate.index.state_centre,
             cancel=self.cancel,
@@ -318,7 +341,7 @@ class Training:
         return Gate(index, network, gate.fusion, self.settings.gate)
 
     def _asked(self, encoder: QueryEncoder) -> Asked:
-        if self._asked_of_edits is None and self.start is None:
+        if self._asked_of_edits is None and self.known is None:
             self._asked_of_edits = self._encoded(encoder, self.edits)
         elif self._asked_of_edits is None:
             # What is known already is gone over by its prompts alone, and what is new makes half of what is learnt.
@@ -404,7 +427,7 @@ class Training:
     def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
         gate, collected, asked = prepared.gate, prepared.collected, prepared.asked
-        encoder, known = gate.index.encoder, self._known_generator(collected)
+        encoder, known = gate.index.encoder, self.known
         steps = settings.steps_for(len(self.edits), None if known is None else len(self.new_rows))
         self.progress.report("Generator", 0, steps)
         done = self._kept("generator")
@@ -462,8 +485,9 @@ class Training:
         Of 1 are those that the collected neurons themselves answer: a generator cannot do better than what it learns.
         """
         draw = random.Random(f"check {self.seed}")
-        rows = draw.sample(self.new_rows, min(CHECKED_EDITS, len(self.new_rows)))
         kept = list(self.kept_rows)
+        fresh = CHECKED_EDITS // 2 if kept else CHECKED_EDITS
+        rows = draw.sample(self.new_rows, min(fresh, len(self.new_rows)))
         rows += draw.sample(kept, min(CHECKED_EDITS - len(rows), len(kept)))
         edits = [self.edits[row] for row in rows]
         held_back = [draw.choice(self.curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]

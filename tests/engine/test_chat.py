@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.chat import ChatTemplate
-from engine.language_model import LanguageModel, ModelError
+from engine.language_model import LanguageModel
+from engine.model_files import ModelError
 from tests.chat_templates import TEMPLATES
 from tests.tiny_models import tiny_model, tiny_tokenizer
 

@@ -120,5 +120,5 @@ class TestTraining:
 def collected(run: Path) -> dict[str, Tensor]:
     """The neurons that a run collected."""
     (last,) = run.glob("checkpoints/collection/*")
-    assert json.loads((last / "manifest.json").read_text())["meta"] == {"lessons": 4}
+    assert json.loads((last / "manifest.json").read_text())["meta"]["lessons"] == 4
     return load_file(last / "tensors.safetensors")

@@ -44,6 +44,6 @@ def test_its_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_its_limits_are_those_of_the_program() -> None:
-    from engine.language_model import MAX_NEW_TOKENS
+    from engine.stopping import MAX_NEW_TOKENS
 
     assert f"{MAX_NEW_TOKENS} tokens at most" in README

@@ -190,7 +190,7 @@ class StandInEditor:
 
 
 def machine() -> Machine:
-    from engine.language_model import ModelChoice
+    from engine.model_files import ModelChoice
 
     return Machine(
         (

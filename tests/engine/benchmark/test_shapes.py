@@ -5,7 +5,7 @@ import torch
 
 from engine.benchmark import shapes
 from engine.benchmark.shapes import SHAPES, check_room, choose_shape, needed_memory, random_model
-from engine.language_model import ModelError
+from engine.model_files import ModelError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -87,7 +87,34 @@ def test_better_neurons_replace_worse_ones():
     assert mine.neurons.sum(1).tolist() == [0, 0, 5]
 
 
-def test_groups_follow_the_free_memory(model, monkeypatch):
-    assert group_size(model, 1, SETTINGS) == SETTINGS.group
-    monkeypatch.setattr("engine.meg.collection.free_memory", lambda _: 10_000_000)
-    assert 8 <= group_size(model, 1, SETTINGS) < 100
+def test_groups_follow_the_free_memory_and_what_is_asked(model, monkeypatch):
+    def size(free, lessons=LESSONS):
+        monkeypatch.setattr("engine.meg.collection.free_memory", lambda _: free)
+        return group_size(model, 1, lessons, SETTINGS)
+
+    long = [Lesson(("Oslo lies in",), "far away " * 20), *LESSONS]
+    assert size(10**12) == SETTINGS.group
+    assert size(0) == 8
+    assert size(20_000_000) > size(5_000_000)
+    assert size(20_000_000, long) < size(20_000_000)
+    assert size(20_000_000) == size(20_500_000)  # a little more or less free memory makes no other groups
+    assert group_size(model, 1, [], SETTINGS) == SETTINGS.group
+
+
+def test_a_lesson_without_guards_takes_none_from_the_others(model):
+    careful = CollectionSettings(steps=60, learning_rate=0.2, guard_weight=4.0)
+    bare = Lesson(("Nuuk lies in",), "fg")
+    alone, beside = run(model, settings=careful), run(model, [*LESSONS, bare], careful)
+    torch.testing.assert_close(beside.losses[:3], alone.losses, rtol=0.3, atol=0.3)
+    other = [Lesson((query,), answer) for lesson in LESSONS for query, answer in lesson.guards]
+    with attached(model.blocks[1]) as slot:
+        guards = LessonGroup(model, 1, other, slot)
+        kept, strayed = (guards.score(0, found.neurons[:3])[0] for found in (beside, run(model, settings=SETTINGS)))
+    assert kept.sum() < strayed.sum()
+
+
+def test_lessons_without_guards_are_learnt_as_if_there_were_none_to_have(model):
+    bare = [Lesson(lesson.asks, lesson.target) for lesson in LESSONS]
+    assert torch.equal(
+        run(model, bare).neurons, run(model, bare, CollectionSettings(steps=60, learning_rate=0.2)).neurons
+    )

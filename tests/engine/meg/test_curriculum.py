@@ -117,3 +117,18 @@ def test_the_same_seed_draws_the_same_in_every_process():
     ]
     assert told[0].count(b"\n") > 1_000
     assert told[0] == told[1]
+
+
+def test_a_swapped_subject_never_asks_another_edit():
+    subjects = [fact.subject for fact in catalogue.facts() if fact.relation == "P19"][:12]
+    own = Relation("own", "favourite dish", ("{} likes to eat", "The dish of {} is", "{} always orders"))
+    edits = tuple(
+        Edit(f"e{row}", fill(own.phrasings[0], subject), "soup", subject, "own") for row, subject in enumerate(subjects)
+    )
+    curriculum = Curriculum(EditSet("dishes", edits, {"own": own}), 0)
+    prompts = {edit.prompt for edit in edits}
+    # No phrasing of the relation is kept back, so that only the prompt itself can be turned into a stranger.
+    made = [curriculum.neighbour(edit, curriculum.phrasings.calibration) for edit in edits for _ in range(20)]
+    assert sum(query is not None for query in made) > 200
+    assert not prompts & set(made)
+    assert all(query is None or query.endswith("likes to eat") for query in made)

@@ -22,13 +22,14 @@ from engine.checkpoints import Checkpoints
 from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, fill
 from engine.evaluation.answers import is_answer
-from engine.language_model import LanguageModel, ModelError, QueryError
+from engine.language_model import LanguageModel, QueryError
 from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.training import STAGES, SWEEP, choose_layer
+from engine.model_files import ModelError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.chat_templates import TEMPLATES
@@ -242,14 +243,13 @@ class TestSwitching:
     @tried(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
     @given(thresholds=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
     def test_a_higher_threshold_lets_no_more_through(
-        self, edited: MegEditedModel, pack: MegPack, edits: EditSet, thresholds: list[float]
+        self, edited: MegEditedModel, edits: EditSet, thresholds: list[float]
     ) -> None:
         queries = [text for edit in edits.edits for text in (edit.prompt, edit.paraphrases[0], edit.probes[0].prompt)]
-        stated, routed = pack.gate.threshold, []
+        routed = []
         for threshold in thresholds:
-            pack.gate.threshold = threshold
-            routed.append([routing.routed for routing in edited.route(queries)])
-        pack.gate.threshold = stated
+            edited.threshold = threshold
+            routed.append([answer.routing.routed for answer in edited.answer(queries, originals=False)])
         assert all(low or not high for low, high in zip(*routed, strict=True))
         assert all(own for row in routed for own in row[::3])  # an edit's own prompt passes whatever the threshold
 
@@ -605,6 +605,18 @@ class TestEditSets:
         assert all(answer.routing.routed for answer in edited.answer(prompts(few)))
         edited.detach()
         assert MegEditor(settings).stages() == (STAGES[0], SWEEP, *STAGES[1:])
+
+    def test_edits_that_cannot_calibrate_the_gate_are_helped_however_many_they_are(
+        self, encoder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("engine.meg.training.FEW_EDITS", 3)
+        monkeypatch.setattr("engine.meg.training.EPISODE", 24)
+        free = EditSet("free", tuple(Edit(f"f{row}", f"The word number {row} is", "b") for row in range(4)))
+        settings = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2))
+        model = tiny_model("llama")
+        edited = fit(model, free, settings).attach(model)
+        assert all(routing.routed for routing in edited.route(prompts(free)))
+        edited.detach()
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_very_few_edits(self, model: LanguageModel, encoder: Path, count: int) -> None:
