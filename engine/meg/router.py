@@ -55,8 +55,11 @@ class Router:
     def examine(self, queries: Sequence[str], *, thorough: bool = False) -> tuple[list[Routing], Tensor]:
         """The gate's word on each query, and z [queries, z].
 
-        Who shows the familiarity to somebody examines thoroughly; see `Gate.examine`.
+        Who shows the familiarity to somebody examines thoroughly; see `Gate.examine`. Raises QueryError for a query
+        that the model cannot be asked.
         """
+        for query in queries:
+            self._model.token_ids(query)
         known = self._examined
         if tuple(queries) != known.queries or (thorough and not known.thorough):
             verdicts, z = self.gate.examine(queries, self._read, thorough=thorough)

@@ -70,7 +70,13 @@ def test_a_recipe_goes_from_edits_to_answers(
             told.append(edited.answer(queries))
         finally:
             edited.detach()
-    assert told[0] == told[1]
+    # Where a tensor lies in memory decides over the last digit of a product.
+    assert [replace(answer.routing, familiarity=0.0) for answer in told[0]] == [
+        replace(answer.routing, familiarity=0.0) for answer in told[1]
+    ]
+    for one, other in zip(*told, strict=True):
+        assert (one.original, one.edited) == (other.original, other.edited)
+        assert one.routing.familiarity == pytest.approx(other.routing.familiarity, rel=1e-4)
     if recipe == "stored":
         assert [answer.edited for answer in told[0][:-1]] == [edit.new_object for edit in few.edits]
     assert [answer.original for answer in told[0]] == model.answer(queries)
