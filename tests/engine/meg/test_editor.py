@@ -374,7 +374,7 @@ class TestChats:
         asked: list[str] = []
         examine = pack.gate.examine
         monkeypatch.setattr(
-            pack.gate, "examine", lambda queries, *rest: asked.extend(queries) or examine(queries, *rest)
+            pack.gate, "examine", lambda queries, *how, **more: asked.extend(queries) or examine(queries, *how, **more)
         )
         edited = pack.attach(chatty)
         one, other = prompts(edits)[:2]
