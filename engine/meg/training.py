@@ -163,13 +163,13 @@ class Training:
     def _encoder(self) -> QueryEncoder:
         if self.start is not None:
             return self.start.gate.index.encoder
-        self.progress.report("Encoder", 0, self.settings.tuning.steps)
         encoder = QueryEncoder.load(self.settings.encoder, self.device)
         done = self._kept("encoder")
         if done is not None:
             encoder.restore(done.tensors)
             return encoder
         steps = self.settings.tuning.steps
+        self.progress.report("Encoder", 0, steps)
         with seeded(self.seed, "encoder"):
             encoder.tune(
                 self.curriculum.facts,
