@@ -6,6 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     GemmaConfig,
     GPT2Config,
     GPTJConfig,
@@ -54,6 +55,8 @@ CONFIGS: dict[str, PreTrainedConfig] = {
     "qwen2": Qwen2Config(**_GROUPED),
     # Attention here maps 32 → 64 → 32: the same shape as a plain FFN, and must not be taken for one.
     "gemma": GemmaConfig(**_GROUPED, head_dim=16),
+    # A norm stands between the FFN's output and the stream that it is added to.
+    "gemma2": Gemma2Config(**_GROUPED, head_dim=16),
 }
 
 

@@ -6,7 +6,7 @@ The gate is MeG's, so that the two differ in how an edit is answered and in noth
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.gate import Gate
 from engine.meg.pack import check_model, gate_state, restored_gate
-from engine.meg.router import Router
+from engine.meg.router import RoutedModel
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
 from engine.packs import ModelIdentity, StoredPack, write_pack
@@ -97,16 +97,8 @@ class RetrievalPack:
         return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)
 
 
-class RetrievalEditedModel:
+class RetrievalEditedModel(RoutedModel):
     """A language model that is told the edit which a query is about."""
-
-    def __init__(self, model: LanguageModel, gate: Gate) -> None:
-        self._model = model
-        self._router = Router(model, gate)
-
-    def route(self, queries: Sequence[str]) -> list[Routing]:
-        """The gate's word on each query."""
-        return self._router.examine(queries, thorough=True)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original answers to routed queries are left empty."""
@@ -129,23 +121,6 @@ class RetrievalEditedModel:
         """The likeliest next tokens of both models."""
         (told,) = self._told(self.route([query]))
         return NextTokens(self._model.next_tokens(query, k), self._model.next_tokens(told, k))
-
-    def disable(self, edit_ids: Iterable[str]) -> None:
-        """Queries about these edits get the original model's answer from now on."""
-        self._router.disable(edit_ids)
-
-    def enable(self, edit_ids: Iterable[str]) -> None:
-        """These edits are answered again."""
-        self._router.enable(edit_ids)
-
-    @property
-    def threshold(self) -> float:
-        """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
-        return self._router.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._router.threshold = value
 
     def detach(self) -> None:
         """Nothing was changed in the model."""

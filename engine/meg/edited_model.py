@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,26 +12,22 @@ from engine.editor import Answer, NextTokens, Routing
 from engine.language_model import LanguageModel, target_shares
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
-from engine.meg.router import Router
+from engine.meg.router import RoutedModel
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS
 
 
-class MegEditedModel:
+class MegEditedModel(RoutedModel):
     """A language model with a MeG pack attached; usable where the transformers model is."""
 
     def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
-        self._model, self._generator, self._slot = model, generator, slot
-        self._router = Router(model, gate)
+        super().__init__(model, gate)
+        self._generator, self._slot = generator, slot
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not defined here: config, device, generation_config, …
         return getattr(self._model.model, name)
-
-    def route(self, queries: Sequence[str]) -> list[Routing]:
-        """The gate's word on each query."""
-        return self._router.examine(queries, thorough=True)[0]
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
         """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
@@ -108,23 +104,6 @@ class MegEditedModel:
         """The neurons generated for `queries`, whether the gate lets them through or not."""
         routings, z = self._router.examine(queries)
         return self._neurons(z, routings)
-
-    def disable(self, edit_ids: Iterable[str]) -> None:
-        """Queries about these edits get the original model's answer from now on."""
-        self._router.disable(edit_ids)
-
-    def enable(self, edit_ids: Iterable[str]) -> None:
-        """These edits are answered again."""
-        self._router.enable(edit_ids)
-
-    @property
-    def threshold(self) -> float:
-        """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
-        return self._router.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._router.threshold = value
 
     def detach(self) -> None:
         """Give the original model back, bit for bit."""

@@ -102,3 +102,32 @@ class Router:
     def enable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits are routed again."""
         self._disabled.difference_update(edit_ids)
+
+
+class RoutedModel:
+    """A language model behind a gate: what edited models have in common, however they answer."""
+
+    def __init__(self, model: LanguageModel, gate: Gate) -> None:
+        self._model = model
+        self._router = Router(model, gate)
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """The gate's word on each query."""
+        return self._router.examine(queries, thorough=True)[0]
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits get the original model's answer from now on."""
+        self._router.disable(edit_ids)
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """These edits are answered again."""
+        self._router.enable(edit_ids)
+
+    @property
+    def threshold(self) -> float:
+        """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
+        return self._router.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._router.threshold = value

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.language_model import target_loss
 from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
-from engine.neuron import attached
+from engine.neuron import Neurons, attached
 from engine.runs import Cancel, Cancelled, seeded
 from tests.tiny_models import D_MODEL, tiny_model
 
@@ -118,3 +119,15 @@ def test_lessons_without_guards_are_learnt_as_if_there_were_none_to_have(model):
     assert torch.equal(
         run(model, bare).neurons, run(model, bare, CollectionSettings(steps=60, learning_rate=0.2)).neurons
     )
+
+
+@pytest.mark.parametrize("name", ["llama", "gptj", "gemma2"])
+def test_scores_are_those_of_the_model_with_the_neurons_in_it(name):
+    model = tiny_model(name)
+    neurons = 0.3 * torch.randn(3, 2 * D_MODEL + 1, generator=torch.Generator().manual_seed(5))
+    with attached(model.blocks[1]) as slot:
+        found, _ = LessonGroup(model, 1, LESSONS, slot).score(0, neurons)
+        slot.put(Neurons.from_flat(neurons, D_MODEL))
+        batch = model.encode_targets([lesson.asks[0] for lesson in LESSONS], [lesson.target for lesson in LESSONS])
+        whole = target_loss(model.logits(batch), batch.labels)
+    torch.testing.assert_close(found, whole, rtol=1e-4, atol=1e-4)

@@ -555,6 +555,20 @@ class _StopAt(ProgressBoard):
             self.cancel.set()
 
 
+class _StopInTheSecondGroup(ProgressBoard):
+    """Asks for a stop once collection has told of more steps than one group takes."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left, self.cancel = steps + 3, Cancel()
+
+    def report(self, stage: str, *args: object, **figures: object) -> None:
+        super().report(stage, *args, **figures)
+        self.left -= stage == "Collection"
+        if self.left == 0:
+            self.cancel.set()
+
+
 def answered_in_other_phrasings(edited: EditedModel, edits: EditSet) -> float:
     """The share of edits answered in phrasings that are not their prompts."""
     asked = [
@@ -605,6 +619,26 @@ class TestEditSets:
         assert all(answer.routing.routed for answer in edited.answer(prompts(few)))
         edited.detach()
         assert MegEditor(settings).stages() == (STAGES[0], SWEEP, *STAGES[1:])
+
+    def test_other_free_memory_makes_no_other_pack(
+        self, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = tiny_model("llama")
+        few = EditSet("few", tuple(Edit(f"e{row}", f"Town {row} lies in", "ab", f"Town {row}") for row in range(6)))
+        settings = dataclasses.replace(
+            quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2)),
+            collection=CollectionSettings(steps=6),
+        )
+        neurons = []
+        for room in (2, 5):  # after the stop there is room for so many lessons at once
+            monkeypatch.setattr("engine.meg.training.group_size", lambda *_: 2)
+            board = _StopInTheSecondGroup(settings.collection.steps)
+            with pytest.raises(Cancelled):
+                fit(model, few, settings, run=tmp_path / f"{room}", board=board, cancel=board.cancel)
+            assert len(list((tmp_path / f"{room}" / "checkpoints" / "collection").iterdir())) == 1
+            monkeypatch.setattr("engine.meg.training.group_size", lambda *_, room=room: room)
+            neurons.append(fit(model, few, settings, run=tmp_path / f"{room}").collected.neurons)
+        assert torch.equal(*neurons)
 
     def test_edits_that_cannot_calibrate_the_gate_are_helped_however_many_they_are(
         self, encoder: Path, monkeypatch: pytest.MonkeyPatch
