@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.editor import Pack
 
 FORMAT = "meg-pack"
-VERSION = 1
+VERSION = 2  # 1: another gate
 MANIFEST = "manifest.json"
 EDITS = "edits.jsonl"
 
@@ -165,8 +165,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise PackError(f"{folder} is no pack: its {MANIFEST} belongs to something else.")
     found = content.pop("version", None)
     if not isinstance(found, int) or found != VERSION:
-        newer = isinstance(found, int) and found > VERSION
-        what = "was written by a newer MeG Studio: update to open it" if newer else "has a version that does not exist"
+        what = "has a version that does not exist"
+        if isinstance(found, int) and found > VERSION:
+            what = "was written by a newer MeG Studio: update to open it"
+        elif isinstance(found, int) and found > 0:
+            what = "was written by an older MeG Studio, which looked at other evidence: train it again"
         raise PackError(f"The pack {folder} {what} (version {found!a}, this one reads {VERSION}).")
     try:
         manifest = Manifest.model_validate(content)

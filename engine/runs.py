@@ -61,6 +61,7 @@ class ProgressBoard:
         self._lock = threading.Lock()
         self._progress = Progress()
         self._history: list[tuple[float, Progress]] = []
+        self._stages: dict[str, float] = {}
         self._started = time.monotonic()
         self._stage_started = self._started
 
@@ -92,6 +93,7 @@ class ProgressBoard:
                 answered=before.answered if answered is None else answered,
                 answers=before.answers if answers is None else dict(answers),
             )
+            self._stages.setdefault(stage, now - self._started)
             self._history.append((now - self._started, self._progress))
             if len(self._history) > self.POINTS:
                 self._history = self._history[::2]
@@ -105,6 +107,11 @@ class ProgressBoard:
         """The progress over time: (seconds since the start, value), oldest first."""
         with self._lock:
             return list(self._history)
+
+    def stages(self) -> dict[str, float]:
+        """When each stage was first reported, in seconds since the start, in that order; no thinning moves it."""
+        with self._lock:
+            return dict(self._stages)
 
 
 @contextmanager

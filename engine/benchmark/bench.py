@@ -23,7 +23,7 @@ from engine.benchmark.recipes import Recipe, settings_of
 from engine.benchmark.report import Trial
 from engine.editor import EditedModel
 from engine.editors.retrieval import RetrievalEditor, RetrievalPack
-from engine.edits import EditSet
+from engine.edits import EditSet, ProbeKind
 from engine.evaluation.gate import GateReport, report_gates
 from engine.evaluation.report import evaluate
 from engine.language_model import LanguageModel
@@ -139,7 +139,7 @@ def _trial(
                 edited, edit_set, cancel=cancel, report=lambda step, of: board.report(EVALUATION, step, of)
             )
             evaluation = time.monotonic() - began
-            cost = query_cost(edited, _queries(edited, edit_set))
+            cost = query_cost(edited, _queries(edited, edit_set), _far_queries(edit_set))
         finally:
             edited.detach()
     with tempfile.TemporaryDirectory(prefix="meg-bench-") as place:
@@ -184,6 +184,12 @@ def _queries(edited: EditedModel, edit_set: EditSet) -> list[str]:
     queries = list(dict.fromkeys(asked))[: 4 * QUERIES]
     routed = [routing.query for routing in edited.route(queries) if routing.routed]
     return (routed if len(routed) > 1 else queries)[: QUERIES + 1]
+
+
+def _far_queries(edit_set: EditSet) -> list[str]:
+    """Different queries that have nothing to do with any edit."""
+    probes = [probe for edit in edit_set.enabled() for probe in edit.probes if probe.kind is ProbeKind.FAR]
+    return list(dict.fromkeys(probe.prompt for probe in probes))[:QUERIES]
 
 
 def machine(model: LanguageModel) -> dict[str, Any]:

@@ -70,12 +70,12 @@ def stage_seconds(board: ProgressBoard, end: float, *, lead: bool = True) -> dic
     A stage lasts from its first report to the first report of the next. With `lead` what went before the first report
     belongs to the first stage.
     """
-    starts: dict[str, float] = {}
-    for moment, progress in board.history():
-        starts.setdefault(progress.stage, 0.0 if lead and not starts else moment)
+    starts = board.stages()
     if not starts:
         return {}
     stages = list(starts)
+    if lead:
+        starts[stages[0]] = 0.0
     ends = [*list(starts.values())[1:], end]
     return {stage: finish - starts[stage] for stage, finish in zip(stages, ends, strict=True)}
 
@@ -103,10 +103,11 @@ class QueryCost:
     answer: float  # everything, gate and generator included
     share: float | None  # of gate and generator in the whole answer
     queries: int
+    gate_elsewhere: float | None = None  # of a query about no edit, where the model need not be asked
 
 
-def query_cost(edited: EditedModel, queries: Sequence[str]) -> QueryCost:
-    """Ask `queries`, which have to differ, one by one."""
+def query_cost(edited: EditedModel, queries: Sequence[str], elsewhere: Sequence[str] = ()) -> QueryCost:
+    """Ask `queries`, which have to differ, one by one; those `elsewhere` have nothing to do with any edit."""
     gates, generators, answers = [], [], []
     edited.answer(queries[:1], originals=False)  # what is prepared once is no query's cost
     for query in queries[1:]:
@@ -115,6 +116,9 @@ def query_cost(edited: EditedModel, queries: Sequence[str]) -> QueryCost:
         if isinstance(edited, Generating):
             generators.append(_milliseconds(partial(edited.generate_neurons, [query])))
         answers.append(gates[-1] + _milliseconds(partial(edited.answer, [query], originals=False)))
+    unconcerned = []
+    if isinstance(edited, Generating):  # what routes nothing generates nothing: what is left is the gate
+        unconcerned = [_milliseconds(partial(edited.generate_neurons, [query])) for query in elsewhere]
     both = [gate + generator for gate, generator in zip(gates, generators, strict=False)]
     return QueryCost(
         gate=median(gates),
@@ -122,6 +126,7 @@ def query_cost(edited: EditedModel, queries: Sequence[str]) -> QueryCost:
         answer=median(answers),
         share=median(part / whole for part, whole in zip(both, answers, strict=True)) if both else None,
         queries=len(answers),
+        gate_elsewhere=median(unconcerned) if unconcerned else None,
     )
 
 

@@ -43,11 +43,15 @@ def bench(
         refuse(ctx, OF_RECIPES, "with --shape one training is timed, on facts drawn with seed 0: leave it out.")
     else:
         refuse(ctx, ["--scale"], "only what is given with --shape can be scaled: add that, or leave this out.")
+    from engine.benchmark.recipes import choose_recipes
+
+    compared = choose_recipes(recipes)
+    if "paper" not in compared:
+        refuse(ctx, ["--paper-minutes"], "the recipe “paper” is not among those compared: add it, or leave this out.")
     if counterfact is not None:
         refuse(ctx, ["--zsre"], "edits are drawn from one file, and --counterfact is given: leave one of them out.")
     from engine.benchmark import bench as benchmark
     from engine.benchmark.draw import draw_edits
-    from engine.benchmark.recipes import choose_recipes
     from engine.benchmark.report import Trial, summarise, write_json
     from engine.language_model import load
 
@@ -59,7 +63,7 @@ def bench(
             write_json(json_file, {"edits": edits, "shape": shape, "scale": scale}, cost.machine, [cost])
         print(cost.table())
         return
-    plan = benchmark.Plan(edits, seeds, choose_recipes(recipes), counterfact, zsre, paper_minutes)
+    plan = benchmark.Plan(edits, seeds, compared, counterfact, zsre, paper_minutes)
     edit_sets = plan.edit_sets()  # what is amiss with the edits is said before anything is loaded
     language_model = load(model, device=device, dtype=dtype)
     trials: list[Trial] = []

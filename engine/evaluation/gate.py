@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from engine.edits import EditSet, ProbeKind
 from engine.evaluation.answers import share
 from engine.language_model import LanguageModel, Reading
-from engine.meg.gate import Gate
+from engine.meg.gate import THRESHOLD, Gate
 from engine.runs import Cancel
 
 RECALL = 0.95
@@ -95,7 +95,7 @@ def report_gates(
                     gate.index.edits[verdict.edit].id == edit
                     for verdict, (_, edit, _) in zip(verdicts, rows, strict=True)
                 )
-    thresholds = {"fused": gate.fusion.threshold, "entropy": 1 - gate.fusion.entropy_threshold}
+    thresholds = {"fused": THRESHOLD, "entropy": 1 - gate.fusion.entropy_threshold}
     return {name: _report(scores[name], thresholds[name], right) for name in scores}
 
 

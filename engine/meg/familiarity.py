@@ -37,8 +37,10 @@ class FamiliaritySettings:
     noise: float = 0.9  # length of the Gaussian noise on the unit z
     strangers: float = 0.3  # weight of queries about no edit
 
-    def steps_for(self, edits: int) -> int:
-        """How many steps so many edits take."""
+    def steps_for(self, edits: int, new: int | None = None) -> int:
+        """How many steps so many edits take; half where all but `new` are known already."""
+        if new is not None:
+            return max(1, (self.steps + new // 16) // 2)
         return self.steps + edits // 16
 
     @classmethod

@@ -32,6 +32,7 @@ GateKind = Literal["fused", "entropy"]
 # The state after a paraphrase is very near that after the prompt, and not so near after another question about the same
 # subject: what lies above these similarities counts apart.
 STATE_LEVELS = (0.8, 0.9, 0.96)
+AGREEMENT_LEVEL = 0.5  # where the answer's first token is as likely as not: what lies above counts apart too
 FEATURES = (
     "similarity",
     "names the subject",
@@ -47,10 +48,15 @@ FEATURES = (
     "named and agreement",
     "named, agreement and relation margin",
     *(f"named and state above {level}" for level in STATE_LEVELS),
+    f"named and agreement above {AGREEMENT_LEVEL}",
 )
+LEAST_CHANCE = 1e-3  # of an answer's first token, and its counterpart: what lies beyond tells no more
 READOUT_BOUND = 4.0  # log-odds beyond which one relation is as good as certain
+THRESHOLD = 0.5  # familiarity from which queries are routed, unless it is moved
+BOUNDS = (0.01, 0.9)  # of what becomes it: few queries about no edit tell little of the regression's tails
 CANDIDATES = 4  # nearest edits looked at beside those that are named
 NAMED = 24  # most edits of named subjects looked at
+_OF_EDITS = ("prompts", "states", "first_tokens", "masked_prompts")  # tensors with a row for each edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +109,16 @@ class Thought:
 
     asked: float  # lead of the edit's relation in the readout
     state: float  # similarity of the state to that after the edit's prompt
-    agreement: float  # chance of the answer's first token
+    agreement: float  # log-odds of the answer's first token, from 0 (never) to 1 (surely)
 
 
 # No thought can speak louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the
-# three, between one level of the state and the next.
+# three, between one level and the next.
 EXTREMES = tuple(
     Thought(asked, state, agreement)
     for asked in (-READOUT_BOUND, READOUT_BOUND)
     for state in (-1.0, *STATE_LEVELS, 1.0)
-    for agreement in (0.0, 1.0)
+    for agreement in (0.0, AGREEMENT_LEVEL, 1.0)
 )
 
 
@@ -134,6 +140,7 @@ def _features(candidate: Candidate, disorder: float, thought: Thought) -> tuple[
         named * thought.agreement,
         named * thought.agreement * candidate.margin,
         *(named * max(thought.state - level, 0.0) for level in STATE_LEVELS),
+        named * max(thought.agreement - AGREEMENT_LEVEL, 0.0),
     )
 
 
@@ -194,16 +201,37 @@ class EditIndex:
 
         States are compared after `state_centre` [d_model] is taken off; it has to be the one of the calibration.
         """
-        subjects = SubjectIndex(edits)
         tensors = {
-            "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
-            "states": F.normalize(reading.states - state_centre, dim=-1),
+            **_described(edits, encoder, reading, state_centre, cancel),
             "state_centre": state_centre,
-            "first_tokens": reading.likeliest,
             "bank": encoder.encode(_masked(phrasings), cancel=cancel),
-            "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
         }
         return cls(edits, phrasings, encoder, readout, tensors)
+
+    def renewed(
+        self,
+        edits: Sequence[Edit],
+        kept: Mapping[int, int],
+        phrasings: Mapping[str, Sequence[str]],
+        readout: RelationReadout,
+        read: Callable[[Sequence[Edit]], Reading],
+        *,
+        cancel: Cancel | None = None,
+    ) -> EditIndex:
+        """The index of `edits`, of which `kept` gives the rows that stand here already: only the others are read."""
+        new = [row for row in range(len(edits)) if row not in kept]
+        tensors = dict(self.with_phrasings(phrasings, cancel=cancel).tensors)
+        fresh = {}
+        if new:
+            others = [edits[row] for row in new]
+            fresh = _described(others, self.encoder, read(others), self.state_centre, cancel)
+        for name in _OF_EDITS:
+            here = tensors[name]
+            tensors[name] = here.new_empty(len(edits), *here.shape[1:])
+            tensors[name][list(kept)] = here[list(kept.values())]
+            if new:
+                tensors[name][new] = fresh[name]
+        return EditIndex(edits, phrasings, self.encoder, readout, tensors)
 
     def with_phrasings(self, phrasings: Mapping[str, Sequence[str]], *, cancel: Cancel | None = None) -> EditIndex:
         """The same edits beside other phrasings."""
@@ -250,7 +278,7 @@ class EditIndex:
         """
         read = self.readout.scores(reading.middles).cpu().numpy()
         states = (F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T).cpu().numpy()
-        chances = reading.chances.cpu().numpy()
+        agreements = _agreement(reading.chances.cpu().numpy())
         result = []
         for row, (candidates, disorder) in enumerate(zip(look.candidates, look.entropy.tolist(), strict=True)):
             found = []
@@ -259,7 +287,7 @@ class EditIndex:
                 thought = Thought(
                     asked=_lead(read[row], self._read_relations[edit]),
                     state=float(states[row, edit]),
-                    agreement=float(chances[row, self._token_places[edit]]),
+                    agreement=float(agreements[row, self._token_places[edit]]),
                 )
                 found.append(Evidence(edit, candidate.similarity, _features(candidate, disorder, thought)))
             result.append(found)
@@ -282,6 +310,12 @@ class EditIndex:
         return own, own - (float(others.max()) if len(others) else 0.0)
 
 
+def _agreement(chances: np.ndarray) -> np.ndarray:
+    """The log-odds of `chances`, bounded and brought to 0 to 1: of two near certainties one may be ten times surer."""
+    odds = np.log((chances + LEAST_CHANCE) / (1 - chances + LEAST_CHANCE))
+    return np.asarray(np.clip((odds / np.log(1 / LEAST_CHANCE) + 1) / 2, 0.0, 1.0))
+
+
 def _lead(scores: np.ndarray, number: int | None) -> float:
     """By how much a relation's score is above the best other one, bounded; 0 where the readout does not know it."""
     if number is None:
@@ -293,6 +327,19 @@ def _masked(phrasings: Mapping[str, Sequence[str]]) -> list[str]:
     return [fill(text, MASK) for templates in phrasings.values() for text in templates]
 
 
+def _described(
+    edits: Sequence[Edit], encoder: QueryEncoder, reading: Reading, state_centre: Tensor, cancel: Cancel | None
+) -> dict[str, Tensor]:
+    """What an index keeps of each edit, with the frozen model's `reading` of their prompts: see `_OF_EDITS`."""
+    subjects = SubjectIndex(edits)
+    return {
+        "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
+        "states": F.normalize(reading.states - state_centre, dim=-1),
+        "first_tokens": reading.likeliest,
+        "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
+    }
+
+
 def _masked_prompt(edit: Edit, subjects: SubjectIndex) -> str:
     spans = list(subjects.named(edit.prompt).values())
     return edit.prompt[: spans[0][0]] + MASK + edit.prompt[spans[0][1] :] if spans else edit.prompt
@@ -300,13 +347,14 @@ def _masked_prompt(edit: Edit, subjects: SubjectIndex) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """The logistic regression over FEATURES: weights of the standardised features, and the threshold."""
+    """The logistic regression over FEATURES: weights of the standardised features; THRESHOLD is where it routes."""
 
+    least: tuple[float, ...]  # of each feature in the calibration; …
+    most: tuple[float, ...]  # … what lies beyond tells no more than these: a weight is known within them alone
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     weights: tuple[float, ...]
     bias: float
-    threshold: float
     entropy_threshold: float
 
     @classmethod
@@ -320,8 +368,10 @@ class Fusion:
     def familiarity(self, evidence: Sequence[float]) -> float:
         """The probability that the query is about the candidate."""
         drive = self.bias + sum(
-            weight * (value - centre) / scale
-            for value, centre, scale, weight in zip(evidence, self.centre, self.scale, self.weights, strict=True)
+            weight * (min(max(value, least), most) - centre) / scale
+            for value, least, most, centre, scale, weight in zip(
+                evidence, self.least, self.most, self.centre, self.scale, self.weights, strict=True
+            )
         )
         return float(1 / (1 + np.exp(-np.clip(drive, -40, 40))))
 
@@ -339,8 +389,9 @@ def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
     """Learn the fusion from queries that are about their edit and queries that are about none.
 
     The threshold lets through a share `false_routing` of the queries about none, each judged by a regression that
-    was fitted without it, within the bounds 0.1 and 0.9. The entropy gate's own threshold is the one that tells
-    most queries rightly.
+    was fitted without it. It becomes the familiarity THRESHOLD: the regression knows nothing of how seldom a query is
+    about an edit, nor of what a false routing costs, and that rate says both. The entropy gate's own threshold is the
+    one that tells most queries rightly.
     """
     rows, right, owner = [], [], []
     for number, example in enumerate(examples):
@@ -349,6 +400,7 @@ def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
             right.append(candidate.edit == example.about)
             owner.append(number)
     features, wanted, owners = np.array(rows), np.array(right), np.array(owner)
+    least, most = features.min(0), features.max(0)
     centre, scale = features.mean(0), features.std(0)
     scale = np.where(scale < 1e-6, 1.0, scale)
     features = (features - centre) / scale
@@ -363,17 +415,18 @@ def learn_fusion(examples: Sequence[Example], false_routing: float) -> Fusion:
         chances = fitted(~inside).predict_proba(features[inside])[:, 1]
         np.maximum.at(judged, owners[inside], chances)
     about = np.array([example.about is not None for example in examples])
-    threshold = float(np.clip(np.quantile(judged[~about], 1 - false_routing), 0.1, 0.9))
+    let_through = float(np.clip(np.quantile(judged[~about], 1 - false_routing), *BOUNDS))
     regression = fitted(np.ones(len(features), dtype=bool))
     entropies = np.array([example.entropy for example in examples])
     grid = np.linspace(0.02, 0.98, 49)
     rightly = [(entropies[about] < level).mean() + (entropies[~about] >= level).mean() for level in grid]
     return Fusion(
+        tuple(least.tolist()),
+        tuple(most.tolist()),
         tuple(centre.tolist()),
         tuple(scale.tolist()),
         tuple(regression.coef_[0].tolist()),
-        float(regression.intercept_[0]),
-        threshold,
+        float(regression.intercept_[0] - np.log(let_through / (1 - let_through))),
         float(grid[int(np.argmax(rightly))]),
     )
 
@@ -386,7 +439,7 @@ class Gate:
         self.network = network
         self.fusion = fusion
         self.kind: GateKind = kind
-        self.threshold = fusion.threshold if kind == "fused" else 1 - fusion.entropy_threshold
+        self.threshold = THRESHOLD if kind == "fused" else 1 - fusion.entropy_threshold
 
     def to(self, device: torch.device) -> Gate:
         """The same on `device`; encoder and network move there for good."""

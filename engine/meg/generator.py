@@ -87,9 +87,9 @@ class GeneratorSettings:
         )
 
     def steps_for(self, edits: int, new: int | None = None) -> int:
-        """How many steps the training of so many edits may take; a quarter where all but `new` are known already."""
+        """How many steps the training of so many edits may take; a fifth where all but `new` are known already."""
         if new is not None:
-            return max(1, (self.steps or 300 + new) // 4)
+            return max(1, (self.steps or 300 + new) // 5)
         return self.steps or 300 + edits // 4
 
 
@@ -319,14 +319,14 @@ def new_transformer(z_width: int, components: int, settings: GeneratorSettings) 
 
 
 def _descents(
-    transformer: NeuronTransformer | NeuronMLP, settings: GeneratorSettings, steps: int
+    transformer: NeuronTransformer | NeuronMLP, settings: GeneratorSettings, rate: float, steps: int
 ) -> tuple[Descent, ...]:
     if settings.optimiser == "adamw":
-        alone = torch.optim.AdamW(transformer.parameters(), lr=settings.learning_rate)
+        alone = torch.optim.AdamW(transformer.parameters(), lr=rate)
         return (Descent(alone, torch.optim.lr_scheduler.ConstantLR(alone, factor=1.0)),)
     deep = ("blocks.", "condition.")
     memory = [value for name, value in transformer.named_parameters() if name.startswith(deep)]
-    return muon_descents(transformer, memory, settings.learning_rate, steps)
+    return muon_descents(transformer, memory, rate, steps)
 
 
 def train_generator(
@@ -361,7 +361,8 @@ def train_generator(
         transformer.load_state_dict(known.transformer.state_dict())
         start = known.start
     average = EMAModel(transformer.parameters(), decay=0.99, use_ema_warmup=True, power=0.75)
-    descents = _descents(transformer, settings, steps)
+    # At the full rate what is known already would be forgotten first and found again.
+    descents = _descents(transformer, settings, settings.learning_rate / (1 if known is None else 2), steps)
     scheduler = noise_schedule()
     condition = _condition(z, anchors[edits], settings)
     transformer.train()

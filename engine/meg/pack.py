@@ -18,9 +18,11 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.gate import EditIndex, Fusion, Gate
-from engine.meg.neuron_source import NeuronSource, restored
+from engine.meg.generator import Generator
+from engine.meg.neuron_source import NeuronSource
 from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
+from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
 
@@ -64,7 +66,8 @@ class MegPack:
 
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
-        generator, generator_meta = self.generator.state()
+        # A generator that is none has no tensors but the collected neurons.
+        generator, generator_meta = self.generator.state() if isinstance(self.generator, Generator) else ({}, {})
         gate, gate_meta = gate_state(self.gate)
         write_pack(
             folder,
@@ -92,6 +95,7 @@ class MegPack:
         state: dict[str, Any] = dict(stored.manifest.state)
         settings = settings_from(stored.manifest.settings)
         gate = restored_gate(stored, settings, device)
+        collected = Collected.restored(stored.tensors["collected"])
         return cls(
             settings=settings,
             layer=int(state["layer"]),
@@ -100,14 +104,8 @@ class MegPack:
             seed=stored.manifest.seed,
             edit_set=stored.edits,
             gate=gate,
-            generator=restored(
-                stored.tensors["generator"],
-                state["generator"],
-                gate.index.encoder.width,
-                settings.generator,
-                torch.device(device),
-            ),
-            collected=Collected.restored(stored.tensors["collected"]),
+            generator=_neuron_source(stored, settings, gate, collected),
+            collected=collected,
             figures=stored.manifest.figures,
         )
 
@@ -130,6 +128,17 @@ class MegPack:
 def _taught(edit: Edit) -> tuple[str, ...]:
     """What a neuron depends on."""
     return edit.prompt, edit.new_object, edit.subject, edit.relation
+
+
+def _neuron_source(stored: StoredPack, settings: MegSettings, gate: Gate, collected: Collected) -> NeuronSource:
+    """Where a pack's neurons come from, on the gate's device."""
+    prompts = gate.index.prompts
+    if settings.generator.kind == "stored":
+        return StoredNeurons(prompts, collected.neurons.to(prompts.device))
+    state: dict[str, Any] = dict(stored.manifest.state)
+    return Generator.restored(
+        stored.tensors["generator"], state["generator"], prompts.shape[1], settings.generator, prompts.device
+    )
 
 
 def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, Any]]:

@@ -20,7 +20,7 @@ class MegSettings:
     layer: int | Literal["auto"] | None = None  # None: the block in the middle; "auto": found by a sweep
     encoder: str = EMBEDDED
     gate: GateKind = "fused"
-    false_routing: float = 0.0035  # share of unrelated look-alikes that the gate may let through
+    false_routing: float = 0.0075  # share of unrelated look-alikes that the gate may let through
     guards: int = 2  # queries that each neuron learns to leave alone
     prompt_alone: bool = False  # whether an edit's prompt alone is trained on, and none of its relation's phrasings
     chat: bool | None = None  # ask through the model's chat template; None: where it has one

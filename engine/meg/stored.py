@@ -5,9 +5,6 @@ Nothing is learnt beyond the neurons, and all of them are kept: what a generator
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -26,12 +23,3 @@ class StoredNeurons:
     def to(self, device: torch.device) -> StoredNeurons:
         """The same on `device`."""
         return StoredNeurons(self.prompts.to(device), self.neurons.to(device))
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and numbers from which `restored` makes the same."""
-        return {"prompts": self.prompts, "neurons": self.neurons}, {}
-
-    @classmethod
-    def restored(cls, tensors: Mapping[str, Tensor], device: torch.device) -> StoredNeurons:
-        """The neurons of a `state`, on `device`."""
-        return cls(tensors["prompts"].to(device), tensors["neurons"].to(device))

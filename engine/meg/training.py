@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +17,17 @@ from engine import processes
 from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
-from engine.language_model import LanguageModel, Reading
+from engine.language_model import LanguageModel
 from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group_size
 from engine.meg.curriculum import Curriculum
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
-from engine.meg.familiarity import FamiliarityNetwork, random_labels, train_familiarity
-from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
+from engine.meg.gate import Gate
+from engine.meg.gate_training import Asked, GateTraining
 from engine.meg.generator import Generator, train_generator
 from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
-from engine.meg.neuron_source import NeuronSource, restored
+from engine.meg.neuron_source import NeuronSource
 from engine.meg.pack import MegPack, check_model
-from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
@@ -41,21 +39,8 @@ SWEEP = "Layers"  # the stage before collection where the layer is found by a sw
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
 TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least
-HELD = 0.9  # share of new neurons that a known generator's latent must hold for it to be gone on from
-CALIBRATION_EDITS = 1_024  # edits whose queries calibrate the gate, at most
-READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
-STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
-FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
-EPISODE = 256  # … until there are this many
+HELD = 0.75  # share of new neurons that a known generator's latent must hold for it to be gone on from
 CHECKED_EDITS = 384  # edits and paraphrases that the generator is checked on
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The trained queries of a list of edits."""
-
-    z: Tensor  # [queries, z]
-    owners: Tensor  # [queries]: the row of the edit that each is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,74 +264,37 @@ class Training:
         ]
 
     def _gate(self, encoder: QueryEncoder) -> Gate:
-        phrasings = self.curriculum.phrasings
-        if self.start is not None:
-            return self._gate_from(self.start.gate)
-        calibrating = sum(bool(self.curriculum.calibration_asks(edit)) for edit in self.edits)
-        few = calibrating < FEW_EDITS
-        steps = self.settings.familiarity.steps_for(len(self.edits))
-        of = steps * (2 if few else 1)
-        self.progress.report("Gate", 0, of)
-        episode = [*self.edits, *(self.curriculum.pseudo_edits(EPISODE - calibrating) if few else ())]
-        reading = self._read(episode)
-        # A few edits may be alike: the centre has to be that of prompts in general.
-        centre = reading.states.mean(0)
-        own = reading.first(len(self.edits))
-        readout = self._readout()
-        index = EditIndex.build(self.edits, phrasings.known(), encoder, readout, own, centre, cancel=self.cancel)
+        """A gate learnt anew, or the one that is gone on from."""
         done = self._kept("gate")
-        if done is not None:
-            network = FamiliarityNetwork(encoder.width, self.settings.familiarity).to(self.device)
-            network.load_state_dict(done.tensors)
-            fusion = Fusion.restored(done.meta)
-            return Gate(index, network.eval().requires_grad_(False), fusion, self.settings.gate)
-        with seeded(self.seed, "gate"):
-            network = self._familiarity(encoder, self.edits, self._asked(encoder), range(steps), of)
-            if few:
-                everything = self._encoded(encoder, episode)
-                stood_in = self._familiarity(encoder, episode, everything, range(steps, of), of)
-                taught = EditIndex.build(
-                    episode, phrasings.trained, encoder, readout, reading, centre, cancel=self.cancel
-                )
-                fusion = self._calibrated(taught, stood_in)
-            else:
-                fusion = self._calibrated(index.with_phrasings(phrasings.trained, cancel=self.cancel), network)
-        self._keep("gate", dict(network.state_dict()), dataclasses.asdict(fusion))
-        return Gate(index, network, fusion, self.settings.gate)
-
-    def _gate_from(self, gate: Gate) -> Gate:
-        """The gate of the pack that is gone on from: as it is calibrated, with the edits as they are now."""
-        encoder, steps = gate.index.encoder, self.settings.familiarity.steps
-        readout, asked = gate.index.readout, {edit.relation for edit in self.edits}
-        if asked & self.curriculum.phrasings.trained.keys() - set(readout.relations):
-            readout = self._readout()  # a relation that it has not learnt to read
-        self.progress.report("Gate", 0, steps)
-        index = EditIndex.build(
+        training = GateTraining(
+            self.settings,
+            self.model,
             self.edits,
-            self.curriculum.phrasings.known(),
+            self.curriculum,
             encoder,
-            readout,
-            self._read(self.edits),
-            gate.index.state_centre,
+            self.seed,
+            ask=partial(self._encoded, encoder),
             cancel=self.cancel,
+            report=lambda step, of, loss: self.progress.report("Gate", step, of, loss=loss),
         )
-        done = self._kept("gate")
-        network = copy.deepcopy(gate.network)
-        if done is not None:
-            network.load_state_dict(done.tensors)
-        elif self.new_rows:
-            with seeded(self.seed, "gate"):
-                network = self._familiarity(encoder, self.edits, self._asked(encoder), range(steps), steps, network)
-            self._keep("gate", dict(network.state_dict()))
-        return Gate(index, network, gate.fusion, self.settings.gate)
+        if self.start is None:
+            gate = training.learnt(self._asked(encoder), done)
+        else:
+            asked = self._asked(encoder) if self.new_rows else None
+            gate = training.renewed(self.start.gate, self.kept_rows, asked, done)
+        if done is None:
+            self._keep("gate", dict(gate.network.state_dict()), dataclasses.asdict(gate.fusion))
+        return gate
 
     def _asked(self, encoder: QueryEncoder) -> Asked:
-        if self._asked_of_edits is None and self.known is None:
+        if self._asked_of_edits is not None:
+            return self._asked_of_edits
+        if self.start is None or self.known is None:
             self._asked_of_edits = self._encoded(encoder, self.edits)
-        elif self._asked_of_edits is None:
+        else:
             # What is known already is gone over by its prompts alone, and what is new makes half of what is learnt.
             kept = list(self.kept_rows)
-            prompts = encoder.encode([self.edits[row].prompt for row in kept], cancel=self.cancel)
+            prompts = self.start.gate.index.prompts[list(self.kept_rows.values())]
             fresh = self._encoded(encoder, [self.edits[row] for row in self.new_rows])
             times = max(1, len(kept) // max(1, len(fresh.z)))
             owners = torch.tensor(self.new_rows, device=self.device).long()[fresh.owners]
@@ -359,70 +307,10 @@ class Training:
     def _encoded(self, encoder: QueryEncoder, edits: Sequence[Edit]) -> Asked:
         draw = random.Random(f"asked {self.seed}")
         each = max(LESSON_ASKS, TRAINED_QUERIES // max(1, len(edits)))
-        asks = [_few(self._asks(edit), each, draw) for edit in edits]
-        owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=self.device).long()
-        return Asked(encoder.encode([text for texts in asks for text in texts], cancel=self.cancel), owners)
-
-    def _readout(self) -> RelationReadout:
-        """The relations in the frozen model's states."""
-        examples = self.curriculum.relation_examples(READOUT_SUBJECTS)
-        states = self.model.read([query for query, _ in examples], cancel=self.cancel).middles
-        return RelationReadout.learn(states, [relation for _, relation in examples])
+        return Asked.of([_few(self._asks(edit), each, draw) for edit in edits], encoder, self.cancel)
 
     def _asks(self, edit: Edit) -> tuple[str, ...]:
         return (edit.prompt,) if self.settings.prompt_alone else self.curriculum.asks(edit)
-
-    def _read(self, edits: Sequence[Edit]) -> Reading:
-        return self.model.read([edit.prompt for edit in edits], cancel=self.cancel)
-
-    def _familiarity(
-        self,
-        encoder: QueryEncoder,
-        edits: Sequence[Edit],
-        asked: Asked,
-        steps: range,
-        of: int,
-        network: FamiliarityNetwork | None = None,
-    ) -> FamiliarityNetwork:
-        """A familiarity network, or `network`, that has memorised `edits` in the `steps` of the stage's `of`."""
-        settings = self.settings.familiarity
-        strangers = self.curriculum.strangers(edits[:STRANGE_EDITS], self.curriculum.phrasings.trained)
-        return train_familiarity(
-            asked.z,
-            random_labels([edit.id for edit in edits], settings).to(self.device)[asked.owners],
-            encoder.encode([stranger.query for stranger in strangers], cancel=self.cancel),
-            settings,
-            steps=len(steps),
-            cancel=self.cancel,
-            report=lambda step, loss: self.progress.report("Gate", steps.start + step, of, loss=loss),
-            network=network,
-        )
-
-    def _calibrated(self, index: EditIndex, network: FamiliarityNetwork) -> Fusion:
-        """The fusion learnt on phrasings that neither encoder nor network has seen."""
-        phrasings, episode = self.curriculum.phrasings, index.edits
-        draw = random.Random(f"calibration {self.seed}")
-        rows = draw.sample(range(len(episode)), min(CALIBRATION_EDITS, len(episode)))
-        queries: list[str] = []
-        about: list[int | None] = []
-        for row in rows:
-            asks = self.curriculum.calibration_asks(episode[row])
-            queries.extend(asks)
-            about.extend([row] * len(asks))
-        others = self.curriculum.strangers([episode[row] for row in rows], phrasings.calibration)
-        queries.extend(stranger.query for stranger in others)
-        about.extend([None] * len(others))
-        order = draw.sample(range(len(queries)), len(queries))
-        shuffled = [queries[place] for place in order]
-        reading = self.model.read(shuffled, index.tokens, cancel=self.cancel)
-        look = index.look(shuffled, network, cancel=self.cancel)
-        examples = [
-            Example(found, about[place], disorder)
-            for place, found, disorder in zip(order, index.evidence(look, reading), look.entropy.tolist(), strict=True)
-        ]
-        if not any(example.about is not None for example in examples):
-            raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
-        return learn_fusion(examples, self.settings.false_routing)
 
     def _generator(self, prepared: Prepared) -> NeuronSource:
         settings = self.settings.generator
@@ -432,7 +320,7 @@ class Training:
         self.progress.report("Generator", 0, steps)
         done = self._kept("generator")
         if done is not None:
-            return restored(done.tensors, done.meta, encoder.width, settings, self.device)
+            return Generator.restored(done.tensors, done.meta, encoder.width, settings, self.device)
         if settings.kind == "stored":
             self.progress.report("Generator", 1, 1)
             return StoredNeurons(gate.index.prompts, collected.neurons.to(self.device))

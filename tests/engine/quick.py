@@ -36,7 +36,7 @@ def quick_settings(
         encoder=str(encoder),
         gate=gate,
         watched=tuple(watched),
-        false_routing=0.001,  # a random encoder tells little: the gate is to let through what is certain
+        false_routing=0.005,  # a random encoder tells little: the gate is to let through what is certain
         tuning=TuningSettings(steps=10, facts=8, learning_rate=3e-3),
         familiarity=FamiliaritySettings(steps=60, batch=64, blocks=2, heads=32),
         generator=generator,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine import processes
 from engine.language_model import load
-from engine.meg import training
+from engine.meg import gate_training
 from tests.engine.quick import fit, quick_settings, sample_edits
 
 EPISODE = 32
@@ -17,7 +17,7 @@ EPISODE = 32
 @processes.joined()
 def main(edits: str, encoder: str, run: str, pack: str) -> None:
     """Train on so many sample edits; the main process writes the run's checkpoints and the pack."""
-    training.EPISODE = EPISODE
+    gate_training.EPISODE = EPISODE
     model = load("embedded", device="cpu")
     is_main = processes.is_main()
     trained = fit(model, sample_edits(int(edits)), quick_settings(Path(encoder)), run=Path(run) if is_main else None)

@@ -22,7 +22,7 @@ from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
-from engine.meg import editor, training
+from engine.meg import editor, gate_training
 from engine.meg.pack import MegPack
 from engine.packs import ModelIdentity, read_manifest, write_pack
 from engine.run_folder import RunFolder, RunState
@@ -495,8 +495,8 @@ class TestBench:
     @pytest.fixture
     def quick(self, monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
         """The recipes and the gate in small."""
-        monkeypatch.setattr(training, "EPISODE", 24)
-        monkeypatch.setattr(training, "CALIBRATION_EDITS", 24)
+        monkeypatch.setattr(gate_training, "EPISODE", 24)
+        monkeypatch.setattr(gate_training, "CALIBRATION_EDITS", 24)
         small = QuickSettings(encoder=str(encoder))
         small = replace(small, generator=replace(small.generator, steps=30))
         monkeypatch.setattr(bench, "settings_of", lambda recipe, _, minutes: settings_of(recipe, small, minutes))
@@ -548,6 +548,7 @@ class TestBench:
             (("--paper-minutes", 0), "--paper-minutes"),
             (("--paper-minutes", -3), "--paper-minutes"),
             (("--counterfact", "one.json", "--zsre", "two.json"), "for --zsre: edits are drawn from one file"),
+            (("--recipes", "meg", "--paper-minutes", 2), "for --paper-minutes: the recipe “paper” is not among"),
             (("--scale", 0.5), "for --scale: only what is given with --shape"),
             *(
                 (("--shape", "phi-2", option, value), f"for {option}: with --shape one training is timed")

@@ -231,9 +231,10 @@ class TestForged:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            ({"version": 2}, "newer MeG Studio: update to open it .version 2"),
+            ({"version": 3}, "newer MeG Studio: update to open it .version 3"),
+            ({"version": 1}, "older MeG Studio, which looked at other evidence: train it again .version 1"),
             ({"version": 0}, "a version that does not exist"),
-            ({"version": "1"}, "a version that does not exist"),
+            ({"version": "2"}, "a version that does not exist"),
             ({"format": "zip"}, "belongs to something else"),
             ({"seed": "7"}, "“seed” is not as it should be"),
             ({"extra": 1}, "“extra” is not as it should be"),

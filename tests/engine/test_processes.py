@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine import processes
 from engine.language_model import LanguageModel
-from engine.meg import training
+from engine.meg import gate_training
 from engine.meg.pack import MegPack
 from engine.packs import load_pack
 from engine.processes import Message
@@ -98,7 +98,7 @@ class TestTraining:
     def test_two_processes_train_what_one_does(
         self, model: LanguageModel, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(training, "EPISODE", EPISODE)
+        monkeypatch.setattr(gate_training, "EPISODE", EPISODE)
         few = sample_edits(4)
         told = launch("tests.engine.quick_fit", len(few.edits), encoder, tmp_path / "run", tmp_path / "pack")
         assert told.returncode == 0, told.stderr

@@ -83,7 +83,8 @@ class SlowGenerating(Slow):
 
 
 def test_the_parts_of_an_answer_are_told_apart(clock: Clock) -> None:
-    cost = query_cost(SlowGenerating(clock), [f"query {number}" for number in range(8)])  # type: ignore[arg-type]
+    cost = query_cost(SlowGenerating(clock), [f"query {number}" for number in range(8)], ["far"])  # type: ignore[arg-type]
+    assert cost.gate_elsewhere == pytest.approx(6)
     assert cost.queries == 7
     assert (cost.gate, cost.gate_and_generator, cost.answer) == pytest.approx((2, 6, 14))
     assert cost.share == pytest.approx(6 / 14)
@@ -92,3 +93,4 @@ def test_the_parts_of_an_answer_are_told_apart(clock: Clock) -> None:
 def test_an_editor_without_a_generator(clock: Clock) -> None:
     cost = query_cost(Slow(clock), ["one", "two"])  # type: ignore[arg-type]
     assert (cost.gate_and_generator, cost.share, cost.queries) == (None, None, 1)
+    assert cost.gate_elsewhere is None

@@ -12,7 +12,7 @@ from engine.benchmark.recipes import RECIPES, Recipe, choose_recipes, settings_o
 from engine.editors.retrieval import RetrievalEditor
 from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
-from engine.meg import training
+from engine.meg import gate_training
 from engine.meg.editor import MegEditor
 from engine.meg.settings import MegSettings
 from engine.meg.training import Prepared, Training
@@ -27,8 +27,8 @@ PAPER_MINUTES = 0.02
 @pytest.fixture(scope="module", autouse=True)
 def small_gate() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "EPISODE", 24)
-        patch.setattr(training, "CALIBRATION_EDITS", 24)
+        patch.setattr(gate_training, "EPISODE", 24)
+        patch.setattr(gate_training, "CALIBRATION_EDITS", 24)
         yield
 
 

@@ -13,7 +13,7 @@ from engine.benchmark import shape_cost
 from engine.benchmark.draw import draw_edits
 from engine.benchmark.shape_cost import measure_shape
 from engine.benchmark.shapes import choose_shape
-from engine.meg import training
+from engine.meg import gate_training
 from engine.meg.training import STAGES
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.engine.quick_meg import QuickSettings
@@ -23,7 +23,7 @@ SCALE = 0.02
 
 @pytest.fixture(autouse=True)
 def small_gate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "EPISODE", 24)
+    monkeypatch.setattr(gate_training, "EPISODE", 24)
 
 
 def test_every_step_of_every_stage_is_timed(encoder: Path) -> None:

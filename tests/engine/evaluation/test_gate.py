@@ -8,6 +8,7 @@ from engine.edits import EditSet, ProbeKind
 from engine.evaluation import gate as gates
 from engine.evaluation.gate import auroc, false_routings, report_gates
 from engine.language_model import LanguageModel
+from engine.meg.gate import THRESHOLD
 from engine.meg.pack import MegPack
 from engine.runs import Cancel, Cancelled
 
@@ -32,7 +33,7 @@ def test_false_routings_at_a_recall() -> None:
 def test_both_gates_are_judged(model: LanguageModel, pack: MegPack, edits: EditSet, monkeypatch) -> None:
     reports = report_gates(model, pack.gate, edits)
     assert set(reports) == {"fused", "entropy"}
-    assert reports["fused"].threshold == pack.gate.fusion.threshold
+    assert reports["fused"].threshold == THRESHOLD
     assert reports["entropy"].threshold == 1 - pack.gate.fusion.entropy_threshold
     edited = pack.attach(model)
     routings = edited.route(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.language_model import LanguageModel, load
-from engine.meg import training
+from engine.meg import gate_training
 from engine.meg.collection import CollectionSettings, Lesson, collect
 from engine.packs import load_pack
 from engine.runs import Cancel
@@ -27,7 +27,7 @@ def half() -> LanguageModel:
 def test_a_training_from_edits_to_answers(
     half: LanguageModel, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "EPISODE", 32)
+    monkeypatch.setattr(gate_training, "EPISODE", 32)
     edits = sample_edits(6)
     before = half.answer(FAR)
     pack = fit(half, edits, quick_settings(encoder), run=tmp_path / "run")

@@ -20,7 +20,7 @@ from transformers import pipeline
 
 from engine.checkpoints import Checkpoints
 from engine.editor import EditedModel, Editor
-from engine.edits import Edit, EditError, EditSet, fill
+from engine.edits import Edit, EditError, EditSet, Relation, fill
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
 from engine.meg.collection import CollectionSettings
@@ -643,8 +643,8 @@ class TestEditSets:
     def test_edits_that_cannot_calibrate_the_gate_are_helped_however_many_they_are(
         self, encoder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("engine.meg.training.FEW_EDITS", 3)
-        monkeypatch.setattr("engine.meg.training.EPISODE", 24)
+        monkeypatch.setattr("engine.meg.gate_training.FEW_EDITS", 3)
+        monkeypatch.setattr("engine.meg.gate_training.EPISODE", 24)
         free = EditSet("free", tuple(Edit(f"f{row}", f"The word number {row} is", "b") for row in range(4)))
         settings = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, steps=4, check_every=2))
         model = tiny_model("llama")
@@ -795,3 +795,36 @@ class TestGoingOn:
     def test_a_pack_of_another_model_is_refused(self, pack: MegPack, more: EditSet, encoder: Path) -> None:
         with pytest.raises(PackError, match="other weights"):
             fit(tiny_model(), more, quick_settings(encoder), start=pack)
+
+    def test_what_is_known_of_untouched_edits_is_kept_to_the_bit(
+        self, grown: MegPack, pack: MegPack, more: EditSet
+    ) -> None:
+        rows = pack.rows_of(more.edits)
+        for name in ("prompts", "states", "first_tokens", "masked_prompts"):
+            now, before = grown.gate.index.tensors[name], pack.gate.index.tensors[name]
+            assert torch.equal(now[list(rows)], before[list(rows.values())])
+
+    @pytest.mark.parametrize("kind", ["mlp", "stored"])
+    def test_simpler_generators_are_gone_on_from_too(
+        self, kind: str, model: LanguageModel, encoder: Path, tmp_path: Path
+    ) -> None:
+        settings = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, kind=kind))
+        every = sample_edits(8)
+        fit(model, EditSet("few", every.edits[:6], every.relations), settings).save(tmp_path / "few")
+        start = load_pack(tmp_path / "few")
+        assert isinstance(start, MegPack)
+        assert fit(model, every, quick_settings(encoder), start=start).figures["answered"] == 1
+
+    def test_a_relation_that_is_new_is_learnt_to_be_read(
+        self, pack: MegPack, model: LanguageModel, edits: EditSet, encoder: Path
+    ) -> None:
+        motto = Relation("motto", "motto", ("The motto of {} reads", "{} goes by the motto", "{} has the motto"))
+        told = Edit("new", "The motto of Peru reads", "Rome", "Peru", "motto")
+        more = EditSet("more", (*edits.edits, told), {**edits.relations, "motto": motto})
+        grown = fit(model, more, quick_settings(encoder), start=pack)
+        assert "motto" not in pack.gate.index.readout.relations
+        assert "motto" in grown.gate.index.readout.relations
+        edited = grown.attach(model)
+        (answer,) = edited.answer([told.prompt])
+        edited.detach()
+        assert answer.edited == "Rome"

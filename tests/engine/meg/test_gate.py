@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 import random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,18 @@ from engine.edits import Edit
 from engine.language_model import Reading
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork, FamiliaritySettings
-from engine.meg.gate import FEATURES, EditIndex, Evidence, Example, Fusion, Gate, learn_fusion
+from engine.meg.gate import (
+    BOUNDS,
+    FEATURES,
+    THRESHOLD,
+    EditIndex,
+    Evidence,
+    Example,
+    Fusion,
+    Gate,
+    _agreement,
+    learn_fusion,
+)
 from engine.meg.relation_readout import RelationReadout
 
 
@@ -33,7 +46,7 @@ def examples(separation, count=400, seed=0):
 def test_the_fusion_tells_queries_apart_and_keeps_to_the_stated_rate():
     fusion = learn_fusion(examples(1.5), false_routing=0.02)
     fresh = examples(1.5, seed=1)
-    routed = [max(fusion.familiarity(c.row) for c in ex.evidence) >= fusion.threshold for ex in fresh]
+    routed = [max(fusion.familiarity(c.row) for c in ex.evidence) >= THRESHOLD for ex in fresh]
     hits = [hit for hit, ex in zip(routed, fresh, strict=True) if ex.about is not None]
     false = [hit for hit, ex in zip(routed, fresh, strict=True) if ex.about is None]
     assert sum(hits) / len(hits) > 0.9
@@ -41,14 +54,28 @@ def test_the_fusion_tells_queries_apart_and_keeps_to_the_stated_rate():
     assert 0.2 < fusion.entropy_threshold <= 0.8
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.5])
-def test_the_threshold_stays_within_bounds(rate):
-    assert 0.1 <= learn_fusion(examples(0.2), false_routing=rate).threshold <= 0.9
+@pytest.mark.parametrize("separation", [0.2, 30.0])
+def test_the_rate_moves_the_bias_within_bounds_only(separation):
+    strict, lax = (learn_fusion(examples(separation), false_routing=rate).bias for rate in (0.0, 0.999))
+    odds = [math.log(bound / (1 - bound)) for bound in BOUNDS]
+    assert 0 <= lax - strict <= odds[1] - odds[0] + 1e-9
 
 
-def test_more_false_routings_allowed_means_a_lower_threshold():
+def test_more_false_routings_allowed_makes_every_query_more_familiar():
     made = examples(0.7)
-    assert learn_fusion(made, 0.2).threshold < learn_fusion(made, 0.01).threshold
+    assert learn_fusion(made, 0.2).bias > learn_fusion(made, 0.01).bias
+
+
+def test_what_was_never_seen_tells_no_more_than_the_most_that_was():
+    fusion = learn_fusion(examples(1.5), false_routing=0.02)
+    assert fusion.familiarity(fusion.most) == fusion.familiarity([value + 1_000 for value in fusion.most])
+    assert fusion.familiarity(fusion.least) == fusion.familiarity([value - 1_000 for value in fusion.least])
+
+
+def test_of_two_near_certainties_the_surer_agrees_more():
+    agreement = _agreement(np.array([0.0, 0.001, 0.5, 0.9, 0.99, 0.999, 1.0]))
+    assert (agreement[0], agreement[2], agreement[-1]) == pytest.approx((0, 0.5, 1), abs=1e-3)
+    assert (np.diff(agreement) > 0.04).all()
 
 
 def reading(states):
@@ -90,7 +117,8 @@ class TestOwnPrompts:
         )
         network = FamiliarityNetwork(index.prompts.shape[1], FamiliaritySettings(blocks=1)).eval()
         nothing, one = (0.0,) * len(FEATURES), (1.0,) * len(FEATURES)
-        fusion = Fusion(nothing, one, weights, bias, threshold=0.5, entropy_threshold=0.5)
+        least, most = (-100.0,) * len(FEATURES), (100.0,) * len(FEATURES)
+        fusion = Fusion(least, most, nothing, one, weights, bias, entropy_threshold=0.5)
         return lambda kind="fused": Gate(index, network, fusion, kind)
 
     def test_it_is_about_that_edit_whatever_else_is_said(self, gate):
