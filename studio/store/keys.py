@@ -40,6 +40,11 @@ def derived(
     )
 
 
+def fact_key(subject: str, relation: str) -> str:
+    """Equal for edits of one subject and relation; empty where either is missing."""
+    return f"{fold(subject)}{SEPARATOR}{relation}" if subject and relation else ""
+
+
 @lru_cache(maxsize=1_000)
 def _fold_name(name: str) -> str:
     return fold(name)

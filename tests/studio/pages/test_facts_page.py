@@ -170,7 +170,7 @@ def test_a_paste_with_bad_rows_asks_first(window: MainWindow, settle: Settle) ->
     assert window.workspace.counts.total == 3
     message = window.messages.current()
     assert message is not None
-    assert "row 2" in message.details
+    assert "Row 2, column “relation”" in message.details
     message.deeds[0].act()
     settle(window)
     assert window.workspace.counts.total == 4
@@ -257,14 +257,15 @@ def test_import_shows_what_is_wrong_then_takes_the_rest(
     file.write_text("subject,relation,new object\nPeru,capital,Cusco\n,capital,\nChile,capital,Valparaíso\n", "utf-8")
     dialog = window.facts.import_from(file)
     qtbot.waitUntil(dialog.accept_button.isEnabled)
-    assert "2 edits can be imported" in dialog.summary.text()
+    assert "3 rows in – 2 new, 1 rejected" in dialog.summary.text()
     assert dialog.rejections.rowCount() >= 1
-    dialog._write(tmp_path / "left-out.csv")
-    settle(window)
-    assert "facts.csv" in (tmp_path / "left-out.csv").read_text("utf-8")
     dialog.accept_button.click()
     settle(window)
     assert window.workspace.counts.total == 5
+    message = window.messages.current()
+    assert message is not None
+    assert message.text == "Import done. facts.csv: 3 rows in – 2 added, 0 updated, 0 skipped, 1 rejected."
+    assert "facts.csv, line 3, column “new object”: it is empty." in message.details
     window.undoing.undo.trigger()
     settle(window)
     assert window.workspace.counts.total == 3

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.edits import Relation
-from studio.store.edits import EditDraft, add_edits, delete_edits, import_edit_set, set_enabled, update_edit
+from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, update_edit
+from studio.store.importing import import_edit_set
 from studio.store.listing import EditFilter, EditSort, conflicts, edit_ids, edit_set, rows
 from studio.store.project import Project
 from studio.store.undo import redo, undo

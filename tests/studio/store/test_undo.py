@@ -13,15 +13,14 @@ from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
 from studio.store import journal
 from studio.store.edits import (
     EditDraft,
-    OnClash,
     add_edits,
     delete_edits,
-    import_edit_set,
     set_enabled,
     set_familiarity,
     set_original_answers,
     update_edit,
 )
+from studio.store.importing import WhenThere, import_edit_set
 from studio.store.journal import STEPS
 from studio.store.listing import edit_ids, rows
 from studio.store.project import Project
@@ -196,11 +195,11 @@ class Undoing(RuleBasedStateMachine):
     def measure(self, data: st.DataObject, value: float) -> None:
         set_familiarity(self.project, dict.fromkeys(self.some(data), value))
 
-    @rule(keys=st.lists(st.sampled_from("abc"), unique=True), word=WORDS, on_clash=st.sampled_from(OnClash))
-    def import_set(self, keys: list[str], word: str, on_clash: OnClash) -> None:
+    @rule(keys=st.lists(st.sampled_from("abc"), unique=True), word=WORDS, when_there=st.sampled_from(WhenThere))
+    def import_set(self, keys: list[str], word: str, when_there: WhenThere) -> None:
         edits = tuple(Edit(key, f"{key} {word}", word, relation="mine") for key in keys)
         mine = {"mine": Relation("mine", "my own", ("{} mine",))}
-        changes = import_edit_set(self.project, EditSet("S", edits, mine), on_clash)
+        changes = import_edit_set(self.project, EditSet("S", edits, mine), when_there)
         self.noted(changes.edits or changes.relations)
 
     @rule(name=WORDS, phrasing=st.sampled_from(["{} is", "of {}:"]), which=st.sampled_from(["capital", "own"]))
