@@ -35,6 +35,7 @@ DELIMITERS: tuple[Delimiter, ...] = (",", "\t", ";", "|")
 
 SINGLE = ("id", "subject", "relation", "new object", "prompt", "original answer", "enabled")
 MANY = ("alias", "paraphrase", "neighbour probe", "same-subject probe", "far probe")
+_PROBES = tuple((f"{kind.value} probe", kind) for kind in ProbeKind)
 _OTHER_NAMES = {
     "object": "new object",
     "target new": "new object",
@@ -122,7 +123,7 @@ def _opened(source: Source, delimiter: Delimiter | None, skip_rows: int) -> tupl
         raise FormatError(f"{source.name} has no header: its first row must name the columns.")
     delimiter = delimiter or find_delimiter(lines[start])
     rows = _rows(lines, start, delimiter)
-    _, cells = next(rows)
+    _, cells = next(rows, (start, _Unreadable("it has no text in it", "")))
     if isinstance(cells, _Unreadable):
         raise FormatError(f"The header of {source.name} cannot be read: {cells.reason}.")
     return delimiter, cells, rows
@@ -360,7 +361,7 @@ def _draft(cells: Sequence[str], header: _Header) -> Draft:
         original_answer=single["original answer"],
         aliases=tuple(many["alias"]),
         paraphrases=tuple(many["paraphrase"]),
-        probes=tuple(Probe(kind, text) for kind in ProbeKind for text in many[f"{kind.value} probe"]),
+        probes=tuple(Probe(kind, text) for name, kind in _PROBES for text in many[name]),
         enabled=state in _TRUE,
         columns=columns,
     )

@@ -49,7 +49,7 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
                 used.add(after.relation)
                 familiarity = row.familiarity if after.prompt == before.prompt else None
                 changed[edit_id] = StoredEdit.from_edit(after, familiarity)
-        under_way.edits(changed)
+        under_way.edits(changed, stored)
         adopted = adopt(under_way, [known[relation] for relation in used if relation in known])
         replace_edits(session, changed)
         return CellChanges(updated=tuple(changed), relations=adopted, undo=under_way.kept, refused=tuple(refused))

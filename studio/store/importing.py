@@ -137,7 +137,7 @@ class _There:
     def __init__(self, session: Session, edits: Iterable[Edit]) -> None:
         edits = list(edits)
         self.edits: dict[int, Edit] = {}
-        self.familiarity: dict[int, float | None] = {}
+        self.stored: dict[int, StoredEdit] = {}
         self.keys: dict[str, int] = {}
         self._facts: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
@@ -159,9 +159,8 @@ class _There:
             self._facts[row.fact_key] = row.id
             self._prompts[row.prompt_key] = row.id
         self._facts.pop("", None)
-        for row_id, stored in read_edits(session, [row.id for row in found]).items():
-            self.edits[row_id] = stored.to_edit()
-            self.familiarity[row_id] = stored.familiarity
+        self.stored = read_edits(session, [row.id for row in found])
+        self.edits = {row_id: stored.to_edit() for row_id, stored in self.stored.items()}
 
     def find(self, edit: Edit) -> int | None:
         """The row of the edit that is `edit`, or asks the same."""
@@ -194,10 +193,11 @@ def _write_updates(under_way: Step, updated: Mapping[int, Edit], there: _There, 
     done = 0
     for chunk in _chunks(updated.items()):
         watch.cancel.check()
-        under_way.edits([row_id for row_id, _ in chunk])
+        stored = {row_id: there.stored[row_id] for row_id, _ in chunk}
+        under_way.edits(stored, stored)
         # A familiarity was measured on its prompt.
         measured = {
-            row_id: there.familiarity[row_id] if edit.prompt == there.edits[row_id].prompt else None
+            row_id: stored[row_id].familiarity if edit.prompt == stored[row_id].prompt else None
             for row_id, edit in chunk
         }
         replace_edits(
@@ -213,7 +213,7 @@ def _write_new(under_way: Step, edits: list[Edit], watch: Watch) -> tuple[int, .
     for chunk in _chunks(edits):
         watch.cancel.check()
         numbered = {start + done + place: StoredEdit.from_edit(edit) for place, edit in enumerate(chunk)}
-        under_way.edits(numbered)
+        under_way.edits(numbered, {})
         insert_edits(under_way.session, numbered)
         done += len(chunk)
         watch.board.report("Adding", done, len(edits))

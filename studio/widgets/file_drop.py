@@ -67,6 +67,7 @@ class _Veil(QWidget):
     def __init__(self, words: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._words = words
+        self.setObjectName("veil")
         self.setAccessibleName(words)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()

@@ -184,6 +184,8 @@ def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relati
             return EditFields(enabled=fold(text) in _ON)
         case Column.SUBJECT if not text:
             raise _CellFault(title, "it is empty")
+        case Column.SUBJECT if row.subject and SLOT in text:
+            raise _CellFault(title, f"it must not contain {SLOT}")
         case Column.SUBJECT:
             return EditFields(subject=text) if row.subject else EditFields(prompt=text)
         case Column.RELATION:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from hypothesis import given
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation
 from engine.formats import huggingface
-from engine.formats.registry import account_of, read_edits, write_edits
+from engine.formats.registry import read_edits, write_edits
 from engine.formats.source import FormatError
-from tests.engine.edit_strategies import edit_sets
 
 RELATION = Relation("r1", "capital", ("The capital of {} is",), ("{}'s capital:",))
 EDIT = Edit(
@@ -34,11 +31,6 @@ def header(folder: Path) -> dict[str, object]:
     _, text, _ = (folder / "README.md").read_text("utf-8").split("---\n", 2)
     found: dict[str, object] = yaml.safe_load(text)
     return found
-
-
-def by_kind(edit: Edit) -> Edit:
-    order = list(ProbeKind)
-    return replace(edit, probes=tuple(sorted(edit.probes, key=lambda probe: order.index(probe.kind))))
 
 
 def test_the_card_names_every_file_and_the_type_of_every_column(tmp_path: Path) -> None:
@@ -63,20 +55,6 @@ def test_the_card_names_every_file_and_the_type_of_every_column(tmp_path: Path) 
                 else:
                     assert isinstance(value, {"string": str, "bool": bool}[feature["dtype"]])
     assert "My \\*set\\*: one" in (tmp_path / "set" / "README.md").read_text("utf-8")
-
-
-@given(edit_sets())
-def test_export_then_import_is_the_same(edit_set: EditSet) -> None:
-    with TemporaryDirectory() as place:
-        folder = Path(place, "set")
-        account = account_of(edit_set, folder, "huggingface")
-        assert write_edits(edit_set, folder, "huggingface") == account
-        yaml.safe_load((folder / "README.md").read_text("utf-8").split("---\n", 2)[1])
-        imported = read_edits(folder)
-    assert imported.edit_set.edits == tuple(map(by_kind, edit_set.edits))
-    assert (imported.edit_set.name, dict(imported.edit_set.relations)) == (edit_set.name, dict(edit_set.relations))
-    assert not imported.rejections
-    assert bool(account.notes) == (imported.edit_set.edits != edit_set.edits)
 
 
 def test_a_folder_of_ours_is_replaced_and_no_other(tmp_path: Path) -> None:
@@ -136,5 +114,5 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no data set"):
         read_edits(tmp_path, "huggingface")
     (tmp_path / "facts.csv").write_text("prompt,new object\np,o\n")
-    with pytest.raises(FormatError, match="no data set|cannot be read"):
+    with pytest.raises(FormatError, match="cannot be read: Not a directory"):
         read_edits(tmp_path / "facts.csv", "huggingface")
