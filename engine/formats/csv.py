@@ -212,8 +212,13 @@ def header_line(source: Source) -> str:
 
 
 def find_delimiter(header: str) -> Delimiter:
-    """The delimiter that makes most columns of ours out of a header line; a comma where none makes any."""
-    return max(DELIMITERS, key=lambda delimiter: sum(bool(_field(cell)) for cell in _cells(header, delimiter)))
+    """The delimiter that makes most columns of ours out of a header line, or else most columns at all."""
+
+    def columns(delimiter: Delimiter) -> tuple[int, int]:
+        cells = _cells(header, delimiter)
+        return sum(bool(_field(cell)) for cell in cells), len(cells)
+
+    return max(DELIMITERS, key=columns)
 
 
 def _cells(line: str, delimiter: Delimiter) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.edits import EditSet
-from engine.formats.imported import Written
+from engine.formats.imported import Rejection, Written
 from engine.formats.registry import FORMATS, account_of, write_edits
 from studio.errors import UserMessage
 from studio.messages import Kind
@@ -26,9 +27,6 @@ from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill, text_table
 from studio.workspace import Workspace
 
-SHOWN = 200
-"""Edits that have no form in the format and are named before writing; all of them are counted."""
-
 _MEANINGS = {
     "jsonl": "The studio's own format: everything comes back the same.",
     "json": "The same in one list, for programs that read no lines.",
@@ -38,7 +36,7 @@ _MEANINGS = {
     "counterfact": "One list of nested records, as ROME and MEMIT read them.",
     "zsre": "One list of questions, as MEND, MEMIT and EasyEdit read them.",
     "knowedit": "One list of records with locality groups, as KnowEdit's loaders read them.",
-    "huggingface": "A folder with JSON Lines and a card, ready for the hub and its `datasets` library.",
+    "huggingface": "A folder with JSON Lines and a card, ready for the hub and its library of data sets.",
 }
 _TABLES = ("csv", "tsv")
 
@@ -148,6 +146,9 @@ class ExportDialog(QDialog):
         self._meaning = hint("")
         self.summary = Label(wrap=True)
         self.losses = text_table("What the format cannot hold", ("What the format cannot hold",), stretch=(0,))
+        room = self.losses.sizePolicy()
+        room.setRetainSizeWhenHidden(True)
+        self.losses.setSizePolicy(room)
         cancel = button("Cancel")
         self.accept_button = button("Choose where…", "export", primary=True)
         choices = QHBoxLayout()
@@ -218,7 +219,7 @@ class ExportDialog(QDialog):
         if not left and not account.notes:
             told += "; nothing of them is lost"
         self.summary.setText(f"{told}.")
-        lines = [*account.notes, *(str(rejection) for rejection in account.left_out[:SHOWN])]
+        lines = [*account.notes, *_reasons(account.left_out)]
         fill(self.losses, [(line,) for line in lines])
         self.losses.setVisible(bool(lines))
         self.accept_button.setEnabled(account.rows > 0)
@@ -230,6 +231,17 @@ class ExportDialog(QDialog):
     def _hand_over(self) -> None:
         self.export_asked.emit(self.choice, self.ids)
         self.accept()
+
+
+def _reasons(left_out: Sequence[Rejection]) -> list[str]:
+    """Why edits are left out, each reason once with how many it holds for and the first of them."""
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for rejection in left_out:
+        numbers[rejection.column, rejection.reason].append(rejection.row)
+    return [
+        f"{count(len(rows), 'edit')} left out for “{column}”: {reason} (the first is edit {rows[0]:,})."
+        for (column, reason), rows in numbers.items()
+    ]
 
 
 def _probe_answers(edit_set: EditSet) -> dict[str, str]:

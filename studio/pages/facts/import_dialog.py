@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
 
 from engine.edits import Relation
@@ -27,7 +26,7 @@ from studio.pages.facts.import_account import ImportAccount
 from studio.pages.facts.table_options import TableOptions
 from studio.store.importing import ImportChanges, Standing, WhenThere, compare, import_edit_set
 from studio.store.project import Project
-from studio.theme import SPACE, tokens
+from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.fields import named
 from studio.widgets.figures import count
@@ -100,6 +99,7 @@ class ImportDialog(QDialog):
         choices.addLayout(named("Format", self.format))
         choices.addLayout(named("Encoding", self.encoding))
         self._target_field = _field("New object of zsRE", self.target)
+        self._target_field.setVisible(False)
         choices.addWidget(self._target_field)
         choices.addLayout(
             named(
@@ -249,8 +249,6 @@ class ImportDialog(QDialog):
         self.tabs.setTabText(0, f"Edits ({imported.accepted:,}{first})")
         self.tabs.setTabText(1, f"Rejected ({imported.rejected:,})")
         self.tabs.setTabText(2, f"Notes ({len(imported.notes):,})")
-        bar, bad = self.tabs.tabBar(), QColor(tokens().bad)
-        bar.setTabTextColor(1, bad if imported.rejections else QColor())
 
     def _tell(self) -> None:
         """The account as it would be, and what the button would do."""
@@ -268,13 +266,20 @@ class ImportDialog(QDialog):
         self.when_there.setEnabled(bool(there.same or there.differing))
         self.bad_rows.setEnabled(bool(imported.rejections))
         refused = bool(imported.rejections) and self.bad_rows.currentData() == _NOTHING
+        taken = imported.accepted
+        if self.when_there.currentData() != WhenThere.ADD:
+            taken = there.new + (there.differing if self.when_there.currentData() == WhenThere.UPDATE else 0)
         if refused:
             text = f"Import nothing: {count(imported.rejected, 'row')} rejected"
+        elif imported.accepted and not taken:
+            text = "Nothing new to import"
+        elif taken < imported.rows:
+            text = f"Import {taken:,} of {count(imported.rows, 'row')}"
         else:
-            text = f"Import {'the other ' if imported.rejections else ''}{count(imported.accepted, 'edit')}"
+            text = f"Import {count(taken, 'edit')}"
         self.accept_button.setText(text)
         self.accept_button.setAccessibleName(text)
-        self.accept_button.setEnabled(imported.accepted > 0 and not refused)
+        self.accept_button.setEnabled(taken > 0 and not refused)
 
     # --- importing ---------------------------------------------------------------------------------------------
 

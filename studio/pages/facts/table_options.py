@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
 from engine.formats import csv, jsonl
@@ -41,8 +41,10 @@ class TableOptions(QWidget):
         row = QHBoxLayout(self._of_tables)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * SPACE)
-        row.addLayout(named("Delimiter", self.delimiter))
-        row.addLayout(named("Lines above the header", self.skip))
+        for title, control in (("Delimiter", self.delimiter), ("Lines above the header", self.skip)):
+            field = named(title, control)
+            row.addLayout(field)
+            row.setAlignment(field, Qt.AlignmentFlag.AlignTop)
         row.addStretch(1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)

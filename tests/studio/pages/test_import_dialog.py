@@ -103,6 +103,8 @@ def test_what_is_there_already_is_asked_about(
     dialog = opened(window, settle, tmp_path / "facts.csv", text)
     assert "1 new, 1 there already, word for word, 1 there already, in other words, 1 rejected" in dialog.summary.text()
     choose(dialog.when_there, choice)
+    taken = {"skip": 1, "update": 2, "add": 3}[choice]
+    assert dialog.accept_button.text() == f"Import {taken} of 4 rows"
     dialog.accept_button.click()
     settle(window)
     assert objects(window, ask) == found
@@ -118,7 +120,7 @@ def test_what_is_there_already_is_asked_about(
 
 def test_all_or_nothing(window: MainWindow, settle: Settle, tmp_path: Path) -> None:
     dialog = opened(window, settle, tmp_path / "facts.csv", "prompt,new object\np,o\nq,\n")
-    assert dialog.accept_button.text() == "Import the other 1 edit"
+    assert dialog.accept_button.text() == "Import 1 of 2 rows"
     choose(dialog.bad_rows, "nothing")
     assert not dialog.accept_button.isEnabled()
     assert dialog.accept_button.text() == "Import nothing: 1 row rejected"
