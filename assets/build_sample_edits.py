@@ -70,8 +70,7 @@ def build_edits(facts: Sequence[Fact], records: Iterable[Fact], *, per_relation:
 def write_edits(path: Path, edits: Sequence[Edit], catalogue: Mapping[str, Relation]) -> None:
     """Write the edits with the relations that they use."""
     used = {edit.relation for edit in edits}
-    relations = {id: catalogue[id] for id in catalogue if id in used}
-    jsonl.outgoing(EditSet(NAME, tuple(edits), relations), path).write()
+    jsonl.write(EditSet(NAME, tuple(edits), {id: catalogue[id] for id in catalogue if id in used}), path)
 
 
 def _stock(facts: Sequence[Fact], records: Iterable[Fact]) -> _Stock:

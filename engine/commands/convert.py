@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +16,7 @@ from engine.formats.csv import Delimiter
 from engine.formats.registry import ReadOptions
 from engine.formats.registry import convert as convert_file
 from engine.formats.watch import Watch
+from engine.runs import ProgressBoard
 
 _DELIMITERS: dict[str, Delimiter] = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
@@ -53,7 +56,9 @@ def convert(
         columns=_columns(column or ()),
         skip_rows=skip_rows,
     )
-    with stop_at_interrupt() as cancel, progress(("Reading", "Checking")) as board:
+    # Bars are for a person who watches; a conversion by a script says its account alone.
+    shown = progress(("Reading", "Checking")) if sys.stderr.isatty() else nullcontext(ProgressBoard())
+    with stop_at_interrupt() as cancel, shown as board:
         done = convert_file(
             source,
             target,

@@ -147,6 +147,7 @@ class Intake:
         self, *, relations_of_file: Mapping[str, Relation] | None = None, header: tuple[str, ...] | None = None
     ) -> Imported:
         """The account; the edit set carries the file's own relations, and of the others those that its edits use."""
+        self._watch.board.report("Reading", self._of, self._of)
         edits = []
         for place, (row, draft) in enumerate(self._drafts, start=1):
             self._watch.row("Checking", place, len(self._drafts))

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
 from engine.formats.csv import MANY, SINGLE
 from engine.formats.csv import column_of as named
-from engine.formats.imported import Imported
+from engine.formats.imported import Imported, Written
 from engine.formats.intake import REJECTED, Draft, Intake, RowError, extra_keys, validated
 from engine.formats.records import Record, Records, as_list, read_records
 from engine.formats.source import FormatError, Source
@@ -116,6 +116,11 @@ def outgoing(edit_set: EditSet, path: Path, *, one_list: bool = False) -> Outgoi
     """
     chunks = as_list(line.rstrip(b"\n") for line in lines(edit_set)) if one_list else lines(edit_set)
     return Outgoing(path, "json" if one_list else NAME, chunks, len(edit_set.edits))
+
+
+def write(edit_set: EditSet, path: Path) -> Written:
+    """Write all of `edit_set` to `path`. Raises FormatError where the disk refuses."""
+    return outgoing(edit_set, path).write()
 
 
 def lines(edit_set: EditSet) -> Iterator[bytes]:

@@ -20,5 +20,5 @@ class Watch:
         """One more row is done; `step` of `of` is what the bar shows. Raises Cancelled."""
         self.cancel.check()
         self._rows += 1
-        if self._rows % EVERY == 1:
+        if self._rows % EVERY == 1 or step == of:
             self.board.report(stage, min(step, of), of)
