@@ -21,8 +21,9 @@ from studio.store.migrations import UNICODE, VERSION
 from studio.store.records import refresh_derived, texts
 from studio.words import counted
 
-THOROUGH_UP_TO = 256 * 1024 * 1024
-"""Bytes up to which a file is checked thoroughly when it is opened; a larger one is when it is backed up."""
+THOROUGH_UP_TO = 16 * 1024 * 1024
+"""Bytes up to which a file is checked thoroughly when it is opened; a larger one, which would take a second and more,
+is when it is backed up."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100

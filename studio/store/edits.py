@@ -27,6 +27,7 @@ from studio.store.records import (
     refresh_derived,
     replace_edits,
     replace_relations,
+    switch_edits,
 )
 from studio.store.schema import EditRecord
 from studio.words import counted
@@ -139,10 +140,7 @@ def set_enabled(project: Project, edit_ids: Iterable[int], enabled: bool) -> Cha
         return Changes()
     with step(project, f"switch {counted(len(changing), 'edit')} {'on' if enabled else 'off'}") as under_way:
         under_way.edits(changing)
-        under_way.session.execute(
-            update(EditRecord).where(among(EditRecord.id, changing)).values(enabled=enabled),
-            execution_options={"synchronize_session": False},
-        )
+        switch_edits(under_way.session, changing, enabled)
     return Changes(updated=changing, undo=True)
 
 

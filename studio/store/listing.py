@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, case, func, select, text
+from sqlalchemy import Select, SQLColumnExpression, case, column, func, select, table, text
+from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.edits import Edit, EditSet, fold
 from studio.store.project import Project
@@ -93,10 +94,8 @@ def edit_ids(
     filter: EditFilter | str = EditFilter.ALL,
 ) -> list[int]:
     """The ids of the edits whose texts contain every word of `search`, cases and spellings folded, in order."""
-    statement = select(EditRecord.id)
     words = fold(search).split()
-    for word in words:
-        statement = statement.where(func.instr(EditRecord.search, word) > 0)
+    statement = _containing(project, select(EditRecord.id), words)
     statement = _filtered(project, statement, EditFilter(filter))
     statement = _sorted(project, statement, EditSort(sort), descending, whole=not words)
     ordered = statement.subquery()
@@ -266,6 +265,26 @@ _CANDIDATES = text(
 )
 
 
+_SEARCH = table("edit_search", column("edit_search"), column("rowid"))
+_TRIGRAM = 3
+"""Characters of the shortest word that the full-text index knows; shorter ones are looked for in every row."""
+_MANY = 10_000
+"""Rows found from which on looking into every row is quicker than looking up those found."""
+
+
+def _containing(project: Project, statement: Select[int], words: Sequence[str]) -> Select[int]:
+    """`statement` for the rows whose texts contain every word; the words are folded, as the texts are."""
+    quoted = " AND ".join('"' + word.replace('"', '""') + '"' for word in words if len(word) >= _TRIGRAM)
+    if quoted:
+        found = select(_SEARCH.c.rowid).where(_SEARCH.c.edit_search.op("MATCH")(quoted))
+        with project.read() as session:
+            number = session.execute(select(func.count()).select_from(found.limit(_MANY).subquery())).scalar_one()
+        if number < _MANY:
+            statement = statement.where(EditRecord.id.in_(found))
+            words = [word for word in words if len(word) < _TRIGRAM]
+    return statement.where(*(func.instr(EditRecord.search, word) > 0 for word in words))
+
+
 def _filtered(project: Project, statement: Select[int], wanted: EditFilter) -> Select[int]:
     match wanted:
         case EditFilter.ALL:
@@ -285,8 +304,12 @@ def _filtered(project: Project, statement: Select[int], wanted: EditFilter) -> S
 
 def _sorted(project: Project, statement: Select[int], sort: EditSort, descending: bool, *, whole: bool) -> Select[int]:
     """`statement` in order; `whole` says that most rows are wanted, so that walking an index pays."""
-    # Text joined to nothing: the same values, but SQLite sorts the few rows found and does not walk its index.
-    subject: SQLColumnExpression[str] = EditRecord.subject_key if whole else EditRecord.subject_key + ""
+
+    def key(column: InstrumentedAttribute[str]) -> SQLColumnExpression[str]:
+        # Text joined to nothing: the same values, but SQLite sorts the rows found and does not walk its index.
+        return column if whole else column + ""
+
+    subject = key(EditRecord.subject_key)
     keys: list[SQLColumnExpression[Any]]
     match sort:
         case EditSort.ENTERED:
@@ -294,17 +317,17 @@ def _sorted(project: Project, statement: Select[int], sort: EditSort, descending
         case EditSort.SUBJECT:
             keys = [subject]
         case EditSort.RELATION:
-            keys = [EditRecord.relation_key, subject]
+            keys = [key(EditRecord.relation_key), subject]
         case EditSort.NEW_OBJECT:
-            keys = [EditRecord.object_key, subject]
+            keys = [key(EditRecord.object_key), subject]
         case EditSort.ORIGINAL_ANSWER:
-            keys = [EditRecord.answer_key, subject]
+            keys = [key(EditRecord.answer_key), subject]
         case EditSort.STATE:
             keys = [_state_rank(project), subject]
         case EditSort.FAMILIARITY:
             keys = [EditRecord.familiarity, subject]
     keys.append(EditRecord.id)
-    ordered = [key.desc() if descending else key.asc() for key in keys]
+    ordered = [each.desc() if descending else each.asc() for each in keys]
     if sort is EditSort.FAMILIARITY:
         # What was not measured comes last, whichever way.
         ordered.insert(0, EditRecord.familiarity.is_(None).asc())
