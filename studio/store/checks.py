@@ -83,7 +83,7 @@ def needs_repair(database: Database) -> bool:
 
 
 def repair(database: Database) -> tuple[str, ...]:
-    """Put right what is wrong with rows, in one transaction, and with the search; a sentence for each kind that was found. A second time finds nothing."""
+    """Put right what is wrong with rows and with the search, a sentence for each kind; a second time finds nothing."""
     sentences = []
     if not _search_is_whole(database):
         with database.transaction() as session:

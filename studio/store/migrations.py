@@ -25,15 +25,14 @@ from studio.store.schema import SEARCH_TABLE, Base
 Migration = Callable[[Connection], None]
 
 
-
 def _find_and_compare(connection: Connection) -> None:
     """Version 2: full-text search, an index for each column sorted by, and what a run was trained on."""
     for statement in (
         "CREATE INDEX edits_by_relation ON edits (relation_key, subject_key, id)",
         "CREATE INDEX edits_by_object ON edits (object_key, subject_key, id)",
         "CREATE INDEX edits_by_answer ON edits (answer_key, subject_key, id)",
-        "CREATE TABLE edit_prints (\n\tedit_id INTEGER NOT NULL, \n\tprint INTEGER NOT NULL, \n\tPRIMARY KEY (edit_id), "
-        "\n\tFOREIGN KEY(edit_id) REFERENCES edits (id) ON DELETE CASCADE\n)",
+        "CREATE TABLE edit_prints (\n\tedit_id INTEGER NOT NULL, \n\tprint INTEGER NOT NULL, "
+        "\n\tPRIMARY KEY (edit_id), \n\tFOREIGN KEY(edit_id) REFERENCES edits (id) ON DELETE CASCADE\n)",
         'CREATE TABLE trained_edits (\n\trun_id INTEGER NOT NULL, \n\t"key" TEXT NOT NULL, \n\tprint INTEGER NOT NULL, '
         '\n\tenabled BOOLEAN NOT NULL, \n\tPRIMARY KEY (run_id, "key"), '
         "\n\tFOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE\n)\n WITHOUT ROWID\n\n",
