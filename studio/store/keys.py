@@ -31,7 +31,7 @@ def derived(
     subject_key, prompt_key, object_key, answer_key = map(fold, (subject, prompt, new_object, original_answer))
     relation_key = _fold_name(relation_name or relation)
     return DerivedColumns(
-        fact_key=f"{subject_key}{SEPARATOR}{relation}" if subject and relation else "",
+        fact_key=fact_key(subject, relation) if subject and relation else "",
         prompt_key=prompt_key,
         subject_key=subject_key,
         relation_key=relation_key,
@@ -39,6 +39,11 @@ def derived(
         answer_key=answer_key,
         search=SEPARATOR.join((subject_key, relation_key, object_key, answer_key, prompt_key)),
     )
+
+
+def fact_key(subject: str, relation: str) -> str:
+    """What is equal for edits of one subject, however it is spelt, and one relation."""
+    return f"{fold(subject)}{SEPARATOR}{relation}"
 
 
 def content_print(*columns: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.edits import Edit, EditSet, fold
 from studio.store.conflicts import conflict_marks
+from studio.store.keys import fact_key
 from studio.store.project import Project
 from studio.store.records import among, among_texts, read_edits, read_relations, relation_names
 from studio.store.schema import EditRecord
@@ -106,7 +107,7 @@ def rows(project: Project, edit_ids: Sequence[int]) -> list[EditRow]:
     marks = conflict_marks(project)
     with project.read() as session:
         statement, since = with_since(select(EditRecord.id), run_in_use(session))
-        columns = (
+        statement = statement.add_columns(
             EditRecord.key,
             EditRecord.subject,
             EditRecord.relation,
@@ -118,7 +119,7 @@ def rows(project: Project, edit_ids: Sequence[int]) -> list[EditRow]:
             _KNOWN,
             since.label("since"),
         )
-        found = session.execute(statement.add_columns(*columns).where(among(EditRecord.id, edit_ids))).all()
+        found = session.execute(statement.where(among(EditRecord.id, edit_ids))).all()
         names = relation_names(session, {row.relation for row in found})
     by_id = {
         row.id: EditRow(
@@ -173,6 +174,32 @@ def edit_set(project: Project, edit_ids: Sequence[int] | None = None) -> EditSet
     return EditSet(project.name, tuple(edit.to_edit() for edit in stored.values()), relations)
 
 
+def edited_facts(project: Project, facts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of `facts`, each a subject and a relation, that an enabled edit is about, however it spells the subject."""
+    keys = {fact: fact_key(*fact) for fact in facts}
+    with project.read() as session:
+        found = session.execute(
+            select(EditRecord.fact_key).where(EditRecord.enabled, among_texts(EditRecord.fact_key, keys.values()))
+        ).scalars()
+        taken = set(found)
+    return {fact for fact, key in keys.items() if key in taken}
+
+
+def unedited_facts(project: Project, *, subject: str = "", relation: str = "", answer: str = "") -> list[EditRow]:
+    """Some switched-off edits about `subject`, or of `relation` with this original answer: facts left as they are."""
+    wanted = (
+        (EditRecord.subject_key == fold(subject),)
+        if subject
+        else (EditRecord.answer_key == fold(answer), EditRecord.relation == relation)
+    )
+    with project.read() as session:
+        found = session.execute(
+            select(EditRecord.id).where(~EditRecord.enabled, EditRecord.fact_key != "", *wanted).limit(_SOME)
+        ).scalars()
+        ids = list(found)
+    return rows(project, ids)
+
+
 def ids_of_keys(project: Project, keys: Sequence[str]) -> dict[str, int]:
     """The row id of each key (an `Edit.id`) that the project has."""
     with project.read() as session:
@@ -186,6 +213,9 @@ def enabled_keys(project: Project) -> frozenset[str]:
         keys = select(func.json_group_array(EditRecord.key)).where(EditRecord.enabled)
         return frozenset(json.loads(session.execute(keys).scalar_one()))
 
+
+_SOME = 50
+"""Facts looked at where a few are wanted."""
 
 _KNOWN = (
     (EditRecord.answer_key != "") & (func.rtrim(EditRecord.answer_key, ".") == func.rtrim(EditRecord.object_key, "."))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from studio.store.listing import EditRow, EditSort, EditState
+from studio.store.trained import Since
 from studio.widgets.figures import share
 
 
@@ -64,6 +65,13 @@ STATE_MEANINGS = {
     EditState.DISABLED: "This edit is switched off.",
 }
 
+SINCE_WORDS = {Since.ADDED: "new", Since.CHANGED: "changed"}
+
+SINCE_MEANINGS = {
+    Since.ADDED: "The pack in use was trained without this edit: train again to have it answered.",
+    Since.CHANGED: "This edit was changed since the pack in use was trained: train again to have it answered so.",
+}
+
 FREE_PROMPT = "free prompt"
 
 
@@ -81,6 +89,11 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.FAMILIARITY:
             return share(row.familiarity) if row.familiarity is not None else ""
         case Column.STATE:
-            return STATE_WORDS[row.state]
+            return " · ".join((STATE_WORDS[row.state], *([SINCE_WORDS[row.since]] if row.since else ())))
         case _:
             return ""
+
+
+def state_meaning(row: EditRow) -> str:
+    """What the state column's words mean for `row`."""
+    return "\n".join((STATE_MEANINGS[row.state], *([SINCE_MEANINGS[row.since]] if row.since else ())))

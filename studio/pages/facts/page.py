@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -30,6 +30,7 @@ from studio.store.changes import Changes
 from studio.store.edits import EditDraft, EditFields, OnClash
 from studio.store.listing import EditFilter
 from studio.store.project import Project
+from studio.store.trained import ChangesSince
 from studio.theme import SPACE
 from studio.undo_actions import UndoActions
 from studio.widgets.buttons import action_button, button
@@ -41,9 +42,6 @@ from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
 from studio.workspace import Workspace
 
-SEARCH_DELAY = 150
-"""Milliseconds of silence after which a search begins."""
-
 _FILTERS = (
     (EditFilter.ALL, "All edits"),
     (EditFilter.ENABLED, "Switched on"),
@@ -51,6 +49,7 @@ _FILTERS = (
     (EditFilter.CONFLICTS, "Duplicates and contradictions"),
     (EditFilter.CONTRADICTIONS, "Contradictions"),
     (EditFilter.UNANSWERED, "Without original answer"),
+    (EditFilter.CHANGED, "Changed since this pack"),
 )
 
 
@@ -79,10 +78,6 @@ class FactsPage(QWidget):
         self._count = Label(muted=True)
         self._make_actions()
         self._lay_out()
-        self._search_soon = QTimer(self)
-        self._search_soon.setSingleShot(True)
-        self._search_soon.setInterval(SEARCH_DELAY)
-        self._search_soon.timeout.connect(self._narrow)
         self.setFocusProxy(self.form.subject)
         self._connect()
         self._project_changed()
@@ -192,8 +187,7 @@ class FactsPage(QWidget):
         self._workspace.changed.connect(self._take_changes)
         self._workspace.counts_changed.connect(self._tell_counts)
         self._workspace.relations_changed.connect(self._relations_changed)
-        self.search.textChanged.connect(lambda _text: self._search_soon.start())
-        self.search.returnPressed.connect(self._narrow)
+        self.search.textChanged.connect(self._narrow)
         self.filter.currentIndexChanged.connect(self._narrow)
         self._clear.clicked.connect(self._show_all)
         self.form.add_asked.connect(self._add)
@@ -238,6 +232,8 @@ class FactsPage(QWidget):
             told.append(f"{counts.conflicts:,} in conflict")
         if counts.unanswered:
             told.append(f"{counts.unanswered:,} without original answer")
+        if counts.since:
+            told.append(_since(counts.since))
         self._count.setText(" · ".join(told) if counts.total else "")
         self._listed()
 
@@ -275,7 +271,6 @@ class FactsPage(QWidget):
             self.view.scrollTo(chosen.indexes()[0])
 
     def _narrow(self) -> None:
-        self._search_soon.stop()
         self.table.narrow(self.search.text().strip(), EditFilter(self.filter.currentData()))
 
     def _show_all(self) -> None:
@@ -411,3 +406,9 @@ class FactsPage(QWidget):
 
     def _show_relations(self) -> None:
         RelationsDialog(self._workspace, self).open()
+
+
+def _since(changes: ChangesSince) -> str:
+    """In how many edits the project differs from what the pack in use was trained on."""
+    parts = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
+    return f"{', '.join(f'{number:,} {word}' for number, word in parts if number)} since this pack"

@@ -62,7 +62,9 @@ class EditView(QTableView):
 
     def selected_rows(self) -> list[int]:
         """The selected rows, from the top."""
-        return sorted(index.row() for index in self.selectionModel().selectedRows())
+        # By ranges: an index for each of 100,000 rows would hold the window up.
+        ranges = self.selectionModel().selection()
+        return sorted({row for part in ranges for row in range(part.top(), part.bottom() + 1)})
 
     def _note_resize(self) -> None:
         if not self._sizing:

@@ -13,7 +13,7 @@ from tests.studio.store.conftest import dump
 
 @pytest.fixture
 def ids(project: Project) -> tuple[int, ...]:
-    """Three edits that ask the same, spelt differently; the last contradicts. And one that has nothing to do with it."""
+    """Three edits that ask the same, the last of them a contradiction, and one that asks something else."""
     far = Probe(ProbeKind.FAR, "far")
     return add_edits(
         project,
