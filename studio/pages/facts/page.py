@@ -248,8 +248,8 @@ class FactsPage(QWidget):
 
     def selected_ids(self) -> list[int]:
         """The selected edits, from the top."""
-        ids = (self.table.id_at(row) for row in self.view.selected_rows())
-        return [edit_id for edit_id in ids if edit_id is not None]
+        ids = self.table.ids
+        return [ids[row] for row in self.view.selected_rows() if row < len(ids)]
 
     def show_edits(self, keys: tuple[str, ...]) -> None:
         """Select the edits with these ids, all edits listed again."""

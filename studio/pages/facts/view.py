@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QItemSelectionRange, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -44,6 +45,9 @@ class EditView(QTableView):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
+        # The header asks of each column whether all its rows are selected, each time it is painted; a hundred thousand
+        # selected rows would hold the window up for seconds. It shows nothing of a selection: it is given none.
+        header.setSelectionModel(QItemSelectionModel(table, self))
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         header.setSortIndicatorClearable(True)
         header.setMinimumSectionSize(5 * SPACE)
@@ -63,7 +67,7 @@ class EditView(QTableView):
     def selected_rows(self) -> list[int]:
         """The selected rows, from the top."""
         # By ranges: an index for each of 100,000 rows would hold the window up.
-        ranges = self.selectionModel().selection()
+        ranges = cast("list[QItemSelectionRange]", self.selectionModel().selection())
         return sorted({row for part in ranges for row in range(part.top(), part.bottom() + 1)})
 
     def _note_resize(self) -> None:
