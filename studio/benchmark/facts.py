@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -45,7 +46,7 @@ _SYLLABLES = ("ba", "ko", "ri", "ta", "ne", "mo", "sil", "dra", "pon", "ver", "Ã
 
 @dataclass
 class Figures:
-    """The milliseconds that one thing took each time, those of the processor too, and the longest pause of the window."""
+    """The milliseconds that one thing took each time, the processor's too, and the longest pause of the window."""
 
     what: str
     taken: list[float] = field(default_factory=list)
@@ -126,7 +127,7 @@ class FactsBenchmark:
                     search.insert(letter)  # asks for nothing else
                     continue
                 with self._measured("search: a keystroke until its rows are painted"):
-                    self._listed(lambda letter=letter: search.insert(letter))
+                    self._listed(partial(search.insert, letter))
             with self._measured("search: all edits again"):
                 self._listed(search.clear)
             self._wait(lambda: len(table.ids) == self._edits)
@@ -136,7 +137,7 @@ class FactsBenchmark:
         for column in Column:
             for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
                 with self._measured(f"sort by {HEADINGS[column].title.casefold()}"):
-                    self._listed(lambda c=column, o=order: header.setSortIndicator(c, o))
+                    self._listed(partial(header.setSortIndicator, column, order))
         self._listed(lambda: header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder))
 
     def _filter(self) -> None:
@@ -144,7 +145,7 @@ class FactsBenchmark:
         for wanted in EditFilter:
             if box.findData(wanted) > 0:
                 with self._measured("filter"):
-                    self._listed(lambda w=wanted: box.setCurrentIndex(box.findData(w)))
+                    self._listed(partial(box.setCurrentIndex, box.findData(wanted)))
         with self._measured("filter"):
             self._listed(lambda: box.setCurrentIndex(0))
 
@@ -200,10 +201,15 @@ class FactsBenchmark:
     def _listed(self, deed: Callable[[], object]) -> None:
         """Do what lists other edits, and wait until they are painted."""
         answers: list[bool] = []
-        connection = self._window.facts.table.listed.connect(lambda: answers.append(True))
+        listed = self._window.facts.table.listed
+
+        def answered() -> None:
+            answers.append(True)
+
+        listed.connect(answered)
         deed()
         self._wait(lambda: bool(answers) and self._painted())
-        self._window.facts.table.disconnect(connection)
+        listed.disconnect(answered)
 
     def _painted(self) -> bool:
         """Paint the rows on show; whether each of them has arrived."""
@@ -228,7 +234,7 @@ class FactsBenchmark:
             if time.perf_counter() > until:
                 raise TimeoutError("The window did not come to rest.")
             self._app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, TICK)
-            time.sleep(0.0005)
+            time.sleep(0.002)
 
     def _weigh(self, when: str) -> None:
         used = psutil.Process().memory_info().rss

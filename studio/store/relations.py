@@ -36,6 +36,7 @@ class RelationRow:
     relation: Relation
     edits: int
     built_in: bool  # it stands in the catalogue as it is
+    in_catalogue: bool = False  # it stands there, reworded here or not
 
 
 def relations(project: Project) -> list[RelationRow]:
@@ -44,7 +45,12 @@ def relations(project: Project) -> list[RelationRow]:
         everything = _everything(project, session)
         used = _uses(session)
     rows = [
-        RelationRow(relation, used.get(relation.id, 0), project.catalogue.get(relation.id) == relation)
+        RelationRow(
+            relation,
+            used.get(relation.id, 0),
+            project.catalogue.get(relation.id) == relation,
+            relation.id in project.catalogue,
+        )
         for relation in everything.values()
     ]
     return sorted(rows, key=lambda row: (fold(row.relation.name), row.relation.id))
@@ -122,6 +128,11 @@ def delete_relation(project: Project, relation_id: str, on_use: OnUse = OnUse.RE
             return Changes(removed=tuple(using), relations=True, undo=True)
         replace_edits(session, {edit_id: replace(edit, relation="") for edit_id, edit in edits.items()})
         return Changes(updated=tuple(using), relations=True, undo=True)
+
+
+def built_in(project: Project, relation_id: str) -> Relation | None:
+    """The relation as the catalogue has it, whatever the project made of it."""
+    return project.catalogue.get(relation_id)
 
 
 def count_rephrased(project: Project, relation: Relation) -> int:

@@ -14,9 +14,11 @@ from assets import catalogue
 from engine.edits import Edit, EditSet
 from engine.formats.registry import read_edits
 from studio import icons
+from studio.errors import UserMessage
 from studio.messages import Deed, Kind
 from studio.pages.facts.add_form import AddForm
 from studio.pages.facts.clipboard import Pasted
+from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.deeds import FactDeeds
 from studio.pages.facts.export import Export
 from studio.pages.facts.import_dialog import ImportDialog
@@ -31,6 +33,7 @@ from studio.store.edits import EditDraft, EditFields, OnClash
 from studio.store.listing import EditFilter
 from studio.store.project import Project
 from studio.store.trained import ChangesSince
+from studio.suggestions import SuggestedTexts, suggested_texts
 from studio.theme import SPACE
 from studio.undo_actions import UndoActions
 from studio.widgets.buttons import action_button, button
@@ -97,7 +100,10 @@ class FactsPage(QWidget):
         self.export_listed = self._action("Export the listed edits…", "", None, self._export_listed, self)
         self.export_selected = self._action("Export the selected edits…", "", None, self._export_selected, self)
         self.relations = self._action("Relations…", "settings", None, self._show_relations, self)
+        self.settle = self._action("Duplicates and contradictions…", "copy", None, self._show_conflicts, self)
         self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.view.addAction(self.settle)
         self.ask.setToolTip("Fill in what the original model answers: of the selected edits, or where it is missing.")
 
     def _action(
@@ -134,7 +140,14 @@ class FactsPage(QWidget):
         tools.setSpacing(SPACE)
         tools.addWidget(self.search, 2)
         tools.addWidget(self.filter, 1)
-        for action in (self._undoing.undo, self._undoing.redo, self.switch_on, self.switch_off, self.delete):
+        for action in (
+            self._undoing.undo,
+            self._undoing.redo,
+            self.settle,
+            self.switch_on,
+            self.switch_off,
+            self.delete,
+        ):
             tools.addWidget(action_button(action, icon_only=True))
         self._places = QStackedWidget()
         self._places.addWidget(self.view)
@@ -198,6 +211,7 @@ class FactsPage(QWidget):
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.inspector.changed.connect(self._inspected)
         self.deeds.added.connect(self._added)
+        self.deeds.refused_change.connect(self._refused)
         self.deeds.asking.connect(self.strip.follow)
         self.deeds.refused_rows.connect(self._offer_rest)
 
@@ -234,6 +248,7 @@ class FactsPage(QWidget):
             told.append(f"{counts.unanswered:,} without original answer")
         if counts.since:
             told.append(_since(counts.since))
+        self.settle.setEnabled(bool(counts.conflicts))
         self._count.setText(" · ".join(told) if counts.total else "")
         self._listed()
 
@@ -305,6 +320,22 @@ class FactsPage(QWidget):
     def _inspect_now(self, edit_id: int, edit: Edit | None) -> None:
         if edit is not None and self.selected_ids() == [edit_id]:
             self.inspector.show_edit(edit_id, edit)
+            self._workspace.database.run(
+                lambda project: suggested_texts(project, edit_id),
+                on_success=partial(self._suggest, edit_id),
+                owner=self,
+                name="Suggest texts",
+            )
+
+    def _suggest(self, edit_id: int, suggested: SuggestedTexts) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.show_suggestions(suggested)
+
+    def _refused(self, edit_id: int, message: UserMessage) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.refuse(message.sentence)
+        else:
+            self._workspace.report(message)
 
     def _inspected(self, edit_id: int, fields: EditFields) -> None:
         self.deeds.change(edit_id, fields)
@@ -403,6 +434,10 @@ class FactsPage(QWidget):
 
     def _export_selected(self) -> None:
         self.export.ask(self.selected_ids())
+
+    def _show_conflicts(self) -> None:
+        chosen = self.selected_ids()
+        ConflictDialog(self._workspace, chosen[0] if chosen else None, self).open()
 
     def _show_relations(self) -> None:
         RelationsDialog(self._workspace, self).open()

@@ -116,7 +116,7 @@ def test_a_changed_built_in_relation_gets_its_phrasings_back(project: Project) -
     update_relation(project, Relation("author", "writer", ("{}:",)))
     assert row(project, "author").relation.name == "writer"
     delete_relation(project, "author")
-    assert row(project, "author") == RelationRow(CATALOGUE["author"], 0, True)
+    assert row(project, "author") == RelationRow(CATALOGUE["author"], 0, True, True)
 
 
 def test_a_relation_can_go_and_its_edits_stay_as_they_are_asked(project: Project) -> None:
