@@ -33,20 +33,20 @@ class Heading:
 
 
 HEADINGS = {
-    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 6),
-    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 19),
+    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 5),
+    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 18),
     Column.RELATION: Heading("Relation", "What is asked of the subject.", EditSort.RELATION, 15),
-    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 16),
+    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 15),
     Column.ORIGINAL_ANSWER: Heading(
-        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 17
+        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 16
     ),
     Column.FAMILIARITY: Heading(
         "Familiarity",
         "How sure the gate of the pack in use is that the prompt is about an edit.",
         EditSort.FAMILIARITY,
-        15,
+        13,
     ),
-    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 15),
+    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 20),
 }
 
 STATE_WORDS = {

@@ -100,7 +100,7 @@ class FactsPage(QWidget):
         self.export_listed = self._action("Export the listed edits…", "", None, self._export_listed, self)
         self.export_selected = self._action("Export the selected edits…", "", None, self._export_selected, self)
         self.relations = self._action("Relations…", "settings", None, self._show_relations, self)
-        self.settle = self._action("Duplicates and contradictions…", "copy", None, self._show_conflicts, self)
+        self.settle = self._action("Duplicates and contradictions…", "warning", None, self._show_conflicts, self)
         self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.view.addAction(self.settle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.theme import SPACE
@@ -25,7 +25,7 @@ class SuggestedTextsList(QWidget):
         """`source` says where the texts come from, in a few words."""
         super().__init__(parent)
         self._rows: list[QWidget] = []
-        self._source = Label(source, muted=True)
+        self._source = ElidedLabel(source, muted=True)
         self._all = button("Add all")
         self._texts: tuple[str, ...] = ()
         head = QHBoxLayout()
@@ -47,7 +47,7 @@ class SuggestedTextsList(QWidget):
     def show_texts(self, texts: Sequence[str], source: str = "") -> None:
         """Suggest `texts`, the first of them on show."""
         if source:
-            self._source.setText(source)
+            self._source.set_whole(source)
         if tuple(texts) != self._texts:
             self._texts = tuple(texts)
             for row in self._rows:
@@ -58,7 +58,7 @@ class SuggestedTextsList(QWidget):
             for row in self._rows:
                 self._column.addWidget(row)
         self._all.setText(f"Add all {len(self._texts)}")
-        self._all.setAccessibleName(f"Add all {len(self._texts)} texts: {self._source.text()}")
+        self._all.setAccessibleName(f"Add all {len(self._texts)} texts: {self._source.accessibleName()}")
         self._all.setVisible(len(self._texts) > 1)
         self.setVisible(bool(self._texts))
 
@@ -67,6 +67,8 @@ class SuggestedTextsList(QWidget):
         line = QHBoxLayout(made)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACE)
-        line.addWidget(icon_button(f"Add “{text}”", "add", partial(self.accepted.emit, (text,))))
-        line.addWidget(ElidedLabel(text), 1)
+        line.addWidget(
+            icon_button(f"Add “{text}”", "add", partial(self.accepted.emit, (text,))), 0, Qt.AlignmentFlag.AlignTop
+        )
+        line.addWidget(Label(text, wrap=True), 1)
         return made
