@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
                 None,
                 facts.find_edits,
                 facts.relations,
+                facts.settle,
                 facts.ask,
             ),
         )

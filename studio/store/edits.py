@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from engine.edits import Edit, EditError, Probe, ProbeKind, Relation, fill, storable
+from engine.edits import SLOT, Edit, EditError, Probe, ProbeKind, Relation, fill, fold, storable
 from studio.store.changes import Changes
 from studio.store.journal import Step, step
 from studio.store.project import Project
@@ -26,6 +26,7 @@ from studio.store.records import (
     refresh_derived,
     replace_edits,
     replace_relations,
+    switch_edits,
 )
 from studio.store.schema import EditRecord
 from studio.words import counted
@@ -90,7 +91,8 @@ def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) ->
     A new subject or relation carries the prompt with it: it is phrased anew where it came from the relation, else the
     subject is replaced in it, in the paraphrases and in the same-subject probes; EditError where the prompt does not
     name the subject. A new relation empties the paraphrases, which ask for the old one. A new prompt empties the
-    original answer and the familiarity, which belong to the old one.
+    original answer and the familiarity, which belong to the old one. EditError where a new paraphrase or probe cannot
+    measure anything.
     """
     with step(project, "change an edit") as under_way:
         session = under_way.session
@@ -102,6 +104,7 @@ def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) ->
         after = updated_edit(before, fields, known)
         if after == before:
             return Changes()
+        _check_texts(session, edit_id, before, after)
         under_way.edits([edit_id])
         adopted = adopt(under_way, [known[after.relation]] if after.relation in known else [])
         familiarity = stored.familiarity if after.prompt == before.prompt else None
@@ -130,10 +133,7 @@ def set_enabled(project: Project, edit_ids: Iterable[int], enabled: bool) -> Cha
         return Changes()
     with step(project, f"switch {counted(len(changing), 'edit')} {'on' if enabled else 'off'}") as under_way:
         under_way.edits(changing)
-        under_way.session.execute(
-            update(EditRecord).where(among(EditRecord.id, changing)).values(enabled=enabled),
-            execution_options={"synchronize_session": False},
-        )
+        switch_edits(under_way.session, changing, enabled)
     return Changes(updated=changing, undo=True)
 
 
@@ -270,6 +270,40 @@ def updated_edit(before: Edit, fields: EditFields, known: Mapping[str, Relation]
     if after.prompt != before.prompt and "original_answer" not in entered:
         after = replace(after, original_answer="")
     return after
+
+
+def _check_texts(session: Session, edit_id: int, before: Edit, after: Edit) -> None:
+    """Raise EditError where a paraphrase or probe that was not there before contradicts what it is for."""
+    prompt = fold(after.prompt)
+    paraphrases = [fold(text) for text in after.paraphrases]
+    for place, text in enumerate(after.paraphrases):
+        if text in before.paraphrases:
+            continue
+        if SLOT in text:
+            raise EditError(f"The paraphrase “{text}” has {SLOT} in it: write the subject there.")
+        if paraphrases[place] == prompt:
+            raise EditError(f"The paraphrase “{text}” is the prompt itself: say it in other words.")
+        if paraphrases[place] in paraphrases[:place]:
+            raise EditError(f"The paraphrase “{text}” is there twice: remove one.")
+    probes = [(probe.kind, fold(probe.prompt)) for probe in after.probes]
+    new = [place for place, probe in enumerate(after.probes) if probe not in before.probes]
+    for place in new:
+        text, folded = after.probes[place].prompt, probes[place][1]
+        if SLOT in text:
+            raise EditError(f"The probe “{text}” has {SLOT} in it: write a subject there.")
+        if folded == prompt or folded in paraphrases:
+            raise EditError(f"The probe “{text}” asks for this edit, whose answer shall change: ask something else.")
+        if probes[place] in probes[:place]:
+            raise EditError(f"The probe “{text}” is there twice: remove one.")
+    edited = session.execute(
+        select(EditRecord.prompt).where(
+            EditRecord.enabled,
+            EditRecord.id != edit_id,
+            among_texts(EditRecord.prompt_key, [probes[place][1] for place in new]),
+        )
+    ).first()
+    if edited is not None:
+        raise EditError(f"The probe “{edited.prompt}” is the prompt of another edit, whose answer shall change too.")
 
 
 def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation]) -> EditFields:

@@ -32,6 +32,7 @@ class FactDeeds(QObject):
 
     added = Signal(object)  # Changes of an addition
     asking = Signal(object, object)  # Job and ProgressBoard of a question to the model
+    refused_change = Signal(int, object)  # row id of an edit, and the UserMessage that says why it stays as it is
     refused_rows = Signal(object)  # clipboard.Pasted with refusals: the user decides
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
@@ -50,7 +51,12 @@ class FactDeeds(QObject):
 
     def change(self, edit_id: int, fields: EditFields) -> None:
         """Change parts of one edit."""
-        self._run(lambda project: editing.update_edit(project, edit_id, **fields), "Change an edit")
+        self._workspace.database.run(
+            lambda project: editing.update_edit(project, edit_id, **fields),
+            on_error=partial(self.refused_change.emit, edit_id),
+            owner=self,
+            name="Change an edit",
+        )
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete edits; the message offers to take it back."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -16,10 +16,12 @@ from engine.formats.imported import Imported
 from engine.formats.registry import read_edits
 from engine.formats.rejects import write_rejects
 from studio import icons
+from studio.errors import UserMessage
 from studio.messages import Deed, Kind
 from studio.pages.facts.add_form import AddForm
 from studio.pages.facts.clipboard import Pasted
 from studio.pages.facts.columns import Column
+from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.deeds import FactDeeds
 from studio.pages.facts.export import Export, Scope
 from studio.pages.facts.import_account import ImportAccount
@@ -34,6 +36,8 @@ from studio.store.edits import EditDraft, EditFields
 from studio.store.importing import ImportChanges, import_edit_set
 from studio.store.listing import EditFilter
 from studio.store.project import Project
+from studio.store.trained import ChangesSince
+from studio.suggestions import SuggestedTexts, suggested_texts
 from studio.theme import SPACE
 from studio.undo_actions import UndoActions
 from studio.widgets.buttons import action_button, button
@@ -45,9 +49,6 @@ from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
 from studio.workspace import Workspace
 
-SEARCH_DELAY = 150
-"""Milliseconds of silence after which a search begins."""
-
 _FILTERS = (
     (EditFilter.ALL, "All edits"),
     (EditFilter.ENABLED, "Switched on"),
@@ -55,6 +56,7 @@ _FILTERS = (
     (EditFilter.CONFLICTS, "Duplicates and contradictions"),
     (EditFilter.CONTRADICTIONS, "Contradictions"),
     (EditFilter.UNANSWERED, "Without original answer"),
+    (EditFilter.CHANGED, "Changed since this pack"),
 )
 
 
@@ -83,10 +85,6 @@ class FactsPage(QWidget):
         self._count = Label(muted=True)
         self._make_actions()
         self._lay_out()
-        self._search_soon = QTimer(self)
-        self._search_soon.setSingleShot(True)
-        self._search_soon.setInterval(SEARCH_DELAY)
-        self._search_soon.timeout.connect(self._narrow)
         self.setFocusProxy(self.form.subject)
         self._connect()
         self._project_changed()
@@ -107,7 +105,10 @@ class FactsPage(QWidget):
         self.export_listed = self._action("Export the listed edits…", "", None, partial(self._export, 1), self)
         self.export_selected = self._action("Export the selected edits…", "", None, partial(self._export, 2), self)
         self.relations = self._action("Relations…", "settings", None, self._show_relations, self)
+        self.settle = self._action("Duplicates and contradictions…", "warning", None, self._show_conflicts, self)
         self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.view.addAction(self.settle)
         self.ask.setToolTip("Fill in what the original model answers: of the selected edits, or where it is missing.")
 
     def _action(
@@ -144,7 +145,14 @@ class FactsPage(QWidget):
         tools.setSpacing(SPACE)
         tools.addWidget(self.search, 2)
         tools.addWidget(self.filter, 1)
-        for action in (self._undoing.undo, self._undoing.redo, self.switch_on, self.switch_off, self.delete):
+        for action in (
+            self._undoing.undo,
+            self._undoing.redo,
+            self.settle,
+            self.switch_on,
+            self.switch_off,
+            self.delete,
+        ):
             tools.addWidget(action_button(action, icon_only=True))
         self._places = QStackedWidget()
         self._places.addWidget(self.view)
@@ -197,8 +205,7 @@ class FactsPage(QWidget):
         self._workspace.changed.connect(self._take_changes)
         self._workspace.counts_changed.connect(self._tell_counts)
         self._workspace.relations_changed.connect(self._relations_changed)
-        self.search.textChanged.connect(lambda _text: self._search_soon.start())
-        self.search.returnPressed.connect(self._narrow)
+        self.search.textChanged.connect(self._narrow)
         self.filter.currentIndexChanged.connect(self._narrow)
         self._clear.clicked.connect(self._show_all)
         self.form.add_asked.connect(self._add)
@@ -209,6 +216,7 @@ class FactsPage(QWidget):
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.inspector.changed.connect(self._inspected)
         self.deeds.added.connect(self._added)
+        self.deeds.refused_change.connect(self._refused)
         self.deeds.asking.connect(self.strip.follow)
         self.deeds.refused_rows.connect(self._offer_rest)
 
@@ -243,6 +251,9 @@ class FactsPage(QWidget):
             told.append(f"{counts.conflicts:,} in conflict")
         if counts.unanswered:
             told.append(f"{counts.unanswered:,} without original answer")
+        if counts.since:
+            told.append(_since(counts.since))
+        self.settle.setEnabled(bool(counts.conflicts))
         self._count.setText(" · ".join(told) if counts.total else "")
         self._listed()
 
@@ -257,8 +268,8 @@ class FactsPage(QWidget):
 
     def selected_ids(self) -> list[int]:
         """The selected edits, from the top."""
-        ids = (self.table.id_at(row) for row in self.view.selected_rows())
-        return [edit_id for edit_id in ids if edit_id is not None]
+        ids = self.table.ids
+        return [ids[row] for row in self.view.selected_rows() if row < len(ids)]
 
     def show_edits(self, keys: tuple[str, ...]) -> None:
         """Select the edits with these ids, all edits listed again."""
@@ -280,7 +291,6 @@ class FactsPage(QWidget):
             self.view.scrollTo(chosen.indexes()[0])
 
     def _narrow(self) -> None:
-        self._search_soon.stop()
         self.table.narrow(self.search.text().strip(), EditFilter(self.filter.currentData()))
 
     def _show_all(self) -> None:
@@ -315,6 +325,22 @@ class FactsPage(QWidget):
     def _inspect_now(self, edit_id: int, edit: Edit | None) -> None:
         if edit is not None and self.selected_ids() == [edit_id]:
             self.inspector.show_edit(edit_id, edit)
+            self._workspace.database.run(
+                lambda project: suggested_texts(project, edit_id),
+                on_success=partial(self._suggest, edit_id),
+                owner=self,
+                name="Suggest texts",
+            )
+
+    def _suggest(self, edit_id: int, suggested: SuggestedTexts) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.show_suggestions(suggested)
+
+    def _refused(self, edit_id: int, message: UserMessage) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.refuse(message.sentence)
+        else:
+            self._workspace.report(message)
 
     def _inspected(self, edit_id: int, fields: EditFields) -> None:
         self.deeds.change(edit_id, fields)
@@ -449,5 +475,15 @@ class FactsPage(QWidget):
         # The action was enabled, so that its edits are among the scopes.
         self.export.ask(scopes, 0 if chosen == 0 else len(scopes) - 1 if chosen == 2 else 1)
 
+    def _show_conflicts(self) -> None:
+        chosen = self.selected_ids()
+        ConflictDialog(self._workspace, chosen[0] if chosen else None, self).open()
+
     def _show_relations(self) -> None:
         RelationsDialog(self._workspace, self).open()
+
+
+def _since(changes: ChangesSince) -> str:
+    """In how many edits the project differs from what the pack in use was trained on."""
+    parts = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
+    return f"{', '.join(f'{number:,} {word}' for number, word in parts if number)} since this pack"

@@ -35,8 +35,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project.create(Path(folder) / "big", "Big", catalogue)
         report(f"add {EDITS:,} edits", lambda: add_edits(project, drafts(EDITS)), 1)
-        for search in ("", "b", "kori", "koriba tane"):
-            for sort in (EditSort.SUBJECT, EditSort.RELATION, EditSort.STATE):
+        for search in ("", "b", "ko", "kori", "relation", "koriba tane"):
+            for sort in (EditSort.ENTERED, EditSort.SUBJECT, EditSort.RELATION, EditSort.STATE):
                 report(f"search “{search}” by {sort.value}", lambda s=search, o=sort: edit_ids(project, s, o))
         for wanted in EditFilter:
             report(f"filter {wanted.value}", lambda w=wanted: edit_ids(project, filter=w))

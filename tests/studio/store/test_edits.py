@@ -6,6 +6,7 @@ from engine.edits import Edit, EditError, Probe, ProbeKind
 from studio.store.changes import Changes
 from studio.store.edits import (
     EditDraft,
+    EditFields,
     add_edits,
     delete_edits,
     set_enabled,
@@ -220,3 +221,36 @@ def test_original_answers_are_cleaned_of_what_no_file_can_hold(project: Project)
 def test_a_familiarity_outside_its_range_is_a_bug(project: Project, value: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         set_familiarity(project, {one(project): value})
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"paraphrases": ("the  CAPITAL of France is",)}, "is the prompt itself"),
+        ({"paraphrases": ("France has", "france HAS")}, "is there twice"),
+        ({"paraphrases": ("{} has the capital",)}, "write the subject there"),
+        ({"probes": (Probe(ProbeKind.FAR, "The capital of france is"),)}, "asks for this very edit"),
+        ({"probes": (Probe(ProbeKind.FAR, "q"), Probe(ProbeKind.FAR, "Q"))}, "is there twice"),
+        ({"probes": (Probe(ProbeKind.NEIGHBOUR, "The capital of {} is"),)}, "write a subject there"),
+        ({"probes": (Probe(ProbeKind.NEIGHBOUR, "the capital of italy is"),)}, "prompt of another edit"),
+    ],
+)
+def test_texts_that_cannot_measure_anything_are_refused(project: Project, fields: EditFields, sentence: str) -> None:
+    edit_id = add_edits(
+        project, [EditDraft("Lyon", "France", "capital"), EditDraft("Milan", "Italy", "capital")]
+    ).added[0]
+    before = dump(project)
+    with pytest.raises(EditError, match=sentence):
+        update_edit(project, edit_id, **fields)
+    assert dump(project) == before
+
+
+def test_a_text_that_is_there_already_is_left_alone(project: Project) -> None:
+    """A file may have brought it: it must not keep the rest of the edit from being changed."""
+    edit_id = add_edits(
+        project, [EditDraft("Lyon", "France", "capital", paraphrases=("The capital of France is",))]
+    ).added[0]
+    update_edit(project, edit_id, paraphrases=("The capital of France is", "France has the capital"))
+    edit = get_edit(project, edit_id)
+    assert edit is not None
+    assert len(edit.paraphrases) == 2

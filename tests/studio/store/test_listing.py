@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.edits import find_conflicts
+from studio.store.conflicts import conflicts
 from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, set_familiarity, set_original_answers
 from studio.store.listing import (
     EditFilter,
     EditSort,
     EditState,
-    conflicts,
     counts,
     edit_ids,
     edit_set,

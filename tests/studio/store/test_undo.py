@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
 from studio.store import journal
+from studio.store.conflicts import Resolution, conflicts, resolve, resolve_duplicates
 from studio.store.edits import (
     EditDraft,
     add_edits,
@@ -24,7 +25,7 @@ from studio.store.importing import WhenThere, import_edit_set
 from studio.store.journal import STEPS
 from studio.store.listing import edit_ids, rows
 from studio.store.project import Project
-from studio.store.relations import add_relation, delete_relation, relations, update_relation
+from studio.store.relations import OnUse, add_relation, delete_relation, relations, update_relation
 from studio.store.undo import redo, redo_name, undo, undo_name
 from tests.studio.store.conftest import CATALOGUE, Dump, dump
 
@@ -140,6 +141,12 @@ class Undoing(RuleBasedStateMachine):
             self.states.append(self.ahead.pop())
             assert dump(self.project) == self.states[-1]
         assert not self.ahead
+        self.reopen()
+        assert dump(self.project) == self.states[-1]
+        with self.project.write() as session:  # raises where the search does not say what the edits say
+            session.connection().exec_driver_sql(
+                "INSERT INTO edit_search (edit_search, rank) VALUES ('integrity-check', 1)"
+            )
         self.project.close()
         shutil.rmtree(self.folder)
 
@@ -213,9 +220,30 @@ class Undoing(RuleBasedStateMachine):
         else:
             self.noted(changed)
 
+    @rule(which=st.sampled_from(["own", "mine", "capital"]), on_use=st.sampled_from(OnUse))
+    def remove_relation(self, which: str, on_use: OnUse) -> None:
+        try:
+            self.noted(delete_relation(self.project, which, on_use))
+        except EditError:
+            self.noted(False)
+
+    @rule(data=st.data(), how=st.sampled_from(Resolution))
+    def settle(self, data: st.DataObject, how: Resolution) -> None:
+        found = conflicts(self.project)
+        if found:
+            ids = data.draw(st.sampled_from(found)).edit_ids
+            kept = data.draw(st.sampled_from(ids))
+            self.noted(resolve(self.project, kept, ids, how))
+
+    @rule(how=st.sampled_from(Resolution))
+    def settle_all(self, how: Resolution) -> None:
+        self.noted(resolve_duplicates(self.project, how))
+
     @rule()
-    def remove_relation(self) -> None:
-        self.noted(delete_relation(self.project, "own"))
+    def reopen(self) -> None:
+        folder = self.project.folder
+        self.project.close()
+        self.project = Project.open(folder, CATALOGUE)
 
     @precondition(lambda self: len(self.states) > 1)
     @rule()
