@@ -14,6 +14,9 @@ from engine.edits import Edit, Probe, ProbeKind, Relation
 from studio.store.keys import content_print, derived
 from studio.store.schema import EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
 
+# One encoder for all rows: making one for each takes longer than encoding it.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEdit:
@@ -33,7 +36,7 @@ class StoredEdit:
 
     def payload(self) -> str:
         """This edit as undo remembers it."""
-        return json.dumps(dict(zip(_COLUMNS, _VALUES(self), strict=True)), ensure_ascii=False)
+        return _to_json(dict(zip(_COLUMNS, _VALUES(self), strict=True)))
 
     @classmethod
     def from_payload(cls, payload: str) -> StoredEdit:
@@ -54,7 +57,7 @@ class StoredEdit:
             familiarity=familiarity,
             aliases=texts_json(edit.aliases),
             paraphrases=texts_json(edit.paraphrases),
-            probes=json.dumps([[probe.kind.value, probe.prompt] for probe in edit.probes], ensure_ascii=False),
+            probes=_to_json([[probe.kind.value, probe.prompt] for probe in edit.probes]) if edit.probes else "[]",
         )
 
     def to_edit(self) -> Edit:
@@ -81,7 +84,7 @@ _CONTENT = attrgetter("subject", "relation", "prompt", "new_object", "aliases", 
 
 def texts_json(values: Sequence[str]) -> str:
     """A list of texts as a column holds it."""
-    return json.dumps(list(values), ensure_ascii=False)
+    return _to_json(list(values)) if values else "[]"
 
 
 def texts(column: str) -> tuple[str, ...]:

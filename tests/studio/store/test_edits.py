@@ -229,7 +229,7 @@ def test_a_familiarity_outside_its_range_is_a_bug(project: Project, value: float
         ({"paraphrases": ("the  CAPITAL of France is",)}, "is the prompt itself"),
         ({"paraphrases": ("France has", "france HAS")}, "is there twice"),
         ({"paraphrases": ("{} has the capital",)}, "write the subject there"),
-        ({"probes": (Probe(ProbeKind.FAR, "The capital of france is"),)}, "asks for this very edit"),
+        ({"probes": (Probe(ProbeKind.FAR, "The capital of france is"),)}, "asks for this edit, whose"),
         ({"probes": (Probe(ProbeKind.FAR, "q"), Probe(ProbeKind.FAR, "Q"))}, "is there twice"),
         ({"probes": (Probe(ProbeKind.NEIGHBOUR, "The capital of {} is"),)}, "write a subject there"),
         ({"probes": (Probe(ProbeKind.NEIGHBOUR, "the capital of italy is"),)}, "prompt of another edit"),
