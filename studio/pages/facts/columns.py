@@ -33,7 +33,7 @@ class Heading:
 
 
 HEADINGS = {
-    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 5),
+    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 6),
     Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 18),
     Column.RELATION: Heading("Relation", "What is asked of the subject.", EditSort.RELATION, 15),
     Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 15),
@@ -46,7 +46,7 @@ HEADINGS = {
         EditSort.FAMILIARITY,
         13,
     ),
-    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 20),
+    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 19),
 }
 
 STATE_WORDS = {

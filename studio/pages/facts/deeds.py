@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from engine.edits import Relation
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
+from studio.errors import UserMessage
 from studio.jobs import Job
 from studio.messages import Deed, Kind
 from studio.pages.facts import clipboard
@@ -204,16 +205,20 @@ class FactDeeds(QObject):
         if not questions:
             self._workspace.say(Kind.INFO, "Every edit has its original answer: select edits to ask for them again.")
             return
-        source, board, cancel = self._workspace.source, ProgressBoard(), Cancel()
+        source, board, cancel, answers = self._workspace.source, ProgressBoard(), Cancel(), list[str]()
         self._asked = self._workspace.models.run(
-            lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel),
+            lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel, answers),
             on_success=partial(self._answered, questions),
-            on_error=self._workspace.report,
+            on_error=partial(self._failed, questions, answers),
             cancel=cancel,
             owner=self,
             name="Ask the model",
         )
         self.asking.emit(self._asked, board)
+
+    def _failed(self, questions: dict[int, str], answers: list[str], message: UserMessage) -> None:
+        self._answered(questions, answers)
+        self._workspace.report(message, Deed("Ask the rest", self.ask_model))
 
     def _answered(self, questions: dict[int, str], answers: list[str]) -> None:
         found = dict(zip(questions, answers, strict=False))

@@ -100,9 +100,9 @@ class Inspector(Card):
         self._refusal = Label("", wrap=True)
         self._refusal.setForegroundRole(QPalette.ColorRole.BrightText)
         self._refusal.hide()
-        self.suggested_paraphrases = SuggestedTextsList("From the relation’s phrasings")
-        self.suggested_neighbours = SuggestedTextsList("The same relation, the same object")
-        self.suggested_same_subject = SuggestedTextsList("The same subject, another relation")
+        self.suggested_paraphrases = SuggestedTextsList("Said in other words")
+        self.suggested_neighbours = SuggestedTextsList("With the same object")
+        self.suggested_same_subject = SuggestedTextsList("In other relations")
         self.title = Label("", scale=1.1, bold=True, wrap=True)
         self.prompt = Lines("Prompt", 3)
         self.paraphrases = Lines("Paraphrases, one a line", 4)
@@ -204,7 +204,7 @@ class Inspector(Card):
 
     def show_suggestions(self, suggested: SuggestedTexts) -> None:
         """Offer texts for the edit on show."""
-        alike = "The same relation, the same object" if suggested.same_object else "The same relation"
+        alike = "With the same object" if suggested.same_object else "In the same relation"
         self.suggested_paraphrases.show_texts(suggested.paraphrases)
         self.suggested_neighbours.show_texts(suggested.neighbours, alike)
         self.suggested_same_subject.show_texts(suggested.same_subject)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton
@@ -22,6 +23,7 @@ from studio.store import listing
 from studio.store.edits import EditDraft
 from studio.store.listing import EditFilter
 from studio.window import MainWindow
+from tests.studio import standin
 from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
@@ -219,6 +221,29 @@ def test_asking_can_be_stopped_and_keeps_what_was_answered(
     settle(window)
     qtbot.waitUntil(lambda: not window.facts.strip.isVisible())
     assert 0 < window.workspace.counts.unanswered < 203
+
+
+def test_what_was_answered_before_a_failure_is_kept(
+    window: MainWindow, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, asked = standin.Model.answer, []
+
+    def answer(self: standin.Model, prompts: Sequence[str], **rest: Any) -> list[str]:
+        asked.extend(prompts)
+        if len(asked) > 150:
+            raise MemoryError
+        return original(self, prompts, **rest)
+
+    window.facts.deeds.add([EditDraft(f"Town {n}", subject=f"Land {n}", relation="P36") for n in range(200)])
+    settle(window)
+    monkeypatch.setattr(standin.Model, "answer", answer)
+    window.facts.ask.trigger()
+    settle(window)
+    assert 0 < window.workspace.counts.unanswered < 203
+    message = window.messages.current()
+    assert message is not None
+    assert message.kind is Kind.ERROR
+    assert [deed.label for deed in message.deeds][:1] == ["Ask the rest"]
 
 
 def test_the_inspector_writes_what_was_typed(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
