@@ -158,6 +158,8 @@ def check_text(text: str) -> None:
     """Raise EditError where `text` cannot be stored or asked: control characters, lone surrogates, too long."""
     if len(text) > MAX_TEXT:
         raise EditError(f"A text of {len(text):,} characters is too long: {MAX_TEXT:,} is the most.")
+    if text.isprintable():  # nearly every text, and told much sooner than by the pattern
+        return
     found = _UNUSABLE.search(text)
     if found:
         raise EditError(f"The character U+{ord(found[0]):04X} in {text[:40]!a} cannot be used: remove it.")
@@ -173,6 +175,8 @@ def find_oddity(text: str) -> str | None:
 
     Such a text is usable, but often an accident of copying or a disguise: two subjects that look the same and are not.
     """
+    if text.isascii():
+        return None
     if _DIRECTION.search(text):
         return "marks that change the direction of writing"
     if _INVISIBLE.search(text):
@@ -201,6 +205,8 @@ def fold(text: str) -> str:
     Case, width, ligatures, typographic quotes and dashes, invisible characters and runs of spaces make no difference;
     accents do.
     """
+    if text.isascii():  # the same, sooner: none of the rest applies
+        return " ".join(text.lower().split())
     # Case folding can undo a normalisation and the other way round: twice is what Unicode needs to come to rest.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
     folded = unicodedata.normalize("NFKC", folded.casefold().translate(_TYPOGRAPHY))

@@ -233,13 +233,20 @@ def _keys(pack: Path) -> list[str]:
 
 
 def original_answers(
-    shelf: Shelf, source: ModelSource, prompts: Sequence[str], board: ProgressBoard, cancel: Cancel
+    shelf: Shelf,
+    source: ModelSource,
+    prompts: Sequence[str],
+    board: ProgressBoard,
+    cancel: Cancel,
+    answers: list[str],
 ) -> list[str]:
-    """What the original model answers, as far as it got: shorter than `prompts` where it was asked to stop."""
+    """What the original model answers, as far as it got: shorter than `prompts` where it was asked to stop.
+
+    They are put into `answers` as they come, so that those before a failure are not lost with it.
+    """
     board.report(LOADING, 0, 0)
     model = language_model(shelf, source)
     release(shelf)
-    answers: list[str] = []
     try:
         for start in range(0, len(prompts), AT_ONCE):
             board.report("Ask the model", start, len(prompts))

@@ -14,8 +14,8 @@ from studio.errors import UserMessage
 from studio.messages import Deed, Kind
 from studio.remembered import Remembered
 from studio.store.changes import Changes
-from studio.store.edits import import_edit_set
 from studio.store.errors import Backup
+from studio.store.importing import import_edit_set
 from studio.store.project import Project, ProjectInfo
 from studio.store.watched import set_watched
 from studio.suggestions import watched_suggestions

@@ -29,6 +29,7 @@ from studio.store.changes import Changes
 from studio.store.edits import set_familiarity
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
+from studio.store.trained import note_trained
 from studio.store.watched import watched
 from studio.widgets.figures import count, figure, share
 from studio.workspace import Workspace
@@ -210,6 +211,7 @@ def _prepare(project: Project, choices: TrainingChoices) -> RunRow:
         },
     )
     atomic.write_file(run.folder / EDITS, [data])
+    note_trained(project, run.id)
     return run
 
 

@@ -25,6 +25,7 @@ from studio.theme import SPACE, Scheme
 from studio.trainer import Trainer
 from studio.undo_actions import UndoActions
 from studio.widgets.figures import count
+from studio.widgets.file_drop import FileDrop
 from studio.widgets.files import choose_folder
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
@@ -124,6 +125,7 @@ class MainWindow(QMainWindow):
                 None,
                 facts.copy,
                 facts.paste,
+                facts.paste_over,
                 facts.delete,
                 None,
                 facts.switch_on,
@@ -131,6 +133,7 @@ class MainWindow(QMainWindow):
                 None,
                 facts.find_edits,
                 facts.relations,
+                facts.settle,
                 facts.ask,
             ),
         )
@@ -165,6 +168,7 @@ class MainWindow(QMainWindow):
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
         self._rail.chosen.connect(lambda place: self._bring(PAGES[place][0]))
+        FileDrop(self, "Drop a file here to import its edits").dropped.connect(self._take_dropped)
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
@@ -205,6 +209,10 @@ class MainWindow(QMainWindow):
     def _show_edits(self, keys: tuple[str, ...]) -> None:
         self.show_page("facts")
         self.facts.show_edits(keys)
+
+    def _take_dropped(self, paths: list[Path]) -> None:
+        self.show_page("facts")
+        self.facts.take_dropped(paths)
 
     def _bring(self, name: str) -> None:
         self.page(name)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from assets import catalogue
 from engine.edits import Relation
@@ -24,6 +24,7 @@ from studio.store.listing import EditCounts
 from studio.store.project import Project, ProjectInfo
 from studio.store.relations import relations
 from studio.store.runs import RunRow, RunState, runs
+from studio.store.trained import RUN_IN_USE
 
 NO_COUNTS = EditCounts(0, 0, 0, 0)
 
@@ -95,13 +96,16 @@ class Workspace(QObject):
         self.engagement_changed.emit()
 
     def _take_changes(self, changes: Changes) -> None:
-        if changes.edits or changes.relations:
-            self._look()
         if self.run is not None and self.run.id in changes.runs:
             self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the runs")
         self.changed.emit(changes)
+        if changes.edits or changes.relations or RUN_IN_USE in changes.settings:
+            # After the rows on show, which are asked for in the next turn of the event loop.
+            QTimer.singleShot(0, self, self._look)
 
     def _look(self) -> None:
+        if self.project is None:
+            return
         self.database.run(_look, on_success=self._looked, owner=self, name="Count the edits")
 
     def _looked(self, standing: _Standing) -> None:
@@ -175,7 +179,7 @@ def _look(project: Project) -> _Standing:
 def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None]:
     name = keeping.get_setting(project, "model", "embedded")
     device = keeping.get_setting(project, "device", "auto")
-    wanted = keeping.get_setting(project, "run")
+    wanted = keeping.get_setting(project, RUN_IN_USE)
     found = [run for run in runs(project) if run.id == wanted and run.state is RunState.FINISHED]
     return ModelSource(str(name), str(device)), found[0] if found else None
 
@@ -183,4 +187,4 @@ def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None]:
 def _write_choices(project: Project, source: ModelSource, run_id: int | None) -> Changes:
     keeping.set_setting(project, "model", source.name)
     keeping.set_setting(project, "device", source.device)
-    return keeping.set_setting(project, "run", run_id)
+    return keeping.set_setting(project, RUN_IN_USE, run_id)

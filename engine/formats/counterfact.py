@@ -18,10 +18,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.edits import SLOT, Edit, EditError, EditSet, Probe, ProbeKind, Relation, fill
-from engine.formats.imported import Imported, Written
+from engine.formats.imported import Imported
 from engine.formats.intake import CaseId, Draft, Intake, RowError, validated
 from engine.formats.records import Outlet, read_records
 from engine.formats.source import Source
+from engine.formats.target import Outgoing
 
 NAME = "counterfact"
 MAX_PHRASINGS = 20
@@ -57,7 +58,7 @@ class _Record(_Model):
 def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     """The edits of `source`. Raises FormatError."""
     records = read_records(source)
-    intake = Intake(source, NAME, relations.values(), unit=records.unit)
+    intake = Intake(source, NAME, relations.values(), unit=records.unit, of=records.of)
     templates: dict[str, dict[str, None]] = {}  # relation id -> its templates, in order
 
     def draft(value: object) -> Draft:
@@ -101,8 +102,8 @@ def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     return _with_relations(intake.finish(), templates)
 
 
-def write(edit_set: EditSet, path: Path) -> Written:
-    """Write the enabled edits that have a subject: one list, or one record a line where `path` ends in .jsonl.
+def outgoing(edit_set: EditSet, path: Path) -> Outgoing:
+    """The enabled edits that have a subject: one list, or one record a line where `path` ends in .jsonl.
 
     Raises FormatError where the disk refuses.
     """
@@ -131,7 +132,7 @@ def write(edit_set: EditSet, path: Path) -> Written:
         out.note("Same-subject and far probes have no place", len(edit.probes) - len(neighbours))
         out.note("Aliases have no place", len(edit.aliases))
         out.note("Edits without an original answer, so that “target_true” is empty", not edit.original_answer)
-    return out.write()
+    return out.finish()
 
 
 def _with_relations(imported: Imported, templates: Mapping[str, Mapping[str, None]]) -> Imported:
@@ -146,7 +147,8 @@ def _with_relations(imported: Imported, templates: Mapping[str, Mapping[str, Non
 
 def _template(edit: Edit, relation: Relation | None) -> str | None:
     """The prompt with a slot for its subject, such that filling it gives the prompt back; None where there is none."""
-    if not edit.subject or "{" in edit.prompt or "}" in edit.prompt:  # loaders of the field fill in by `str.format`
+    # Loaders of the field fill in by `str.format`: no brace can stand beside the slot.
+    if not edit.subject.strip() or "{" in edit.prompt or "}" in edit.prompt:
         return None
     for phrasing in relation.phrasings if relation else ():
         if fill(phrasing, edit.subject) == edit.prompt:

@@ -14,26 +14,28 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fold
 from engine.formats.cells import protect, unprotect
-from engine.formats.imported import Imported, Written
+from engine.formats.imported import Imported
 from engine.formats.intake import Draft, Intake, RowError
 from engine.formats.source import NOT_DECODED, FormatError, Source
-from engine.formats.target import write_bytes
+from engine.formats.target import Outgoing
 
 VERSION = 1
-Delimiter = Literal[",", "\t", ";"]
+_Row = tuple[int, "list[str] | _Unreadable"]  # the number of its first line, its cells
+Delimiter = Literal[",", "\t", ";", "|"]
 MAX_HEADER = 100_000
 """Characters that the header is looked for in."""
-DELIMITERS: tuple[Delimiter, ...] = (",", "\t", ";")
+DELIMITERS: tuple[Delimiter, ...] = (",", "\t", ";", "|")
 
 SINGLE = ("id", "subject", "relation", "new object", "prompt", "original answer", "enabled")
 MANY = ("alias", "paraphrase", "neighbour probe", "same-subject probe", "far probe")
+_PROBES = tuple((f"{kind.value} probe", kind) for kind in ProbeKind)
 _OTHER_NAMES = {
     "object": "new object",
     "target new": "new object",
@@ -45,9 +47,20 @@ _OTHER_NAMES = {
     "locality prompt": "neighbour probe",
     "same subject probe": "same-subject probe",
 }
+REJECT_COLUMNS = ("rejected line", "rejected column", "rejected because")
+"""Columns of a table of rejected rows, which readers pass over."""
 _TRUE, _FALSE = {"", "yes", "true", "1", "on"}, {"no", "false", "0", "off"}
-_SEPARATOR = re.compile(r"sep=[,;\t]\s*")  # Excel's own line above the header, which names the delimiter
-_MARK = re.compile(r"meg-edits/(\d+)( spreadsheet-safe)?")
+_SEPARATOR = re.compile(r"sep=[,;\t|]\s*")  # Excel's own line above the header, which names the delimiter
+_NAME = "meg-edits"
+_MARK = re.compile(rf"{_NAME}/(\d+)( spreadsheet-safe)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A row that cannot be taken apart into cells."""
+
+    reason: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +86,22 @@ def read(
     """
     delimiter, cells, rows = _opened(source, delimiter, skip_rows)
     header = _header(source, cells, columns or {})
-    intake = Intake(source, _name(delimiter), relations.values(), unit="line")
+    intake = Intake(source, _name(delimiter), relations.values(), unit="line", of=source.text.count("\n") + 1)
     for name, field in zip(header.names, header.fields, strict=True):
-        if not field and name.strip() and name not in (columns or {}) and not _MARK.fullmatch(name):
+        passed_over = _MARK.fullmatch(name) or name in REJECT_COLUMNS or name in (columns or {})
+        if not field and name.strip() and not passed_over:
             intake.note(f"The column {name[:60]!a} is not known here and was left out")
     return _read_rows(rows, header, intake)
 
 
-def header_cells(source: Source, *, delimiter: Delimiter | None = None, skip_rows: int = 0) -> tuple[str, ...]:
-    """The names of the columns as the file has them, whatever they are. Raises FormatError where it has no header."""
-    return tuple(_opened(source, delimiter, skip_rows)[1])
+def columns_of(source: Source, *, delimiter: Delimiter | None = None, skip_rows: int = 0) -> dict[str, str]:
+    """The names of the columns as the file has them, whatever they are, each with what its first row holds.
+
+    Raises FormatError where the file has no header.
+    """
+    _, names, rows = _opened(source, delimiter, skip_rows)
+    first = next((cells for _, cells in rows if not isinstance(cells, _Unreadable)), [])
+    return {name: first[place] if place < len(first) else "" for place, name in enumerate(names) if name.strip()}
 
 
 def column_of(cell: str) -> str:
@@ -90,9 +109,7 @@ def column_of(cell: str) -> str:
     return _field(cell)
 
 
-def _opened(
-    source: Source, delimiter: Delimiter | None, skip_rows: int
-) -> tuple[Delimiter, list[str], Iterator[tuple[int, list[str] | str]]]:
+def _opened(source: Source, delimiter: Delimiter | None, skip_rows: int) -> tuple[Delimiter, list[str], Iterator[_Row]]:
     """The delimiter, the header's cells, and the rows below it."""
     _check_decoded(source)
     lines = list(io.StringIO(source.text, newline=""))
@@ -106,19 +123,29 @@ def _opened(
         raise FormatError(f"{source.name} has no header: its first row must name the columns.")
     delimiter = delimiter or find_delimiter(lines[start])
     rows = _rows(lines, start, delimiter)
-    _, cells = next(rows)
-    if isinstance(cells, str):
-        raise FormatError(f"The header of {source.name} cannot be read: {cells}.")
+    _, cells = next(rows, (start, _Unreadable("it has no text in it", "")))
+    if isinstance(cells, _Unreadable):
+        raise FormatError(f"The header of {source.name} cannot be read: {cells.reason}.")
     return delimiter, cells, rows
 
 
-def write(edit_set: EditSet, path: Path, *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> Written:
-    """Write all of `edit_set` to `path`. Raises FormatError where the disk refuses."""
-    write_bytes(path, [to_text(edit_set.edits, delimiter=delimiter, spreadsheet_safe=spreadsheet_safe).encode()])
+def outgoing(edit_set: EditSet, path: Path, *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> Outgoing:
+    """All of `edit_set`, ready to be written to `path`."""
+
+    def chunks() -> Iterator[bytes]:
+        yield to_text(edit_set.edits, delimiter=delimiter, spreadsheet_safe=spreadsheet_safe).encode()
+
     notes = []
     if edit_set.relations:
-        notes.append(f"A table has no place for the phrasings of relations: {len(edit_set.relations):,} left out.")
-    return Written(path, _name(delimiter), len(edit_set.edits), (), tuple(notes))
+        notes.append(f"A relation's name and phrasings have no place: {len(edit_set.relations):,}.")
+    notes += probe_order_notes(edit_set.edits)
+    return Outgoing(path, _name(delimiter), chunks(), len(edit_set.edits), (), tuple(notes))
+
+
+def probe_order_notes(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """What is to be said where each kind of probe has columns of its own."""
+    mixed = sum(list(edit.probes) != sorted(edit.probes, key=_kind_order) for edit in edits)
+    return (f"Edits whose probes are gathered by kind, which changes their order: {mixed:,}.",) if mixed else ()
 
 
 def to_text(edits: Sequence[Edit], *, delimiter: Delimiter = ",", spreadsheet_safe: bool = False) -> str:
@@ -129,7 +156,7 @@ def to_text(edits: Sequence[Edit], *, delimiter: Delimiter = ",", spreadsheet_sa
     """
     longest = {name: max((len(_listed(edit)[name]) for edit in edits), default=0) for name in MANY}
     numbered = [f"{name} {number}" for name in MANY for number in range(1, longest[name] + 1)]
-    mark = f"meg-edits/{VERSION}" + (" spreadsheet-safe" if spreadsheet_safe else "")
+    mark = f"{_NAME}/{VERSION}" + (" spreadsheet-safe" if spreadsheet_safe else "")
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow([*SINGLE, *numbered, mark])
@@ -139,6 +166,36 @@ def to_text(edits: Sequence[Edit], *, delimiter: Delimiter = ",", spreadsheet_sa
         for name, texts in _listed(edit).items():
             cells += [*texts, *[""] * (longest[name] - len(texts))]
         writer.writerow([protect(cell) if spreadsheet_safe else cell for cell in cells] + [""])
+    return text.getvalue()
+
+
+def rejects_text(imported: Imported) -> str:
+    """The rejected rows of a table as a table of its own, each with why it was, to be mended and read again.
+
+    It is safe for spreadsheets, and columns go by our names. A row that could not be taken apart into cells stands
+    whole in the first.
+    """
+    names = imported.header or ()
+    mark = next(filter(None, map(_MARK.fullmatch, names)), None)
+    kept = [place for place, name in enumerate(names) if not (_MARK.fullmatch(name) or name in REJECT_COLUMNS)]
+    rows = []
+    for rejected in imported.rejected_rows:
+        cells = [rejected.content] if isinstance(rejected.content, str) else list(rejected.content)
+        cells = [_plain(cell, exact=mark is not None, protected=mark is not None and bool(mark[2])) for cell in cells]
+        beyond = cells[len(names) :]
+        cells += [""] * (len(names) - len(cells))
+        rows.append([cells[place] for place in kept] + beyond)
+    width = max([len(kept), *map(len, rows)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    more = [""] * (width - len(kept))
+    writer.writerow([*(names[place] for place in kept), *more, *REJECT_COLUMNS, f"{_NAME}/{VERSION} spreadsheet-safe"])
+    faults = imported.faults()
+    for rejected, cells in zip(imported.rejected_rows, rows, strict=True):
+        columns, reasons = zip(*faults[rejected.row], strict=True)
+        told = [str(rejected.row), "; ".join(filter(None, columns)), "; ".join(reasons), ""]
+        padded = cells + [""] * (width - len(cells))
+        writer.writerow([protect(cell) for cell in (*padded, *told)])
     return text.getvalue()
 
 
@@ -155,8 +212,13 @@ def header_line(source: Source) -> str:
 
 
 def find_delimiter(header: str) -> Delimiter:
-    """The delimiter that makes most columns of ours out of a header line; a comma where none makes any."""
-    return max(DELIMITERS, key=lambda delimiter: sum(bool(_field(cell)) for cell in _cells(header, delimiter)))
+    """The delimiter that makes most columns of ours out of a header line, or else most columns at all."""
+
+    def columns(delimiter: Delimiter) -> tuple[int, int]:
+        cells = _cells(header, delimiter)
+        return sum(bool(_field(cell)) for cell in cells), len(cells)
+
+    return max(DELIMITERS, key=columns)
 
 
 def _cells(line: str, delimiter: Delimiter) -> list[str]:
@@ -216,8 +278,8 @@ def _header(source: Source, cells: Sequence[str], columns: Mapping[str, str]) ->
     return _Header(fields, tuple(cells), exact=mark is not None, protected=mark is not None and mark[2] is not None)
 
 
-def _rows(lines: Sequence[str], start: int, delimiter: Delimiter) -> Iterator[tuple[int, list[str] | str]]:
-    """The rows from line index `start` on as (line number, cells), or a reason in the cells' place.
+def _rows(lines: Sequence[str], start: int, delimiter: Delimiter) -> Iterator[_Row]:
+    """The rows from line index `start` on.
 
     A quote that is opened and never closed would swallow all that follows: reading goes on with the line after it.
     """
@@ -238,7 +300,7 @@ def _rows(lines: Sequence[str], start: int, delimiter: Delimiter) -> Iterator[tu
             except StopIteration:
                 return
             except csv.Error as error:
-                yield start + 1, _reason(error, taken)
+                yield start + 1, _Unreadable(_reason(error, taken), lines[start].rstrip("\r\n"))
                 start += 1
                 break
             if any(cell.strip() for cell in cells):
@@ -257,16 +319,26 @@ def _reason(error: csv.Error, taken: int) -> str:
     return text
 
 
-def _read_rows(rows: Iterator[tuple[int, list[str] | str]], header: _Header, intake: Intake) -> Imported:
+def _read_rows(rows: Iterator[_Row], header: _Header, intake: Intake) -> Imported:
     def draft(cells: Sequence[str]) -> Draft:
         return _draft(cells, header)
 
     for line, cells in rows:
-        if isinstance(cells, str):
-            intake.turn_away(line, cells)
+        if isinstance(cells, _Unreadable):
+            intake.turn_away(line, cells.reason, cells.text, at=line)
         else:
-            intake.take(line, draft, cells)
-    return intake.finish()
+            intake.take(line, draft, cells, at=line)
+    return intake.finish(header=_plain_names(header))
+
+
+def _plain_names(header: _Header) -> tuple[str, ...]:
+    """A header that reads by itself what `header` read: our names, numbered where a name may stand several times."""
+    numbers: Counter[str] = Counter()
+    names = []
+    for field, name in zip(header.fields, header.names, strict=True):
+        numbers[field] += 1
+        names.append(f"{field} {numbers[field]}" if field in MANY else field or name)
+    return tuple(names)
 
 
 def _draft(cells: Sequence[str], header: _Header) -> Draft:
@@ -276,8 +348,7 @@ def _draft(cells: Sequence[str], header: _Header) -> Draft:
     many: dict[str, list[str]] = {name: [] for name in MANY}
     columns = {}
     for cell, field, name in zip(cells, header.fields, header.names, strict=True):
-        text = cell.replace("\r\n", "\n")
-        text = (unprotect(text) if header.protected else text) if header.exact else text.strip()
+        text = _plain(cell, exact=header.exact, protected=header.protected)
         if field in many and text:
             many[field].append(text)
         elif field in single:
@@ -295,10 +366,19 @@ def _draft(cells: Sequence[str], header: _Header) -> Draft:
         original_answer=single["original answer"],
         aliases=tuple(many["alias"]),
         paraphrases=tuple(many["paraphrase"]),
-        probes=tuple(Probe(kind, text) for kind in ProbeKind for text in many[f"{kind.value} probe"]),
+        probes=tuple(Probe(kind, text) for name, kind in _PROBES for text in many[name]),
         enabled=state in _TRUE,
         columns=columns,
     )
+
+
+def _plain(cell: str, *, exact: bool, protected: bool) -> str:
+    text = cell.replace("\r\n", "\n")
+    return (unprotect(text) if protected else text) if exact else text.strip()
+
+
+def _kind_order(probe: Probe) -> int:
+    return list(ProbeKind).index(probe.kind)
 
 
 def _listed(edit: Edit) -> dict[str, list[str]]:

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from engine.edits import EditSet, Probe, ProbeKind, Relation
-from engine.formats.imported import Imported, Written
+from engine.formats.imported import Imported
 from engine.formats.intake import CaseId, Draft, Intake, as_texts, validated
 from engine.formats.records import Outlet, read_records
 from engine.formats.source import Source
+from engine.formats.target import Outgoing
 from engine.formats.zsre import FAR_PREFIX
 
 NAME = "easyedit"
@@ -40,7 +41,7 @@ class _Record(BaseModel):
 def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     """The edits of `source`. Raises FormatError."""
     records = read_records(source)
-    intake = Intake(source, NAME, relations.values(), unit=records.unit)
+    intake = Intake(source, NAME, relations.values(), unit=records.unit, of=records.of)
 
     def draft(value: object) -> Draft:
         record = validated(_Record, value, intake)
@@ -69,10 +70,10 @@ def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     return intake.finish()
 
 
-def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Written:
-    """Write the enabled edits: one list, or one record a line where `path` ends in .jsonl.
+def outgoing(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Outgoing:
+    """The enabled edits: one list, or one record a line where `path` ends in .jsonl.
 
-    `probe_answers` gives the original model's answers by prompt. Raises FormatError where the disk refuses.
+    `probe_answers` gives the original model's answers by prompt.
     """
     answers = probe_answers or {}
     out = Outlet(edit_set, path, NAME)
@@ -93,9 +94,13 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
         )
         out.note("Paraphrases after an edit's first have no place", len(edit.paraphrases[1:]))
         out.note("Probes after an edit's first have no place", len(probes[1:]))
+        changed = bool(probes) and probes[0].kind is ProbeKind.SAME_SUBJECT
+        out.note("Same-subject probes come back as neighbour probes", changed)
+        unanswered = bool(probes) and not answers.get(probes[0].prompt)
+        out.note("Probes whose answer is not known, so that “locality_ground_truth” is empty", unanswered)
         out.note("Aliases have no place", len(edit.aliases))
         out.note("Edits without an original answer, so that “ground_truth” is empty", not edit.original_answer)
-    return out.write()
+    return out.finish()
 
 
 def _probe(prompt: str) -> Probe:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.edits import EditSet
-from engine.formats.cells import protect
 from engine.formats.source import FormatError
-from engine.formats.target import write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +26,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was left out as the file has it, so that it can be mended and imported again."""
+
+    row: int
+    content: Any  # a table's cells, a record, or the text of what could not even be taken apart
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """The edits of a file, and an account of its rows: `rows` in = `accepted` + `rejected`."""
 
@@ -39,6 +43,10 @@ class Imported:
     rows: int
     rejections: tuple[Rejection, ...]  # a row with two faults has two of them
     notes: tuple[str, ...]  # sentences: what was left out of accepted rows, what looks odd
+    unit: str = "line"  # what rows are counted in, as in `Rejection`
+    places: tuple[int, ...] = ()  # the row of each edit
+    rejected_rows: tuple[RejectedRow, ...] = ()
+    header: tuple[str, ...] | None = None  # of a table: our name for each column, the file's where we have none
 
     @property
     def accepted(self) -> int:
@@ -49,6 +57,13 @@ class Imported:
     def rejected(self) -> int:
         """Rows that did not."""
         return len({rejection.row for rejection in self.rejections})
+
+    def faults(self) -> dict[int, list[tuple[str, str]]]:
+        """The columns and reasons of each rejected row."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        for rejection in self.rejections:
+            found.setdefault(rejection.row, []).append((rejection.column, rejection.reason))
+        return found
 
     def summary(self) -> str:
         """The account in one sentence."""
@@ -74,17 +89,3 @@ class Written:
     def summary(self) -> str:
         """The account in one sentence."""
         return f"{self.path.name}: {self.rows:,} edits written, {len(self.left_out):,} left out."
-
-
-def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
-    """A CSV file of file, row, column and reason, for a user who mends the rows in a spreadsheet.
-
-    Raises FormatError where the disk refuses.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(("file", "unit", "row", "column", "reason"))
-    for rejection in rejections:
-        row = (rejection.file, rejection.unit, str(rejection.row), rejection.column, rejection.reason)
-        writer.writerow([protect(cell) for cell in row])
-    write_bytes(path, [text.getvalue().encode("utf-8", errors="backslashreplace")])

@@ -24,7 +24,7 @@ from engine.edits import (
     fold,
     storable,
 )
-from engine.formats.imported import Imported, Rejection
+from engine.formats.imported import Imported, RejectedRow, Rejection
 from engine.formats.records import Records
 from engine.formats.source import FormatError, Source
 
@@ -33,6 +33,8 @@ MAX_FAULTS = 5
 """Faults told of one row."""
 MAX_NOTES = 50
 """Remarks told of one file."""
+REJECTED = "rejected"
+"""The key of a rejected record that says why it was; readers pass over it, so that a mended record is taken."""
 
 Value = TypeVar("Value")
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,9 +80,19 @@ class Intake:
     """
 
     def __init__(
-        self, source: Source, format: str, relations: Iterable[Relation], *, unit: str, title: str | None = None
+        self,
+        source: Source,
+        format: str,
+        relations: Iterable[Relation],
+        *,
+        unit: str,
+        of: int,
+        title: str | None = None,
     ) -> None:
+        """`unit` is what rows are counted in; `of` is how far a row can stand `at`, for the progress."""
         self._file = source.name
+        self._watch = source.watch
+        self._of = of
         self._title = source.title if title is None else title
         self._format = format
         self._unit = unit
@@ -91,32 +103,36 @@ class Intake:
         self._folded_ids = {fold(relation.id): relation for relation in self.relations.values()}
         self._rows = 0
         self._drafts: list[tuple[int, Draft]] = []
+        self._taken: dict[str, int] = {}  # id -> the row that has it
         self._rejections: list[Rejection] = []
+        self._rejected: list[RejectedRow] = []
         self._notes: Counter[str] = Counter()
         self._oddities: dict[str, list[int]] = defaultdict(list)
 
-    def take(self, row: int, read: Callable[[Value], Draft], value: Value) -> None:
+    def take(self, row: int, read: Callable[[Value], Draft], value: Value, *, at: int) -> None:
         """Count row number `row` and read its draft out of `value`; what `read` raises as RowError is put down."""
-        self._count()
+        self._count(at)
         try:
-            draft = self._completed(read(value))
+            draft = self._unclaimed(self._completed(read(value)))
         except RowError as error:
-            self._put_down(row, error)
+            self._put_down(row, error, value)
         else:
             self._drafts.append((row, draft))
+            if draft.id:
+                self._taken[draft.id] = row
 
-    def turn_away(self, row: int, reason: str, column: str = "") -> None:
-        """Count row number `row`, which is not even readable."""
-        self._count()
-        self._put_down(row, RowError((column, reason)))
+    def turn_away(self, row: int, reason: str, text: str, *, at: int) -> None:
+        """Count row number `row`, which is not even readable and stands in the file as `text`."""
+        self._count(at)
+        self._put_down(row, RowError(("", reason)), text)
 
     def take_records(self, records: Records, read: Callable[[object], Draft]) -> None:
         """`take` every record, or turn it away for its fault."""
         for record in records.items:
             if record.fault is None:
-                self.take(record.row, read, record.value)
+                self.take(record.row, read, record.value, at=record.at)
             else:
-                self.turn_away(record.row, record.fault)
+                self.turn_away(record.row, record.fault, record.text, at=record.at)
 
     def note(self, sentence: str, times: int = 1) -> None:
         """Remark `sentence` once, with the number of `times` that it held."""
@@ -127,23 +143,17 @@ class Intake:
         for key in keys:
             self.note(f"“{storable(key[:60])}” is not known here and was left out")
 
-    def finish(self, *, relations_of_file: Mapping[str, Relation] | None = None) -> Imported:
+    def finish(
+        self, *, relations_of_file: Mapping[str, Relation] | None = None, header: tuple[str, ...] | None = None
+    ) -> Imported:
         """The account; the edit set carries the file's own relations, and of the others those that its edits use."""
-        taken: dict[str, int] = {}
-        kept: list[tuple[int, Draft]] = []
-        for row, draft in self._drafts:
-            if draft.id and draft.id in taken:
-                reason = f"the id {draft.id[:60]!a} is taken by {self._unit} {taken[draft.id]:,}"
-                self._put_down(row, RowError((draft.column("id"), reason)))
-            else:
-                kept.append((row, draft))
-                if draft.id:
-                    taken[draft.id] = row
+        self._watch.board.report("Reading", self._of, self._of)
         edits = []
-        for row, draft in kept:
+        for place, (row, draft) in enumerate(self._drafts, start=1):
+            self._watch.row("Checking", place, len(self._drafts))
             # Only now, since a row further down may bring the very id that would be made for this one.
-            edit_id = draft.id or _made_id(draft, taken)
-            taken[edit_id] = row
+            edit_id = draft.id or _made_id(draft, self._taken)
+            self._taken[edit_id] = row
             edits.append(_edit(edit_id, draft))
             for text in (draft.subject, draft.new_object, draft.prompt):
                 oddity = find_oddity(text)
@@ -151,7 +161,6 @@ class Intake:
                     self._oddities[oddity].append(row)
         used = {edit.relation for edit in edits}
         relations = {key: relation for key, relation in self.relations.items() if key in used}
-        self._rejections.sort(key=lambda rejection: rejection.row)
         imported = Imported(
             file=self._file,
             format=self._format,
@@ -159,19 +168,31 @@ class Intake:
             rows=self._rows,
             rejections=tuple(self._rejections),
             notes=tuple(self._sentences()),
+            unit=self._unit,
+            places=tuple(row for row, _ in self._drafts),
+            rejected_rows=tuple(self._rejected),
+            header=header,
         )
         if imported.accepted + imported.rejected != imported.rows:
             raise AssertionError(f"the account of {self._file} does not add up: {imported.summary()}")
         return imported
 
-    def _count(self) -> None:
+    def _count(self, at: int) -> None:
+        self._watch.row("Reading", at, self._of)
         self._rows += 1
         if self._rows > MAX_ROWS:
             raise FormatError(f"{self._file} has more than {MAX_ROWS:,} rows: split it.")
 
-    def _put_down(self, row: int, error: RowError) -> None:
+    def _put_down(self, row: int, error: RowError, content: object) -> None:
+        self._rejected.append(RejectedRow(row, content))
         for column, reason in error.faults[:MAX_FAULTS]:
             self._rejections.append(Rejection(self._file, self._unit, row, storable(column[:60]), storable(reason)))
+
+    def _unclaimed(self, draft: Draft) -> Draft:
+        if draft.id in self._taken:
+            reason = f"the id {draft.id[:60]!a} is taken by {self._unit} {self._taken[draft.id]:,}"
+            raise RowError((draft.column("id"), reason))
+        return draft
 
     def _completed(self, draft: Draft) -> Draft:
         """`draft` checked text by text, its relation found and its prompt filled in."""
@@ -250,8 +271,11 @@ def validated(model: type[Model], value: object, intake: Intake) -> Model:
     """
     if not isinstance(value, dict):
         raise RowError(("", f"it is {_kind(value)} and not an object with keys"))
+    if REJECTED in value and len(value) == 1:
+        raise RowError((REJECTED, "it could not be read before: write the record anew in place of its text"))
     try:
-        checked = model.model_validate({key: item for key, item in value.items() if item is not None})
+        given = {key: item for key, item in value.items() if item is not None and key != REJECTED}
+        checked = model.model_validate(given)
     except ValidationError as error:
         raise RowError(*(_explained(fault) for fault in error.errors(include_url=False))) from None
     intake.note_unknown(extra_keys(checked))

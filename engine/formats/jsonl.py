@@ -1,29 +1,35 @@
 """The product's own format: JSON Lines, exact, so that what is exported comes back the same.
 
 The first line is a header with the name of the edit set and its relations; every other line is an edit. Reading does
-without the header, and without everything that can be made: an id, a prompt from the relation's first phrasing.
+without the header, and without everything that can be made: an id, a prompt from the relation's first phrasing. It
+also takes records with other keys, where each is known by a column's name (“object”) or is said to be one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
+from engine.formats.csv import MANY, SINGLE
+from engine.formats.csv import column_of as named
 from engine.formats.imported import Imported, Written
-from engine.formats.intake import Draft, Intake, extra_keys, validated
-from engine.formats.records import Record, Records, read_records
+from engine.formats.intake import REJECTED, Draft, Intake, RowError, extra_keys, validated
+from engine.formats.records import Record, Records, as_list, read_records
 from engine.formats.source import FormatError, Source
-from engine.formats.target import write_bytes
+from engine.formats.target import Outgoing
 from engine.strict_json import dump
 
 NAME = "jsonl"
 MARK = "meg-edits"
 VERSION = 1
+MAX_SHOWN = 100
+"""Records that are looked through for the keys that a file has."""
 
 
 class _Model(BaseModel):
@@ -59,11 +65,33 @@ class _Row(_Model):
     aliases: list[str] = []
     paraphrases: list[str] = []
     probes: list[_Probe] = []
+    neighbour_probes: list[str] = []
+    same_subject_probes: list[str] = []
+    far_probes: list[str] = []
     enabled: bool = True
 
 
-def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
-    """The edits of `source`; the relations in its header go before `relations`. Raises FormatError."""
+_LISTS = {
+    "alias": "aliases",
+    "paraphrase": "paraphrases",
+    "neighbour probe": "neighbour_probes",
+    "same-subject probe": "same_subject_probes",
+    "far probe": "far_probes",
+}
+_SINGLES = {name: name.replace(" ", "_") for name in SINGLE}
+_OWN = frozenset(_Row.model_fields) | {REJECTED}
+
+
+def read(source: Source, relations: Mapping[str, Relation], *, columns: Mapping[str, str] | None = None) -> Imported:
+    """The edits of `source`; the relations in its header go before `relations`.
+
+    `columns` says what other keys hold, in the names of a table's columns (an empty name leaves the key out). Raises
+    FormatError.
+    """
+    columns = dict(columns or {})
+    for name in columns.values():
+        if name and name not in SINGLE and name not in MANY:
+            raise FormatError(f"There is no column “{name}” here: use one of {', '.join((*SINGLE, *MANY))}.")
     records = read_records(source)
     items = iter(records.items)
     first = next(items, None)
@@ -73,38 +101,48 @@ def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     if first is not None and header is None:
         items = chain([first], items)
     if header is None:
-        intake = Intake(source, NAME, relations.values(), unit=records.unit)
-        return _read_rows(Records(records.unit, items), intake, {})
+        intake = Intake(source, NAME, relations.values(), unit=records.unit, of=records.of)
+        return _read_rows(replace(records, items=items), intake, {}, columns)
     own = _relations(source, header)
-    intake = Intake(source, NAME, {**relations, **own}.values(), unit=records.unit, title=header.name)
+    intake = Intake(source, NAME, {**relations, **own}.values(), unit=records.unit, of=records.of, title=header.name)
     intake.note_unknown(extra_keys(header))
-    return _read_rows(Records(records.unit, items), intake, own)
+    return _read_rows(replace(records, items=items), intake, own, columns)
+
+
+def outgoing(edit_set: EditSet, path: Path, *, one_list: bool = False) -> Outgoing:
+    """All of `edit_set`, ready to be written to `path`; nothing of it is lost.
+
+    `one_list` makes one JSON list of the lines, for programs that take no others.
+    """
+    chunks = as_list(line.rstrip(b"\n") for line in lines(edit_set)) if one_list else lines(edit_set)
+    return Outgoing(path, "json" if one_list else NAME, chunks, len(edit_set.edits))
 
 
 def write(edit_set: EditSet, path: Path) -> Written:
     """Write all of `edit_set` to `path`. Raises FormatError where the disk refuses."""
-    write_bytes(path, lines(edit_set))
-    return Written(path, NAME, len(edit_set.edits), (), ())
+    return outgoing(edit_set, path).write()
 
 
 def lines(edit_set: EditSet) -> Iterator[bytes]:
     """The lines of the file, header first, each with its line feed."""
-    header = {
-        "format": MARK,
-        "version": VERSION,
-        "name": edit_set.name,
-        "relations": [
-            {
-                "id": relation.id,
-                "name": relation.name,
-                "phrasings": list(relation.phrasings),
-                "held_out": list(relation.held_out),
-            }
-            for relation in edit_set.relations.values()
-        ],
-    }
-    for line in chain([header], map(_as_json, edit_set.edits)):
+    for line in chain([header_of(edit_set)], map(_as_json, edit_set.edits)):
         yield dump(line).encode() + b"\n"
+
+
+def header_of(edit_set: EditSet) -> dict[str, Any]:
+    """The file's first line: the name of `edit_set` and its relations."""
+    relations = [relation_json(relation) for relation in edit_set.relations.values()]
+    return {"format": MARK, "version": VERSION, "name": edit_set.name, "relations": relations}
+
+
+def relation_json(relation: Relation) -> dict[str, Any]:
+    """A relation as a line of a file has it."""
+    return {
+        "id": relation.id,
+        "name": relation.name,
+        "phrasings": list(relation.phrasings),
+        "held_out": list(relation.held_out),
+    }
 
 
 def is_header(value: object) -> bool:
@@ -112,9 +150,33 @@ def is_header(value: object) -> bool:
     return isinstance(value, dict) and value.get("format") == MARK and "version" in value
 
 
-def _read_rows(records: Records, intake: Intake, own: Mapping[str, Relation]) -> Imported:
+def columns_of(source: Source) -> dict[str, str]:
+    """The keys of the records of `source`, as far as its first hundred show them, each with what it holds at first.
+
+    Empty for a file of ours, whose keys are known. Raises FormatError where it holds no records.
+    """
+    found: dict[str, str] = {}
+    for place, record in enumerate(islice(read_records(source).items, MAX_SHOWN)):
+        if place == 0 and is_header(record.value):
+            return {}
+        if isinstance(record.value, dict):
+            for key, value in record.value.items():
+                if key != REJECTED and key.strip() and not found.get(key):
+                    found[key] = value if isinstance(value, str) else "" if value is None else dump([value])[1:-1]
+    return found
+
+
+def column_of(key: str) -> str:
+    """What a key is taken for: one of SINGLE and MANY, or nothing."""
+    return next((name for name, own in (*_SINGLES.items(), *_LISTS.items()) if own == key), "") or named(key)
+
+
+def _read_rows(records: Records, intake: Intake, own: Mapping[str, Relation], columns: Mapping[str, str]) -> Imported:
     def draft(value: object) -> Draft:
+        if isinstance(value, dict) and not (_OWN.issuperset(value) and _OWN.isdisjoint(columns)):
+            value = _with_our_keys(value, columns)
         row = validated(_Row, value, intake)
+        by_kind = zip(ProbeKind, (row.neighbour_probes, row.same_subject_probes, row.far_probes), strict=True)
         return Draft(
             id=row.id,
             new_object=row.new_object,
@@ -124,13 +186,36 @@ def _read_rows(records: Records, intake: Intake, own: Mapping[str, Relation]) ->
             original_answer=row.original_answer,
             aliases=tuple(row.aliases),
             paraphrases=tuple(row.paraphrases),
-            probes=tuple(Probe(ProbeKind(probe.kind), probe.prompt) for probe in row.probes),
+            probes=(
+                *(Probe(ProbeKind(probe.kind), probe.prompt) for probe in row.probes),
+                *(Probe(kind, prompt) for kind, prompts in by_kind for prompt in prompts),
+            ),
             enabled=row.enabled,
             columns={"new object": "new_object", "original answer": "original_answer"},
         )
 
     intake.take_records(records, draft)
     return intake.finish(relations_of_file=own)
+
+
+def _with_our_keys(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """`record` with the keys that are known by another name under ours; those that are not known stay."""
+    ours: dict[str, Any] = {}
+    held: dict[str, str] = {}  # our key -> the file's
+    for key, value in record.items():
+        name = columns.get(key, "" if key in _OWN else named(key))
+        if key in columns and not name:
+            continue
+        our = _LISTS.get(name) or _SINGLES.get(name) or key
+        if our in held and name not in _LISTS:
+            raise RowError((key, f"“{held[our]}” holds the {name or key} already"))
+        held[our] = key
+        if name in _LISTS:
+            texts = value if isinstance(value, list) else [] if value in (None, "") else [value]
+            ours[our] = [*ours.get(our, []), *texts]
+        else:
+            ours[our] = str(value) if type(value) in (int, float) and our != key else value
+    return ours
 
 
 def _header(source: Source, first: Record) -> _Header:

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.edits import EditSet, Probe, ProbeKind, Relation, fold
-from engine.formats.imported import Imported, Written
+from engine.formats.imported import Imported
 from engine.formats.intake import CaseId, Draft, Intake, as_texts, validated
 from engine.formats.records import Outlet, read_records
 from engine.formats.source import Source
+from engine.formats.target import Outgoing
 
 NAME = "knowedit"
 Texts = Annotated[list[str], BeforeValidator(as_texts)]
@@ -72,7 +73,7 @@ class _Record(_Model):
 def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     """The edits of `source`. Raises FormatError."""
     records = read_records(source)
-    intake = Intake(source, NAME, relations.values(), unit=records.unit)
+    intake = Intake(source, NAME, relations.values(), unit=records.unit, of=records.of)
 
     def draft(value: object) -> Draft:
         record = validated(_Record, value, intake)
@@ -111,10 +112,10 @@ def read(source: Source, relations: Mapping[str, Relation]) -> Imported:
     return intake.finish()
 
 
-def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Written:
-    """Write the enabled edits: one list, or one record a line where `path` ends in .jsonl.
+def outgoing(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Outgoing:
+    """The enabled edits: one list, or one record a line where `path` ends in .jsonl.
 
-    `probe_answers` gives the original model's answers by prompt. Raises FormatError where the disk refuses.
+    `probe_answers` gives the original model's answers by prompt.
     """
     answers = probe_answers or {}
     out = Outlet(edit_set, path, NAME)
@@ -127,8 +128,9 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
             "subject": edit.subject,
             "prompt": edit.prompt,
             "target_new": edit.new_object,
-            "ground_truth": [edit.original_answer] if edit.original_answer else [],
         }
+        if edit.original_answer:  # loaders take the first of the list and fail where there is none
+            record["ground_truth"] = [edit.original_answer]
         if edit.paraphrases:
             record["rephrase"] = edit.paraphrases[0]
         # Further paraphrases under the one group whose answer is the new object.
@@ -137,8 +139,9 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
         record["locality"] = {"Relation_Specificity": about} if about else {}
         out.add(record)
         out.note("Aliases have no place", len(edit.aliases))
+        out.note("Edits without a same-subject probe, which loaders that train on the file cannot batch", not probes)
         out.note("Neighbour and far probes have no place", len(edit.probes) - len(probes))
-    return out.write()
+    return out.finish()
 
 
 def _probes(queries: Iterable[_Query]) -> Iterable[Probe]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.edits import Edit, EditSet
-from engine.formats.imported import Rejection, Written
+from engine.formats.imported import Rejection
 from engine.formats.source import NOT_DECODED, FormatError, Source
-from engine.formats.target import write_bytes
+from engine.formats.target import Outgoing
 from engine.strict_json import JsonFault, StrictDecoder, dump, parse
 
 MAX_LINE = 32_000_000
@@ -25,6 +25,8 @@ class Record:
     row: int
     value: Any = None
     fault: str | None = None
+    text: str = ""  # of a record with a fault
+    at: int = 0  # how far into the file it stands, in the measure of `Records.of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Records:
 
     unit: str
     items: Iterable[Record]
+    of: int
 
 
 def read_records(source: Source) -> Records:
@@ -43,10 +46,12 @@ def read_records(source: Source) -> Records:
     """
     start = len(source.text) - len(source.text.lstrip(_SPACE))
     if source.text.startswith("[", start):
-        return Records("record", _members(source, start + 1))
+        return Records("record", _members(source, start + 1), len(source.text))
     if source.text.startswith("{", start):
         one = _single(source.text, start)
-        return Records("record", [one]) if one else Records("line", _lines(source.text))
+        if one:
+            return Records("record", [one], 1)
+        return Records("line", _lines(source.text), source.text.count("\n") + 1)
     raise FormatError(f"{source.name} is no JSON: it begins with neither a list nor an object.")
 
 
@@ -55,22 +60,18 @@ def first_value(source: Source) -> Any:
     return next((record.value for record in read_records(source).items if record.value is not None), None)
 
 
-def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write one record a line where `path` ends in .jsonl, else one list. Raises FormatError where the disk refuses."""
-    lines = (dump(record).encode() for record in records)
-    write_bytes(path, (line + b"\n" for line in lines) if path.suffix.lower() == ".jsonl" else _as_list(lines))
-
-
 class Outlet:
     """Gathers the records that a format makes of an edit set, and the account of what it could not hold."""
 
     def __init__(self, edit_set: EditSet, path: Path, format: str) -> None:
+        """`path` decides the form: one record a line where it ends in .jsonl, else one list."""
         self._path = path
         self._format = format
         self._records: list[Mapping[str, Any]] = []
         self._left_out: list[Rejection] = []
         self._notes: dict[str, int] = {}
         self._edits = edit_set.edits
+        self._relations = len(edit_set.relations)
 
     def enabled(self) -> Iterator[tuple[int, Edit]]:
         """The enabled edits with their numbers, from 1; the others are accounted for as left out."""
@@ -93,14 +94,17 @@ class Outlet:
         if count:
             self._notes[what] = self._notes.get(what, 0) + count
 
-    def write(self) -> Written:
-        """Write what was added. Raises FormatError where the disk refuses."""
-        write_records(self._path, self._records)
+    def finish(self) -> Outgoing:
+        """What was added, ready to be written."""
+        self.note("A relation's name and phrasings have no place", self._relations)
+        lines = (dump(record).encode() for record in self._records)
+        chunks = (line + b"\n" for line in lines) if self._path.suffix.lower() == ".jsonl" else as_list(lines)
         notes = tuple(f"{what}: {count:,}." for what, count in self._notes.items())
-        return Written(self._path, self._format, len(self._records), tuple(self._left_out), notes)
+        return Outgoing(self._path, self._format, chunks, len(self._records), tuple(self._left_out), notes)
 
 
-def _as_list(lines: Iterable[bytes]) -> Iterator[bytes]:
+def as_list(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """`lines`, each a JSON value, as one list."""
     before = b"[\n"
     for line in lines:
         yield before + line
@@ -121,7 +125,7 @@ def _single(text: str, start: int) -> Record | None:
         value = parse(text)
     except JsonFault:
         return None
-    return Record(1, value, _undecoded(text))
+    return Record(1, value, _undecoded(text), text, at=1)
 
 
 def _lines(text: str) -> Iterator[Record]:
@@ -129,17 +133,18 @@ def _lines(text: str) -> Iterator[Record]:
         if not line.strip(_SPACE):
             continue
         if len(line) > MAX_LINE:
-            yield Record(row, fault=f"the line is longer than {MAX_LINE:,} characters")
+            yield Record(row, fault=f"the line is longer than {MAX_LINE:,} characters", text=line, at=row)
             continue
         fault = _undecoded(line)
         if fault:
-            yield Record(row, fault=fault)
+            yield Record(row, fault=fault, text=line, at=row)
             continue
         try:
-            yield Record(row, parse(line))
+            yield Record(row, parse(line), at=row)
         except JsonFault as error:
             # The line's own number stands in front of the sentence already.
-            yield Record(row, fault=str(error).replace("at line 1, character", "at character"))
+            fault = str(error).replace("at line 1, character", "at character")
+            yield Record(row, fault=fault, text=line, at=row)
 
 
 def _members(source: Source, position: int) -> Iterator[Record]:
@@ -152,7 +157,7 @@ def _members(source: Source, position: int) -> Iterator[Record]:
         except JsonFault as error:
             raise FormatError(f"{source.name} cannot be read: in record {row:,}, {error}.") from None
         fault = fault or _undecoded(text, position, end)
-        yield Record(row, fault=fault) if fault else Record(row, value)
+        yield Record(row, fault=fault, text=text[position:end], at=end) if fault else Record(row, value, at=end)
         position = _skip(text, end)
         if text.startswith(",", position):
             position = _skip(text, position + 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from engine.formats.watch import Watch
 
 MAX_FILE_BYTES = 256 * 2**20
 """Files beyond this are refused before they are opened: a hundred thousand edits need a fifth of it."""
@@ -32,6 +34,7 @@ class Source:
 
     name: str
     text: str
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -39,7 +42,7 @@ class Source:
         return Path(self.name).stem
 
     @classmethod
-    def open(cls, path: Path, encoding: str = "utf-8") -> Source:
+    def open(cls, path: Path, encoding: str = "utf-8", watch: Watch | None = None) -> Source:
         """Read `path`. Raises FormatError where it is no readable text of that encoding.
 
         In UTF-8, bytes that are none are kept as `NOT_DECODED` for the reader to reject row by row.
@@ -58,10 +61,10 @@ class Source:
             raise FormatError(f"There is no file {path}.") from None
         except OSError as error:
             raise FormatError(f"{path} cannot be read: {error.strerror}.") from None
-        return cls.decode(name, data, encoding)
+        return cls.decode(name, data, encoding, watch)
 
     @classmethod
-    def decode(cls, name: str, data: bytes, encoding: str = "utf-8") -> Source:
+    def decode(cls, name: str, data: bytes, encoding: str = "utf-8", watch: Watch | None = None) -> Source:
         """The same for bytes that are already read."""
         try:
             utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
@@ -81,4 +84,4 @@ class Source:
             raise FormatError(f"{name} is not written in {encoding}: choose another encoding.") from None
         if not text.strip():
             raise FormatError(f"{name} is empty.")
-        return cls(name, text)
+        return cls(name, text, watch or Watch())

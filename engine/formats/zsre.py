@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fold
-from engine.formats.imported import Imported, Written
+from engine.formats.imported import Imported
 from engine.formats.intake import CaseId, Draft, Intake, RowError, as_texts, validated
 from engine.formats.records import Outlet, read_records
 from engine.formats.source import Source
+from engine.formats.target import Outgoing
 
 NAME = "zsre"
 FAR_PREFIX = "nq question: "
@@ -45,7 +46,7 @@ class _Record(BaseModel):
 def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey) -> Imported:
     """The edits of `source`; `target` is the key that holds the new object. Raises FormatError."""
     records = read_records(source)
-    intake = Intake(source, NAME, relations.values(), unit=records.unit)
+    intake = Intake(source, NAME, relations.values(), unit=records.unit, of=records.of)
 
     def draft(value: object) -> Draft:
         record = validated(_Record, value, intake)
@@ -66,8 +67,8 @@ def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey
             subject=record.subject,
             relation=record.relation_id,
             prompt=record.src,
-            original_answer=record.pred or (next(iter(record.answers), "") if target == "alt" else ""),
-            paraphrases=tuple(record.rephrase),
+            original_answer=record.pred or _true_answer(record, new_object),
+            paraphrases=tuple(text for text in record.rephrase if text != record.src),
             probes=tuple(Probe(ProbeKind.FAR, text.removeprefix(FAR_PREFIX)) for text in record.loc),
             columns={
                 "id": "case_id",
@@ -84,10 +85,10 @@ def read(source: Source, relations: Mapping[str, Relation], *, target: TargetKey
     return intake.finish()
 
 
-def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Written:
-    """Write the enabled edits that have a subject and a probe: one list, or one record a line for .jsonl.
+def outgoing(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | None = None) -> Outgoing:
+    """The enabled edits that have a subject and a probe: one list, or one record a line for .jsonl.
 
-    `probe_answers` gives the original model's answers by prompt. Raises FormatError where the disk refuses.
+    `probe_answers` gives the original model's answers by prompt.
     """
     answers = probe_answers or {}
     out = Outlet(edit_set, path, NAME)
@@ -116,12 +117,22 @@ def write(edit_set: EditSet, path: Path, *, probe_answers: Mapping[str, str] | N
         out.note("Paraphrases after an edit's first have no place", len(edit.paraphrases[1:]))
         out.note("Aliases have no place", len(edit.aliases))
         out.note("Probes after an edit's first have no place", len(edit.probes[1:]))
-    return out.write()
+        out.note("Neighbour and same-subject probes come back as far probes", probe.kind is not ProbeKind.FAR)
+        out.note("Probes whose answer is not known, so that “loc_ans” is empty", not answers.get(probe.prompt))
+    return out.finish()
+
+
+def _true_answer(record: _Record, new_object: str) -> str:
+    """The first of “answers” where it is the true one: some files, ours among them, repeat the new object there."""
+    first = next(iter(record.answers), "")
+    return "" if fold(first) == fold(new_object) else first
 
 
 def _fault(edit: Edit) -> tuple[str, str] | None:
-    if not edit.subject or edit.subject not in edit.prompt:
-        return "subject", "the format wants a subject that the prompt names"
+    if not edit.subject.strip() or edit.prompt.count(edit.subject) != 1:
+        return "subject", "the format wants a subject that the prompt names once, since loaders put a slot in its place"
+    if "{" in edit.prompt or "}" in edit.prompt:
+        return "prompt", "the format wants a prompt without braces, since loaders fill it in as a template"
     if not edit.probes:
         return "probes", "the format wants one question that must not change"
     return None

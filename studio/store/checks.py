@@ -21,8 +21,9 @@ from studio.store.migrations import UNICODE, VERSION
 from studio.store.records import refresh_derived, texts
 from studio.words import counted
 
-THOROUGH_UP_TO = 256 * 1024 * 1024
-"""Bytes up to which a file is checked thoroughly when it is opened; a larger one is when it is backed up."""
+THOROUGH_UP_TO = 16 * 1024 * 1024
+"""Bytes up to which a file is checked thoroughly when it is opened; a larger one, which would take a second and more,
+is when it is backed up."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
@@ -77,12 +78,17 @@ def check_integrity(database: Database) -> None:
 def needs_repair(database: Database) -> bool:
     """Whether `repair` would find anything."""
     with database.transaction() as session:
-        return any(_count(session, where) for _, where, _ in _REPAIRS) or bool(_bad_relations(session))
+        rows = any(_count(session, where) for _, where, _ in _REPAIRS) or bool(_bad_relations(session))
+    return rows or not _search_is_whole(database)
 
 
 def repair(database: Database) -> tuple[str, ...]:
-    """Put bad rows right in one transaction; a sentence for each kind that was found. A second time finds nothing."""
+    """Put right what is wrong with rows and with the search, a sentence for each kind; a second time finds nothing."""
     sentences = []
+    if not _search_is_whole(database):
+        with database.transaction() as session:
+            session.connection().exec_driver_sql("INSERT INTO edit_search (edit_search) VALUES ('rebuild')")
+        sentences.append("The index that edits are searched by was damaged: it was built anew.")
     with database.transaction() as session:
         for sentence, where, statement in _REPAIRS:
             number = _count(session, where)
@@ -106,6 +112,20 @@ def follow_unicode(database: Database) -> None:
         if made_with != current:
             refresh_derived(session)
             connection.exec_driver_sql("INSERT OR REPLACE INTO settings VALUES (?, ?)", (UNICODE, current))
+
+
+def _search_is_whole(database: Database) -> bool:
+    """Whether the full-text index says what the edits say; taken for granted of a file too large to look at it all."""
+    if database.path.stat().st_size > THOROUGH_UP_TO:
+        return True
+    try:
+        # Looks like a write and is none: the command compares every word of the index with the rows.
+        database.raw.execute("INSERT INTO edit_search (edit_search, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return False
+    return True
 
 
 def _list_is_bad(column: str) -> str:

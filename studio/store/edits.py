@@ -5,13 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypedDict, Unpack
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation, fill, storable
+from engine.edits import SLOT, Edit, EditError, Probe, ProbeKind, Relation, fill, fold, storable
 from studio.store.changes import Changes
 from studio.store.journal import Step, step
 from studio.store.project import Project
@@ -27,6 +26,7 @@ from studio.store.records import (
     refresh_derived,
     replace_edits,
     replace_relations,
+    switch_edits,
 )
 from studio.store.schema import EditRecord
 from studio.words import counted
@@ -66,14 +66,6 @@ class EditFields(TypedDict, total=False):
     enabled: bool
 
 
-class OnClash(StrEnum):
-    """What an import does with an edit whose id is taken by a different edit."""
-
-    ADD = "add"  # keep both: the new one gets an id of its own
-    REPLACE = "replace"  # the imported edit takes the place of the one that is there
-    KEEP = "keep"  # the one that is there stays, the imported one is skipped
-
-
 def add_edits(project: Project, drafts: Iterable[EditDraft], *, name: str = "") -> Changes:
     """Add edits as one step; `name` names it for undo ("paste 12 edits"), else "add 12 edits".
 
@@ -83,13 +75,13 @@ def add_edits(project: Project, drafts: Iterable[EditDraft], *, name: str = "") 
     if not drafts:
         return Changes()
     with step(project, name or f"add {counted(len(drafts), 'edit')}") as under_way:
-        known = _usable_relations(project, under_way.session, {draft.relation for draft in drafts})
+        known = usable_relations(project, under_way.session, {draft.relation for draft in drafts})
         keys = _Keys(under_way.session, [draft.key for draft in drafts])
         edits = [
             StoredEdit.from_edit(_edit_of(draft, keys, known, f"Row {row}: " if len(drafts) > 1 else ""))
             for row, draft in enumerate(drafts, start=1)
         ]
-        adopted = _adopt(under_way, known.values())
+        adopted = adopt(under_way, known.values())
         return replace(_insert(under_way, edits), relations=adopted)
 
 
@@ -99,7 +91,8 @@ def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) ->
     A new subject or relation carries the prompt with it: it is phrased anew where it came from the relation, else the
     subject is replaced in it, in the paraphrases and in the same-subject probes; EditError where the prompt does not
     name the subject. A new relation empties the paraphrases, which ask for the old one. A new prompt empties the
-    original answer and the familiarity, which belong to the old one.
+    original answer and the familiarity, which belong to the old one. EditError where a new paraphrase or probe cannot
+    measure anything.
     """
     with step(project, "change an edit") as under_way:
         session = under_way.session
@@ -107,12 +100,13 @@ def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) ->
         if stored is None:
             return Changes()
         before = stored.to_edit()
-        known = _usable_relations(project, session, {before.relation, fields.get("relation", "")})
-        after = _updated(before, fields, known)
+        known = usable_relations(project, session, {before.relation, fields.get("relation", "")})
+        after = updated_edit(before, fields, known)
         if after == before:
             return Changes()
+        _check_texts(session, edit_id, before, after)
         under_way.edits([edit_id])
-        adopted = _adopt(under_way, [known[after.relation]] if after.relation in known else [])
+        adopted = adopt(under_way, [known[after.relation]] if after.relation in known else [])
         familiarity = stored.familiarity if after.prompt == before.prompt else None
         replace_edits(session, {edit_id: StoredEdit.from_edit(after, familiarity)})
         return Changes(updated=(edit_id,), relations=adopted, undo=True)
@@ -139,10 +133,7 @@ def set_enabled(project: Project, edit_ids: Iterable[int], enabled: bool) -> Cha
         return Changes()
     with step(project, f"switch {counted(len(changing), 'edit')} {'on' if enabled else 'off'}") as under_way:
         under_way.edits(changing)
-        under_way.session.execute(
-            update(EditRecord).where(among(EditRecord.id, changing)).values(enabled=enabled),
-            execution_options={"synchronize_session": False},
-        )
+        switch_edits(under_way.session, changing, enabled)
     return Changes(updated=changing, undo=True)
 
 
@@ -183,38 +174,6 @@ def set_familiarity(project: Project, familiarity: Mapping[int, float | None]) -
     return Changes(updated=there)
 
 
-def import_edit_set(project: Project, edit_set: EditSet, on_clash: OnClash = OnClash.ADD) -> Changes:
-    """Add every edit of `edit_set`, with the relations it brings, as one step.
-
-    An edit that is there already, id and all, is skipped and counted in `Changes.skipped`. A relation that the project
-    has already, under the same id, keeps its own phrasings there.
-    """
-    with step(project, f"import {counted(len(edit_set.edits), 'edit')}") as under_way:
-        session = under_way.session
-        used = {edit.relation for edit in edit_set.edits} | set(edit_set.relations)
-        known = {**project.catalogue, **edit_set.relations}
-        adopted = _adopt(under_way, [known[relation] for relation in used if relation in known])
-        keys = _Keys(session, [edit.id for edit in edit_set.edits])
-        there = read_edits(session, keys.ids.values())
-        added: list[StoredEdit] = []
-        replaced: dict[int, StoredEdit] = {}
-        skipped = 0
-        for edit in edit_set.edits:
-            clash = keys.ids.get(edit.id)
-            if clash is None:
-                added.append(StoredEdit.from_edit(edit))
-            elif there[clash].to_edit() == edit or on_clash is OnClash.KEEP:
-                skipped += 1
-            elif on_clash is OnClash.REPLACE:
-                replaced[clash] = StoredEdit.from_edit(edit)
-            else:
-                added.append(StoredEdit.from_edit(replace(edit, id=keys.free())))
-        under_way.edits(replaced)
-        replace_edits(session, replaced)
-        changes = _insert(under_way, added)
-        return replace(changes, updated=tuple(replaced), skipped=skipped, relations=adopted, undo=under_way.kept)
-
-
 class _Keys:
     """Which keys are taken, and new ones that are not."""
 
@@ -246,7 +205,7 @@ def _insert(under_way: Step, edits: list[StoredEdit]) -> Changes:
     return Changes(added=tuple(numbered), undo=True)
 
 
-def _usable_relations(project: Project, session: Session, relation_ids: set[str]) -> dict[str, Relation]:
+def usable_relations(project: Project, session: Session, relation_ids: set[str]) -> dict[str, Relation]:
     """The relations of `relation_ids` that the project or the catalogue knows."""
     own = read_relations(session, relation_ids)
     return {
@@ -256,7 +215,7 @@ def _usable_relations(project: Project, session: Session, relation_ids: set[str]
     }
 
 
-def _adopt(under_way: Step, relations: Iterable[Relation]) -> bool:
+def adopt(under_way: Step, relations: Iterable[Relation]) -> bool:
     """Copy relations into the project that it has not got yet; says whether there were any."""
     wanted = {relation.id: relation for relation in relations}
     own = read_relations(under_way.session, wanted)
@@ -297,7 +256,7 @@ def _edit_of(draft: EditDraft, keys: _Keys, known: Mapping[str, Relation], row: 
         raise EditError(f"{row}{error}") from error
 
 
-def _updated(before: Edit, fields: EditFields, known: Mapping[str, Relation]) -> Edit:
+def updated_edit(before: Edit, fields: EditFields, known: Mapping[str, Relation]) -> Edit:
     """`before` with `fields`, its prompt, paraphrases and probes following its subject and relation."""
     entered = EditFields(**fields)
     for name in ("subject", "new_object", "prompt"):
@@ -311,6 +270,40 @@ def _updated(before: Edit, fields: EditFields, known: Mapping[str, Relation]) ->
     if after.prompt != before.prompt and "original_answer" not in entered:
         after = replace(after, original_answer="")
     return after
+
+
+def _check_texts(session: Session, edit_id: int, before: Edit, after: Edit) -> None:
+    """Raise EditError where a paraphrase or probe that was not there before contradicts what it is for."""
+    prompt = fold(after.prompt)
+    paraphrases = [fold(text) for text in after.paraphrases]
+    for place, text in enumerate(after.paraphrases):
+        if text in before.paraphrases:
+            continue
+        if SLOT in text:
+            raise EditError(f"The paraphrase “{text}” has {SLOT} in it: write the subject there.")
+        if paraphrases[place] == prompt:
+            raise EditError(f"The paraphrase “{text}” is the prompt itself: say it in other words.")
+        if paraphrases[place] in paraphrases[:place]:
+            raise EditError(f"The paraphrase “{text}” is there twice: remove one.")
+    probes = [(probe.kind, fold(probe.prompt)) for probe in after.probes]
+    new = [place for place, probe in enumerate(after.probes) if probe not in before.probes]
+    for place in new:
+        text, folded = after.probes[place].prompt, probes[place][1]
+        if SLOT in text:
+            raise EditError(f"The probe “{text}” has {SLOT} in it: write a subject there.")
+        if folded == prompt or folded in paraphrases:
+            raise EditError(f"The probe “{text}” asks for this edit, whose answer shall change: ask something else.")
+        if probes[place] in probes[:place]:
+            raise EditError(f"The probe “{text}” is there twice: remove one.")
+    edited = session.execute(
+        select(EditRecord.prompt).where(
+            EditRecord.enabled,
+            EditRecord.id != edit_id,
+            among_texts(EditRecord.prompt_key, [probes[place][1] for place in new]),
+        )
+    ).first()
+    if edited is not None:
+        raise EditError(f"The probe “{edited.prompt}” is the prompt of another edit, whose answer shall change too.")
 
 
 def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation]) -> EditFields:

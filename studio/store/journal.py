@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import accumulate
@@ -34,10 +34,14 @@ class Step:
         self.name = name
         self._id: int | None = None
 
-    def edits(self, edit_ids: Iterable[int]) -> dict[int, StoredEdit]:
-        """Remember the edits of `edit_ids` as they are, those that are not there yet included; returns those there."""
+    def edits(self, edit_ids: Iterable[int], there: Mapping[int, StoredEdit] | None = None) -> Mapping[int, StoredEdit]:
+        """Remember the edits of `edit_ids` as they are, those that are not there yet included; returns those there.
+
+        `there` are those there, where they have been read in this transaction.
+        """
         wanted = list(dict.fromkeys(edit_ids))
-        there = read_edits(self.session, wanted)
+        if there is None:
+            there = read_edits(self.session, wanted)
         self._remember(
             EDIT, {str(edit_id): there[edit_id].payload() if edit_id in there else None for edit_id in wanted}
         )

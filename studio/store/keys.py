@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TypedDict
 
 from engine.edits import fold
@@ -30,7 +31,7 @@ def derived(
     subject_key, prompt_key, object_key, answer_key = map(fold, (subject, prompt, new_object, original_answer))
     relation_key = _fold_name(relation_name or relation)
     return DerivedColumns(
-        fact_key=f"{subject_key}{SEPARATOR}{relation}" if subject and relation else "",
+        fact_key=fact_key(subject, relation),
         prompt_key=prompt_key,
         subject_key=subject_key,
         relation_key=relation_key,
@@ -38,6 +39,17 @@ def derived(
         answer_key=answer_key,
         search=SEPARATOR.join((subject_key, relation_key, object_key, answer_key, prompt_key)),
     )
+
+
+def fact_key(subject: str, relation: str) -> str:
+    """Equal for edits of one subject and relation; empty where either is missing."""
+    return f"{fold(subject)}{SEPARATOR}{relation}" if subject and relation else ""
+
+
+def content_print(*columns: str) -> int:
+    """What the columns of an edit say, as a number that another content has with no chance worth speaking of."""
+    digest = blake2b(SEPARATOR.join(columns).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 @lru_cache(maxsize=1_000)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, case, func, select, text
+from sqlalchemy import Select, SQLColumnExpression, case, column, func, select, table
+from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.edits import Edit, EditSet, fold
+from studio.store.conflicts import conflict_marks
+from studio.store.keys import fact_key
 from studio.store.project import Project
 from studio.store.records import among, among_texts, read_edits, read_relations, relation_names
 from studio.store.schema import EditRecord
+from studio.store.trained import ChangesSince, Since, changes_since, run_in_use, with_since
 
 
 class EditSort(StrEnum):
@@ -38,6 +41,7 @@ class EditFilter(StrEnum):
     CONFLICTS = "conflicts"  # duplicates and contradictions
     CONTRADICTIONS = "contradictions"
     UNANSWERED = "unanswered"  # the original answer is not filled in
+    CHANGED = "changed"  # added or changed since the run in use was trained
 
 
 class EditState(StrEnum):
@@ -65,14 +69,7 @@ class EditRow:
     familiarity: float | None
     enabled: bool
     state: EditState
-
-
-@dataclass(frozen=True, slots=True)
-class EditConflict:
-    """Edits that ask the same thing: a contradiction when their new objects differ, else a duplicate."""
-
-    edit_ids: tuple[int, ...]
-    contradiction: bool
+    since: Since = Since.SAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ class EditCounts:
     enabled: int
     conflicts: int  # edits that take part in a conflict
     unanswered: int
+    since: ChangesSince | None = None  # the run in use was trained; None where there is none
 
 
 def edit_ids(
@@ -93,10 +91,8 @@ def edit_ids(
     filter: EditFilter | str = EditFilter.ALL,
 ) -> list[int]:
     """The ids of the edits whose texts contain every word of `search`, cases and spellings folded, in order."""
-    statement = select(EditRecord.id)
     words = fold(search).split()
-    for word in words:
-        statement = statement.where(func.instr(EditRecord.search, word) > 0)
+    statement = _containing(project, select(EditRecord.id), words)
     statement = _filtered(project, statement, EditFilter(filter))
     statement = _sorted(project, statement, EditSort(sort), descending, whole=not words)
     ordered = statement.subquery()
@@ -108,22 +104,22 @@ def edit_ids(
 
 def rows(project: Project, edit_ids: Sequence[int]) -> list[EditRow]:
     """The rows of `edit_ids`, in that order; ids that are gone are left out."""
-    marks = _marks(project)
+    marks = conflict_marks(project)
     with project.read() as session:
-        found = session.execute(
-            select(
-                EditRecord.id,
-                EditRecord.key,
-                EditRecord.subject,
-                EditRecord.relation,
-                EditRecord.prompt,
-                EditRecord.new_object,
-                EditRecord.original_answer,
-                EditRecord.familiarity,
-                EditRecord.enabled,
-                _KNOWN,
-            ).where(among(EditRecord.id, edit_ids))
-        ).all()
+        statement, since = with_since(select(EditRecord.id), run_in_use(session))
+        statement = statement.add_columns(
+            EditRecord.key,
+            EditRecord.subject,
+            EditRecord.relation,
+            EditRecord.prompt,
+            EditRecord.new_object,
+            EditRecord.original_answer,
+            EditRecord.familiarity,
+            EditRecord.enabled,
+            _KNOWN,
+            since.label("since"),
+        )
+        found = session.execute(statement.where(among(EditRecord.id, edit_ids))).all()
         names = relation_names(session, {row.relation for row in found})
     by_id = {
         row.id: EditRow(
@@ -138,6 +134,7 @@ def rows(project: Project, edit_ids: Sequence[int]) -> list[EditRow]:
             familiarity=row.familiarity,
             enabled=row.enabled,
             state=_state(row.enabled, row.known, marks.get(row.id)),
+            since=Since(row.since),
         )
         for row in found
     }
@@ -151,14 +148,9 @@ def get_edit(project: Project, edit_id: int) -> Edit | None:
     return stored.to_edit() if stored else None
 
 
-def conflicts(project: Project) -> list[EditConflict]:
-    """Enabled edits that ask the same, as `engine.edits.find_conflicts` finds them."""
-    return list(project.computed("conflicts", lambda: _find_conflicts(project)))
-
-
 def counts(project: Project) -> EditCounts:
     """How many edits there are of each kind."""
-    marks = _marks(project)
+    marks = conflict_marks(project)
     with project.read() as session:
         total, enabled, unanswered = session.execute(
             select(
@@ -167,7 +159,9 @@ def counts(project: Project) -> EditCounts:
                 func.count().filter(EditRecord.answer_key == ""),
             ).select_from(EditRecord)
         ).one()
-    return EditCounts(total, enabled, len(marks), unanswered)
+        run_id = run_in_use(session)
+    since = None if run_id is None else changes_since(project, run_id)
+    return EditCounts(total, enabled, len(marks), unanswered, since)
 
 
 def edit_set(project: Project, edit_ids: Sequence[int] | None = None) -> EditSet:
@@ -178,6 +172,32 @@ def edit_set(project: Project, edit_ids: Sequence[int] | None = None) -> EditSet
         own = read_relations(session, used)
     relations = {**{key: project.catalogue[key] for key in used if key in project.catalogue}, **own}
     return EditSet(project.name, tuple(edit.to_edit() for edit in stored.values()), relations)
+
+
+def edited_facts(project: Project, facts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of `facts`, each a subject and a relation, that an enabled edit is about, however it spells the subject."""
+    keys = {fact: fact_key(*fact) for fact in facts}
+    with project.read() as session:
+        found = session.execute(
+            select(EditRecord.fact_key).where(EditRecord.enabled, among_texts(EditRecord.fact_key, keys.values()))
+        ).scalars()
+        taken = set(found)
+    return {fact for fact, key in keys.items() if key in taken}
+
+
+def unedited_facts(project: Project, *, subject: str = "", relation: str = "", answer: str = "") -> list[EditRow]:
+    """Some switched-off edits about `subject`, or of `relation` with this original answer: facts left as they are."""
+    wanted = (
+        (EditRecord.subject_key == fold(subject),)
+        if subject
+        else (EditRecord.answer_key == fold(answer), EditRecord.relation == relation)
+    )
+    with project.read() as session:
+        found = session.execute(
+            select(EditRecord.id).where(~EditRecord.enabled, EditRecord.fact_key != "", *wanted).limit(_SOME)
+        ).scalars()
+        ids = list(found)
+    return rows(project, ids)
 
 
 def ids_of_keys(project: Project, keys: Sequence[str]) -> dict[str, int]:
@@ -194,6 +214,9 @@ def enabled_keys(project: Project) -> frozenset[str]:
         return frozenset(json.loads(session.execute(keys).scalar_one()))
 
 
+_SOME = 50
+"""Facts looked at where a few are wanted."""
+
 _KNOWN = (
     (EditRecord.answer_key != "") & (func.rtrim(EditRecord.answer_key, ".") == func.rtrim(EditRecord.object_key, "."))
 ).label("known")
@@ -207,63 +230,24 @@ def _state(enabled: bool, known: bool, contradiction: bool | None) -> EditState:
     return EditState.KNOWN if known else EditState.READY
 
 
-def _marks(project: Project) -> dict[int, bool]:
-    """The edits that take part in a conflict, and whether it is a contradiction."""
-    return project.computed(
-        "marks",
-        lambda: {edit_id: found.contradiction for found in conflicts(project) for edit_id in found.edit_ids},
-    )
+_SEARCH = table("edit_search", column("edit_search"), column("rowid"))
+_TRIGRAM = 3
+"""Characters of the shortest word that the full-text index knows; shorter ones are looked for in every row."""
+_MANY = 10_000
+"""Rows found from which on looking into every row is quicker than looking up those found."""
 
 
-def _find_conflicts(project: Project) -> list[EditConflict]:
-    with project.read() as session:
-        rows = session.execute(_CANDIDATES).all()
-    groups = _Groups()
-    for edit_id, fact_key, prompt_key, _ in rows:
-        groups.join(edit_id, ("prompt", prompt_key))
-        if fact_key:
-            groups.join(edit_id, ("fact", fact_key))
-    objects = {row.id: row.object_key for row in rows}
-    return [
-        EditConflict(tuple(group), len({objects[edit_id] for edit_id in group}) > 1)
-        for group in groups.all(objects)
-        if len(group) > 1
-    ]
-
-
-class _Groups:
-    """Edits joined by the keys they share, directly or through others."""
-
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-        self._first: dict[tuple[str, str], int] = {}
-
-    def join(self, edit_id: int, key: tuple[str, str]) -> None:
-        """Put the edit into the group of all that have `key`."""
-        one, other = sorted((self._root(self._first.setdefault(key, edit_id)), self._root(edit_id)))
-        self._parent[other] = one
-
-    def all(self, edit_ids: Iterable[int]) -> list[list[int]]:
-        """The groups, in the order of their first edit."""
-        groups: dict[int, list[int]] = defaultdict(list)
-        for edit_id in edit_ids:
-            groups[self._root(edit_id)].append(edit_id)
-        return list(groups.values())
-
-    def _root(self, edit_id: int) -> int:
-        parent = self._parent
-        while (above := parent.setdefault(edit_id, edit_id)) != edit_id:
-            parent[edit_id] = parent[above]
-            edit_id = above
-        return edit_id
-
-
-# Written out, so that SQLite sees that its partial indexes hold just these rows.
-_CANDIDATES = text(
-    "SELECT id, fact_key, prompt_key, object_key FROM edits WHERE enabled AND (prompt_key IN "
-    "(SELECT prompt_key FROM edits WHERE enabled GROUP BY prompt_key HAVING count(*) > 1) OR fact_key IN "
-    "(SELECT fact_key FROM edits WHERE enabled AND fact_key <> '' GROUP BY fact_key HAVING count(*) > 1)) ORDER BY id"
-)
+def _containing(project: Project, statement: Select[int], words: Sequence[str]) -> Select[int]:
+    """`statement` for the rows whose texts contain every word; the words are folded, as the texts are."""
+    quoted = " AND ".join('"' + word.replace('"', '""') + '"' for word in words if len(word) >= _TRIGRAM)
+    if quoted:
+        found = select(_SEARCH.c.rowid).where(_SEARCH.c.edit_search.op("MATCH")(quoted))
+        with project.read() as session:
+            number = session.execute(select(func.count()).select_from(found.limit(_MANY).subquery())).scalar_one()
+        if number < _MANY:
+            statement = statement.where(EditRecord.id.in_(found))
+            words = [word for word in words if len(word) < _TRIGRAM]
+    return statement.where(*(func.instr(EditRecord.search, word) > 0 for word in words))
 
 
 def _filtered(project: Project, statement: Select[int], wanted: EditFilter) -> Select[int]:
@@ -275,18 +259,26 @@ def _filtered(project: Project, statement: Select[int], wanted: EditFilter) -> S
         case EditFilter.DISABLED:
             return statement.where(~EditRecord.enabled)
         case EditFilter.CONFLICTS:
-            return statement.where(among(EditRecord.id, _marks(project)))
+            return statement.where(among(EditRecord.id, conflict_marks(project)))
         case EditFilter.CONTRADICTIONS:
-            marks = _marks(project)
+            marks = conflict_marks(project)
             return statement.where(among(EditRecord.id, [edit_id for edit_id in marks if marks[edit_id]]))
         case EditFilter.UNANSWERED:
             return statement.where(EditRecord.answer_key == "")
+        case EditFilter.CHANGED:
+            with project.read() as session:
+                joined, since = with_since(statement, run_in_use(session))
+            return joined.where(since != Since.SAME.value)
 
 
 def _sorted(project: Project, statement: Select[int], sort: EditSort, descending: bool, *, whole: bool) -> Select[int]:
     """`statement` in order; `whole` says that most rows are wanted, so that walking an index pays."""
-    # Text joined to nothing: the same values, but SQLite sorts the few rows found and does not walk its index.
-    subject: SQLColumnExpression[str] = EditRecord.subject_key if whole else EditRecord.subject_key + ""
+
+    def key(column: InstrumentedAttribute[str]) -> SQLColumnExpression[str]:
+        # Text joined to nothing: the same values, but SQLite sorts the rows found and does not walk its index.
+        return column if whole else column + ""
+
+    subject = key(EditRecord.subject_key)
     keys: list[SQLColumnExpression[Any]]
     match sort:
         case EditSort.ENTERED:
@@ -294,17 +286,17 @@ def _sorted(project: Project, statement: Select[int], sort: EditSort, descending
         case EditSort.SUBJECT:
             keys = [subject]
         case EditSort.RELATION:
-            keys = [EditRecord.relation_key, subject]
+            keys = [key(EditRecord.relation_key), subject]
         case EditSort.NEW_OBJECT:
-            keys = [EditRecord.object_key, subject]
+            keys = [key(EditRecord.object_key), subject]
         case EditSort.ORIGINAL_ANSWER:
-            keys = [EditRecord.answer_key, subject]
+            keys = [key(EditRecord.answer_key), subject]
         case EditSort.STATE:
             keys = [_state_rank(project), subject]
         case EditSort.FAMILIARITY:
             keys = [EditRecord.familiarity, subject]
     keys.append(EditRecord.id)
-    ordered = [key.desc() if descending else key.asc() for key in keys]
+    ordered = [each.desc() if descending else each.asc() for each in keys]
     if sort is EditSort.FAMILIARITY:
         # What was not measured comes last, whichever way.
         ordered.insert(0, EditRecord.familiarity.is_(None).asc())
@@ -312,7 +304,7 @@ def _sorted(project: Project, statement: Select[int], sort: EditSort, descending
 
 
 def _state_rank(project: Project) -> SQLColumnExpression[int]:
-    marks = _marks(project)
+    marks = conflict_marks(project)
     return case(
         (~EditRecord.enabled, 4),
         (among(EditRecord.id, [edit_id for edit_id in marks if marks[edit_id]]), 0),

@@ -18,12 +18,41 @@ from sqlalchemy import Connection
 
 from studio.store.database import APPLICATION_ID, Database, engine_on
 from studio.store.errors import ProjectDamaged, project_error
+from studio.store.keys import content_print
 from studio.store.placing import put_in_place
-from studio.store.schema import Base
+from studio.store.schema import SEARCH_TABLE, Base
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _find_and_compare(connection: Connection) -> None:
+    """Version 2: full-text search, an index for each column sorted by, and what a run was trained on."""
+    for statement in (
+        "CREATE INDEX edits_by_relation ON edits (relation_key, subject_key, id)",
+        "CREATE INDEX edits_by_object ON edits (object_key, subject_key, id)",
+        "CREATE INDEX edits_by_answer ON edits (answer_key, subject_key, id)",
+        "CREATE TABLE edit_prints (\n\tedit_id INTEGER NOT NULL, \n\tprint INTEGER NOT NULL, "
+        "\n\tPRIMARY KEY (edit_id), \n\tFOREIGN KEY(edit_id) REFERENCES edits (id) ON DELETE CASCADE\n)",
+        'CREATE TABLE trained_edits (\n\trun_id INTEGER NOT NULL, \n\t"key" TEXT NOT NULL, \n\tprint INTEGER NOT NULL, '
+        '\n\tenabled BOOLEAN NOT NULL, \n\tPRIMARY KEY (run_id, "key"), '
+        "\n\tFOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE\n)\n WITHOUT ROWID\n\n",
+        "CREATE VIRTUAL TABLE edit_search USING fts5"
+        "(search, content='edits', content_rowid='id', tokenize='trigram case_sensitive 1')",
+        "INSERT INTO edit_search (edit_search) VALUES ('rebuild')",
+    ):
+        connection.exec_driver_sql(statement)
+    rows = connection.exec_driver_sql(
+        "SELECT id, subject, relation, prompt, new_object, aliases, paraphrases, probes "
+        "FROM edits JOIN edit_texts ON edit_id = id"
+    ).fetchall()
+    if rows:
+        connection.exec_driver_sql(
+            "INSERT INTO edit_prints (edit_id, print) VALUES (?, ?)",
+            [(edit_id, content_print(*columns)) for edit_id, *columns in rows],
+        )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_find_and_compare,)
 """The n-th brings a file of version n (from 1) to version n + 1."""
 
 VERSION = 1 + len(MIGRATIONS)
@@ -80,6 +109,7 @@ def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) ->
 
 def _build(connection: Connection, name: str) -> None:
     Base.metadata.create_all(connection)
+    connection.exec_driver_sql(SEARCH_TABLE)
     connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
     connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
     connection.exec_driver_sql(

@@ -11,8 +11,11 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, t
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from engine.edits import Edit, Probe, ProbeKind, Relation
-from studio.store.keys import derived
-from studio.store.schema import EditRecord, EditTextRecord, RelationRecord
+from studio.store.keys import content_print, derived
+from studio.store.schema import EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
+
+# One encoder for all rows: making one for each takes longer than encoding it.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class StoredEdit:
 
     def payload(self) -> str:
         """This edit as undo remembers it."""
-        return json.dumps(dict(zip(_COLUMNS, _VALUES(self), strict=True)), ensure_ascii=False)
+        return _to_json(dict(zip(_COLUMNS, _VALUES(self), strict=True)))
 
     @classmethod
     def from_payload(cls, payload: str) -> StoredEdit:
@@ -54,7 +57,7 @@ class StoredEdit:
             familiarity=familiarity,
             aliases=texts_json(edit.aliases),
             paraphrases=texts_json(edit.paraphrases),
-            probes=json.dumps([[probe.kind.value, probe.prompt] for probe in edit.probes], ensure_ascii=False),
+            probes=_to_json([[probe.kind.value, probe.prompt] for probe in edit.probes]) if edit.probes else "[]",
         )
 
     def to_edit(self) -> Edit:
@@ -75,11 +78,13 @@ class StoredEdit:
 
 _COLUMNS = tuple(column.name for column in fields(StoredEdit))
 _VALUES = attrgetter(*_COLUMNS)
+# What a training depends on, in the order in which version 2 of the file first took its prints.
+_CONTENT = attrgetter("subject", "relation", "prompt", "new_object", "aliases", "paraphrases", "probes")
 
 
 def texts_json(values: Sequence[str]) -> str:
     """A list of texts as a column holds it."""
-    return json.dumps(list(values), ensure_ascii=False)
+    return _to_json(list(values)) if values else "[]"
 
 
 def texts(column: str) -> tuple[str, ...]:
@@ -144,10 +149,17 @@ def insert_edits(session: Session, edits: Mapping[int, StoredEdit]) -> None:
             for edit_id, edit in edits.items()
         ],
     )
+    session.execute(
+        insert(EditPrintRecord.__table__),  # type: ignore[arg-type]
+        [{"edit_id": edit_id, "print": content_print(*_CONTENT(edit))} for edit_id, edit in edits.items()],
+    )
+    _index(session, edits)
 
 
 def delete_edit_rows(session: Session, edit_ids: Iterable[int]) -> None:
     """Delete edits with their texts."""
+    edit_ids = list(edit_ids)
+    _unindex(session, edit_ids)
     session.execute(delete(EditRecord).where(among(EditRecord.id, edit_ids)), execution_options=_PLAIN)
 
 
@@ -155,6 +167,13 @@ def replace_edits(session: Session, edits: Mapping[int, StoredEdit]) -> None:
     """Write rows in the place of those that have the same ids."""
     delete_edit_rows(session, edits)
     insert_edits(session, edits)
+
+
+def switch_edits(session: Session, edit_ids: Iterable[int], enabled: bool) -> None:
+    """Switch edits on or off and change nothing else of them."""
+    session.execute(
+        update(EditRecord).where(among(EditRecord.id, edit_ids)).values(enabled=enabled), execution_options=_PLAIN
+    )
 
 
 def refresh_derived(session: Session, relation_ids: Collection[str] | None = None) -> list[int]:
@@ -175,10 +194,13 @@ def refresh_derived(session: Session, relation_ids: Collection[str] | None = Non
         )
         if any(row[name] != value for name, value in columns.items()):
             changed.append({"row_id": row["id"], **columns})
+    ids = [int(str(row["row_id"])) for row in changed]
     if changed:
         table = EditRecord.__table__
+        _unindex(session, ids)
         session.connection().execute(update(table).where(table.c.id == bindparam("row_id")), changed)  # type: ignore[arg-type]
-    return [int(str(row["row_id"])) for row in changed]
+        _index(session, ids)
+    return ids
 
 
 def relation_names(session: Session, relation_ids: Collection[str] | None = None) -> dict[str, str]:
@@ -218,6 +240,28 @@ def delete_relation_rows(session: Session, relation_ids: Iterable[str]) -> None:
     """Delete relations; edits that use them keep their ids."""
     session.execute(
         delete(RelationRecord).where(among_texts(RelationRecord.id, relation_ids)), execution_options=_PLAIN
+    )
+
+
+def _index(session: Session, edit_ids: Iterable[int]) -> None:
+    """Put edits into the full-text index, as their rows are now."""
+    session.execute(
+        text(
+            "INSERT INTO edit_search (rowid, search) "
+            "SELECT id, search FROM edits WHERE id IN (SELECT value FROM json_each(:ids))"
+        ),
+        {"ids": json.dumps(list(edit_ids))},
+    )
+
+
+def _unindex(session: Session, edit_ids: Iterable[int]) -> None:
+    """Take edits out of the full-text index, before their rows change: it must be told what it holds of them."""
+    session.execute(
+        text(
+            "INSERT INTO edit_search (edit_search, rowid, search) "
+            "SELECT 'delete', id, search FROM edits WHERE id IN (SELECT value FROM json_each(:ids))"
+        ),
+        {"ids": json.dumps(list(edit_ids))},
     )
 
 

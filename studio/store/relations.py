@@ -7,6 +7,7 @@ catalogue changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from studio.store.changes import Changes
 from studio.store.journal import step
 from studio.store.project import Project
 from studio.store.records import (
+    delete_edit_rows,
     delete_relation_rows,
     read_edits,
     read_relations,
@@ -34,6 +36,7 @@ class RelationRow:
     relation: Relation
     edits: int
     built_in: bool  # it stands in the catalogue as it is
+    in_catalogue: bool = False  # it stands there, reworded here or not
 
 
 def relations(project: Project) -> list[RelationRow]:
@@ -42,7 +45,12 @@ def relations(project: Project) -> list[RelationRow]:
         everything = _everything(project, session)
         used = _uses(session)
     rows = [
-        RelationRow(relation, used.get(relation.id, 0), project.catalogue.get(relation.id) == relation)
+        RelationRow(
+            relation,
+            used.get(relation.id, 0),
+            project.catalogue.get(relation.id) == relation,
+            relation.id in project.catalogue,
+        )
         for relation in everything.values()
     ]
     return sorted(rows, key=lambda row: (fold(row.relation.name), row.relation.id))
@@ -90,22 +98,61 @@ def update_relation(project: Project, relation: Relation) -> Changes:
         return Changes(updated=tuple(sorted({*rephrased, *relabelled})), relations=True, undo=True)
 
 
-def delete_relation(project: Project, relation_id: str) -> Changes:
-    """Delete a relation of one's own, or give a built-in one its own phrasings back; EditError while edits use it."""
+class OnUse(StrEnum):
+    """What becomes of the edits of a relation that is deleted."""
+
+    REFUSE = "refuse"  # the relation stays while edits use it
+    FREE = "free"  # they keep their prompts and have no relation
+    DELETE = "delete"
+
+
+def delete_relation(project: Project, relation_id: str, on_use: OnUse = OnUse.REFUSE) -> Changes:
+    """Delete a relation of one's own, or give a built-in one its own phrasings back, as one step."""
     with step(project, "delete a relation") as under_way:
         session = under_way.session
         own = read_relations(session, [relation_id]).get(relation_id)
         if own is None:
             return Changes()
-        using = _uses(session).get(relation_id, 0)
-        if using:
+        using = session.execute(select(EditRecord.id).where(EditRecord.relation == relation_id)).scalars().all()
+        if using and on_use is OnUse.REFUSE:
             raise EditError(
-                f"{counted(using, 'edit')} of this project use “{own.name}”: delete them or give them another relation."
+                f"{counted(len(using), 'edit')} of this project use “{own.name}”: "
+                "delete them or give them another relation."
             )
         under_way.name = f"delete the relation “{own.name}”"
         under_way.relations([relation_id])
         delete_relation_rows(session, [relation_id])
-        return Changes(relations=True, undo=True)
+        edits = under_way.edits(using)
+        if on_use is OnUse.DELETE:
+            delete_edit_rows(session, using)
+            return Changes(removed=tuple(using), relations=True, undo=True)
+        replace_edits(session, {edit_id: replace(edit, relation="") for edit_id, edit in edits.items()})
+        return Changes(updated=tuple(using), relations=True, undo=True)
+
+
+def built_in(project: Project, relation_id: str) -> Relation | None:
+    """The relation as the catalogue has it, whatever the project made of it."""
+    return project.catalogue.get(relation_id)
+
+
+def count_rephrased(project: Project, relation: Relation) -> int:
+    """How many prompts `update_relation` would make anew."""
+    with project.read() as session:
+        before = _everything(project, session).get(relation.id)
+        if before is None or not set(before.phrasings) - set(relation.phrasings):
+            return 0
+        using = session.execute(
+            select(EditRecord.prompt, EditRecord.subject).where(EditRecord.relation == relation.id)
+        ).all()
+    return sum(_rephrased(row.prompt, row.subject, before, relation) != row.prompt for row in using)
+
+
+def subjects(project: Project, relation_id: str, most: int) -> tuple[str, ...]:
+    """Some subjects of the relation's edits, for a preview; of any edits where it has none."""
+    with project.read() as session:
+        named = select(EditRecord.subject).where(EditRecord.subject != "").distinct().limit(most)
+        own = session.execute(named.where(EditRecord.relation == relation_id)).scalars().all()
+        return tuple(own or session.execute(named).scalars().all())
 
 
 def _everything(project: Project, session: Session) -> dict[str, Relation]:

@@ -25,6 +25,9 @@ class EditRecord(Base):
         CheckConstraint("trim(prompt) <> ''", name="prompt_given"),
         CheckConstraint("trim(new_object) <> ''", name="new_object_given"),
         Index("edits_by_subject", "subject_key", "id"),
+        Index("edits_by_relation", "relation_key", "subject_key", "id"),
+        Index("edits_by_object", "object_key", "subject_key", "id"),
+        Index("edits_by_answer", "answer_key", "subject_key", "id"),
         Index("edits_by_fact", "fact_key", sqlite_where=text("enabled AND fact_key <> ''")),
         Index("edits_by_prompt", "prompt_key", sqlite_where=text("enabled")),
         # An id is never given twice: undo puts deleted rows back under their own.
@@ -58,6 +61,35 @@ class EditTextRecord(Base):
     aliases: Mapped[str]  # list of strings
     paraphrases: Mapped[str]  # list of strings
     probes: Mapped[str]  # list of [kind, prompt]
+
+
+SEARCH_TABLE = (
+    "CREATE VIRTUAL TABLE edit_search USING fts5"
+    "(search, content='edits', content_rowid='id', tokenize='trigram case_sensitive 1')"
+)
+"""The full-text index of `edits.search`, three characters at a time. records.py keeps it in step: SQLite refuses to do
+so in a trigger while the schema of a file is not trusted."""
+
+
+class EditPrintRecord(Base):
+    """What an edit says, as one number: another print is another edit, though its row be the same."""
+
+    __tablename__ = "edit_prints"
+
+    edit_id: Mapped[int] = mapped_column(ForeignKey("edits.id", ondelete="CASCADE"), primary_key=True)
+    print: Mapped[int]
+
+
+class TrainedEditRecord(Base):
+    """An edit as it was when a run took its snapshot."""
+
+    __tablename__ = "trained_edits"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    print: Mapped[int]
+    enabled: Mapped[bool]
 
 
 class RelationRecord(Base):

@@ -23,6 +23,7 @@ from studio.store.records import (
     read_relations,
     refresh_derived,
     replace_relations,
+    switch_edits,
 )
 from studio.store.schema import UndoRowRecord, UndoStepRecord
 
@@ -103,8 +104,11 @@ def _swap_edits(session: Session, step_id: int, remembered: dict[str, str | None
         if now is not None and now.prompt == edit.prompt:
             # Familiarity is measured, not entered: it follows the prompt, not the step.
             before[edit_id] = replace(edit, familiarity=now.familiarity)
-    delete_edit_rows(session, there)
-    insert_edits(session, before)
+    switched, rewritten = _only_switched(there, before)
+    for enabled in (True, False):
+        switch_edits(session, [edit_id for edit_id in switched if before[edit_id].enabled is enabled], enabled)
+    delete_edit_rows(session, there.keys() - switched)
+    insert_edits(session, rewritten)
     _remember(
         session,
         step_id,
@@ -116,6 +120,18 @@ def _swap_edits(session: Session, step_id: int, remembered: dict[str, str | None
         updated=tuple(sorted(before.keys() & there.keys())),
         removed=tuple(sorted(there.keys() - before.keys())),
     )
+
+
+def _only_switched(
+    there: dict[int, StoredEdit], before: dict[int, StoredEdit]
+) -> tuple[set[int], dict[int, StoredEdit]]:
+    """The edits that the step only switched on or off, the likeliest change to thousands; and the rest of `before`."""
+    switched = {
+        edit_id
+        for edit_id, edit in before.items()
+        if edit_id in there and replace(there[edit_id], enabled=edit.enabled) == edit
+    }
+    return switched, {edit_id: edit for edit_id, edit in before.items() if edit_id not in switched}
 
 
 def _remember(session: Session, step_id: int, kind: str, payloads: dict[str, str | None]) -> None:

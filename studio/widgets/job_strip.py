@@ -1,4 +1,4 @@
-"""A strip that shows one job of the model worker: what it does, how far it is, when it ends, and a Cancel button."""
+"""A strip that shows one job of a worker: what it does, how far it is, when it ends, and a Cancel button."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class JobStrip(QWidget):
         if stopping:
             text = f"{job.name}: stopping…"
         elif job.state is JobState.WAITING:
-            text = f"{job.name}: waits until the model is free"
+            text = f"{job.name}: waits for its turn"
         elif progress.of:
             left = f", about {seconds(progress.eta)} left" if progress.eta is not None else ""
             text = f"{progress.stage}: {progress.step:,} of {progress.of:,}{left}"

@@ -479,6 +479,40 @@ class TestConvert:
         assert told.out == ""
         assert not (tmp_path / "none.jsonl").exists()
 
+    def test_what_a_table_does_not_say_of_itself_is_said(self, meg: Meg, tmp_path: Path) -> None:
+        source = tmp_path / "made elsewhere.txt"
+        source.write_bytes("My facts\nLand|Stadt|Notiz\nPérou lies in|Cusco|x\nChile|=1|y|z\n".encode("cp1252"))
+        options = ["--encoding", "cp1252", "--delimiter", "bar", "--skip-rows", 1, "--rejects", tmp_path / "bad.csv"]
+        columns = ["--column", "Land=prompt", "--column", "Stadt=new object", "--column", "Notiz="]
+        told = meg("convert", source, tmp_path / "out.jsonl", *options, *columns)
+        assert told.code == 0
+        assert [edit.prompt for edit in read_edits(tmp_path / "out.jsonl").edit_set.edits] == ["Pérou lies in"]
+        assert "line 4: it has 4 cells and the header has 3" in told.err
+        assert f"The rejected rows are in {tmp_path / 'bad.csv'}." in told.err
+        again = read_edits(tmp_path / "bad.csv")
+        assert (again.accepted, again.edit_set.edits[0].new_object) == (1, "=1")
+        told = meg("convert", source, tmp_path / "out.jsonl", "--column", "Land")
+        assert told.code == 2
+        assert "“Land” names no column" in told.err
+
+    def test_a_dry_run_says_what_would_be_lost_and_writes_nothing(
+        self, meg: Meg, edits_file: Path, tmp_path: Path
+    ) -> None:
+        told = meg("convert", edits_file, tmp_path / "out.json", "--to", "zsre", "--dry-run")
+        assert told.code == 0
+        account = json.loads(told.out)
+        assert (account["written"], account["would_write"] <= account["accepted"]) == (0, True)
+        assert "A relation's name and phrasings have no place" in told.err
+        assert not (tmp_path / "out.json").exists()
+
+    def test_a_data_set_folder_and_back(self, meg: Meg, edits_file: Path, edits: EditSet, tmp_path: Path) -> None:
+        assert meg("convert", edits_file, tmp_path / "set", "--to", "huggingface").code == 0
+        assert meg("convert", tmp_path / "set", tmp_path / "back.jsonl").code == 0
+        assert read_edits(tmp_path / "back.jsonl").edit_set == read_edits(edits_file).edit_set
+        told = meg("convert", edits_file, tmp_path, "--to", "huggingface")
+        assert told.code == cli.MENDABLE
+        assert "something in this folder already" in told.sentence()
+
     @pytest.mark.parametrize("target", ["edits.xyz", "missing/edits.csv"])
     def test_what_cannot_be_written(self, meg: Meg, edits_file: Path, tmp_path: Path, target: str) -> None:
         told = meg("convert", edits_file, tmp_path / target)

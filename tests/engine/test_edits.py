@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,18 @@ class TestChecks:
     def test_refuses_what_cannot(self, text: str) -> None:
         with pytest.raises(EditError):
             check_text(text)
+
+    def test_every_single_character_is_taken_or_refused_by_its_category(self) -> None:
+        for code in range(0x110000):
+            character = chr(code)
+            usable = unicodedata.category(character) not in ("Cc", "Cs") or character in "\n\t"
+            if usable != character.isprintable():  # the others are as check_text's first look says
+                try:
+                    check_text(character)
+                except EditError:
+                    assert not usable
+                else:
+                    assert usable
 
     def test_the_message_itself_can_be_shown(self) -> None:
         with pytest.raises(EditError) as caught:
@@ -116,6 +130,10 @@ class TestFold:
     @pytest.mark.parametrize(("one", "other"), [("Kelm", "Kelms"), ("resume", "résumé"), ("a b", "ab"), ("", "x")])
     def test_other(self, one: str, other: str) -> None:
         assert fold(one) != fold(other)
+
+    @given(st.text(st.characters(max_codepoint=127)))
+    def test_plain_text_takes_a_shorter_way_to_the_same(self, text: str) -> None:
+        assert fold(text) == fold(f"é{text}").removeprefix("é").strip()
 
     @given(st.text())
     def test_folding_twice_changes_nothing(self, text: str) -> None:

@@ -1,30 +1,38 @@
-"""Edits to and from a spreadsheet: tab-separated rows on the clipboard.
+"""Edits to and from a spreadsheet: tab-separated cells on the clipboard.
 
-A row has a subject, a relation (its name or its id) and a new object, and may have more columns, which are the
-ones copied out: the original answer and the prompt. A row of two cells is a free prompt and its new object.
+Whole rows travel under a line of titles: subject, relation (its name or its id), new object, and more where there is
+more. A row of two cells is a free prompt and its new object. A rectangle of cells travels as it stands, and can be
+pasted over other cells.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.edits import SLOT, EditError, Relation, check_text, fill, fold
-from studio.store.edits import EditDraft
+from studio.pages.facts.columns import FREE_PROMPT, HEADINGS, Column, cell_text
+from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditRow
 
 TITLES = ("subject", "relation", "new object", "original answer", "prompt")
 MOST_ROWS = 100_000
+_ON, _OFF = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A pasted row that cannot be an edit."""
+    """A pasted cell that cannot be taken; the whole row where the column is empty."""
 
-    row: int  # from 1
-    reason: str
+    row: int  # of what was pasted, from 1
+    column: str
+    reason: str  # a clause, without a full stop
+
+    def __str__(self) -> str:
+        column = f", column “{self.column}”" if self.column else ""
+        return f"Row {self.row:,}{column}: {self.reason}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +43,110 @@ class Pasted:
     refusals: tuple[Refusal, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Overwritten:
+    """What pasting over cells would change: fields by the edit's row id, and where each came from."""
+
+    fields: Mapping[int, EditFields]
+    pasted_rows: Mapping[int, int]  # the edit's row id -> the row of what was pasted, from 1
+    refusals: tuple[Refusal, ...]
+
+
+class _CellFault(Exception):
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+        self.reason = reason
+
+
 def to_tsv(rows: Iterable[EditRow]) -> str:
     """The rows under a line of titles, as spreadsheets take them."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-    writer.writerow(TITLES)
-    for row in rows:
-        writer.writerow((row.subject, row.relation_name, row.new_object, row.original_answer, row.prompt))
-    return text.getvalue()
+    lines = ((row.subject, row.relation_name, row.new_object, row.original_answer, row.prompt) for row in rows)
+    return _written([TITLES, *lines])
+
+
+def cells_to_tsv(rows: Iterable[tuple[EditRow, Collection[Column]]]) -> str:
+    """The selected cells of each row, as they stand: the columns between the first and the last that is selected."""
+    chosen = list(rows)
+    columns = sorted({column for _, selected in chosen for column in selected})
+    return _written(
+        [shown_text(row, column) if column in selected else "" for column in columns] for row, selected in chosen
+    )
+
+
+def shown_text(row: EditRow, column: Column) -> str:
+    """What a cell says, in words."""
+    if column is Column.ENABLED:
+        return _ON[0] if row.enabled else _OFF[0]
+    return cell_text(row, column)
 
 
 def from_tsv(text: str, relations: Mapping[str, Relation]) -> Pasted:
-    """Read pasted rows; none is lost silently: each becomes a draft or a refusal."""
-    by_word = {fold(relation.name): relation for relation in relations.values()}
-    by_word.update({fold(key): relation for key, relation in relations.items()})
+    """Read pasted rows as new edits; none is lost silently: each becomes a draft or a refusal."""
+    by_word = _by_word(relations)
     drafts: list[EditDraft] = []
     refusals: list[Refusal] = []
-    for number, cells in enumerate(_cells(text), start=1):
+    for number, cells in enumerate(read_cells(text), start=1):
         if number > MOST_ROWS:
-            refusals.append(Refusal(number, f"more than {MOST_ROWS:,} rows: import them from a file"))
+            refusals.append(Refusal(number, "", f"more than {MOST_ROWS:,} rows: import them from a file"))
             break
         if not any(cells) or (number == 1 and _is_titles(cells)):
             continue
         try:
             drafts.append(_draft(cells, by_word))
-        except EditError as error:
-            refusals.append(Refusal(number, str(error)))
+        except _CellFault as fault:
+            refusals.append(Refusal(number, fault.column, fault.reason))
     return Pasted(tuple(drafts), tuple(refusals))
 
 
-def _cells(text: str) -> list[list[str]]:
+def over(
+    cells: Sequence[Sequence[str]], rows: Sequence[EditRow | None], first: Column, relations: Mapping[str, Relation]
+) -> Overwritten:
+    """What writing `cells` over `rows` would change, the first column of `cells` over the column `first`.
+
+    A row of None is an edit that is gone. A cell that says what is there already changes nothing, whatever its column.
+    """
+    by_word = _by_word(relations)
+    fields: dict[int, EditFields] = {}
+    pasted_rows: dict[int, int] = {}
+    refusals: list[Refusal] = []
+    for number, texts in enumerate(cells, start=1):
+        if number > len(rows):
+            refusals.append(Refusal(number, "", "there is no edit in the table to paste it over"))
+            continue
+        row = rows[number - 1]
+        if row is None:
+            refusals.append(Refusal(number, "", "the edit was deleted meanwhile"))
+            continue
+        part = EditFields()
+        beyond = len(texts) - (len(Column) - first)
+        if beyond > 0:
+            refusals.append(Refusal(number, "", f"{beyond} of its cells lie beyond the last column"))
+        for column, text in zip(range(first, len(Column)), texts, strict=False):
+            try:
+                if text != shown_text(row, Column(column)):
+                    part.update(_field(row, Column(column), text, by_word))
+            except _CellFault as fault:
+                refusals.append(Refusal(number, fault.column, fault.reason))
+        if part:
+            fields[row.id] = part
+            pasted_rows[row.id] = number
+    return Overwritten(fields, pasted_rows, tuple(refusals))
+
+
+def spread(cells: Sequence[Sequence[str]], height: int, width: int) -> list[list[str]]:
+    """`cells` as often as they fit into `height` × `width` selected cells exactly, else once."""
+    rows, columns = len(cells), max((len(row) for row in cells), default=0)
+    if not rows or not columns:
+        return []
+    down = height // rows if height % rows == 0 else 1
+    across = width // columns if width % columns == 0 else 1
+    padded = [[*row, *[""] * (columns - len(row))] if across > 1 else list(row) for row in cells]
+    return [row * max(across, 1) for row in padded] * max(down, 1)
+
+
+def read_cells(text: str) -> list[list[str]]:
+    """The cells of what a spreadsheet put on the clipboard."""
     clean = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
     try:
         rows = list(csv.reader(io.StringIO(clean, newline=""), dialect="excel-tab", strict=True))
@@ -74,35 +156,88 @@ def _cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows]
 
 
+def _written(lines: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, dialect="excel-tab", lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _by_word(relations: Mapping[str, Relation]) -> dict[str, Relation]:
+    by_word = {fold(relation.name): relation for relation in relations.values()}
+    by_word.update({fold(key): relation for key, relation in relations.items()})
+    return by_word
+
+
 def _is_titles(cells: Sequence[str]) -> bool:
     known = {fold(title) for title in TITLES} | {"new_object", "object", "target_new", "original_answer"}
     return len(cells) >= 2 and all(fold(cell) in known for cell in cells if cell)
 
 
+def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relation]) -> EditFields:
+    """What `text` in a cell of `row` means for the edit."""
+    title = HEADINGS[column].title
+    _check(title, text)
+    match column:
+        case Column.ENABLED:
+            if fold(text) not in (*_ON, *_OFF):
+                raise _CellFault(title, f"“{text}” is neither yes nor no")
+            return EditFields(enabled=fold(text) in _ON)
+        case Column.SUBJECT if not text:
+            raise _CellFault(title, "it is empty")
+        case Column.SUBJECT if row.subject and SLOT in text:
+            raise _CellFault(title, f"it must not contain {SLOT}")
+        case Column.SUBJECT:
+            return EditFields(subject=text) if row.subject else EditFields(prompt=text)
+        case Column.RELATION:
+            relation = by_word.get(fold(text))
+            if relation is None:
+                raise _CellFault(title, f"there is no relation “{text}”")
+            if not row.subject:
+                raise _CellFault(title, f"a {FREE_PROMPT} has no relation")
+            return EditFields(relation=relation.id)
+        case Column.NEW_OBJECT if not text:
+            raise _CellFault(title, "it is empty")
+        case Column.NEW_OBJECT:
+            return EditFields(new_object=text)
+        case Column.ORIGINAL_ANSWER:
+            return EditFields(original_answer=text)
+        case _:
+            raise _CellFault(title, "it is worked out and cannot be entered")
+
+
+def _check(title: str, text: str) -> None:
+    try:
+        check_text(text)
+    except EditError as error:
+        reason = str(error).removesuffix(".")
+        raise _CellFault(title, reason[:1].lower() + reason[1:]) from None
+
+
 def _draft(cells: Sequence[str], by_word: Mapping[str, Relation]) -> EditDraft:
-    for cell in cells:
-        check_text(cell)
+    for place, cell in enumerate(cells):
+        _check(TITLES[place] if len(cells) > 2 and place < len(TITLES) else f"cell {place + 1}", cell)
     if len(cells) == 1:
-        raise EditError("one cell is not enough: paste subject, relation and new object, or prompt and new object.")
+        raise _CellFault("", "one cell is not enough: paste subject, relation, new object, or prompt and new object")
     if len(cells) == 2:
         prompt, new_object = cells
-        if not prompt or not new_object:
-            raise EditError("the prompt or the new object is empty.")
+        for title, text in (("prompt", prompt), ("new object", new_object)):
+            if not text:
+                raise _CellFault(title, "it is empty")
         return EditDraft(new_object, prompt=prompt)
     subject, word, new_object, original, prompt = (*cells, "", "", "")[:5]
     if not new_object:
-        raise EditError("the new object is empty.")
+        raise _CellFault("new object", "it is empty")
     if not subject:
         if not prompt:
-            raise EditError("the subject is empty.")
+            raise _CellFault("subject", "it is empty")
         return EditDraft(new_object, prompt=prompt, original_answer=original)
     relation = by_word.get(fold(word))
     if relation is None:
         if prompt:
             return EditDraft(new_object, subject=subject, prompt=prompt, original_answer=original)
-        raise EditError(f"there is no relation “{word}”: choose one of the list, or paste prompt and new object.")
+        raise _CellFault("relation", f"there is no relation “{word}”: choose one of the list, or paste a prompt too")
     if SLOT in subject:
-        raise EditError(f"the subject must not contain {SLOT}.")
+        raise _CellFault("subject", f"it must not contain {SLOT}")
     return EditDraft(
         new_object,
         subject=subject,

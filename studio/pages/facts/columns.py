@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from studio.store.listing import EditRow, EditSort, EditState
+from studio.store.trained import Since
 from studio.widgets.figures import share
 
 
@@ -33,19 +34,19 @@ class Heading:
 
 HEADINGS = {
     Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 6),
-    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 19),
+    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 18),
     Column.RELATION: Heading("Relation", "What is asked of the subject.", EditSort.RELATION, 15),
-    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 16),
+    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 15),
     Column.ORIGINAL_ANSWER: Heading(
-        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 17
+        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 16
     ),
     Column.FAMILIARITY: Heading(
         "Familiarity",
         "How sure the gate of the pack in use is that the prompt is about an edit.",
         EditSort.FAMILIARITY,
-        15,
+        13,
     ),
-    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 15),
+    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 19),
 }
 
 STATE_WORDS = {
@@ -62,6 +63,13 @@ STATE_MEANINGS = {
     EditState.DUPLICATE: "Another edit asks the same and wants the same object.",
     EditState.CONTRADICTION: "Another edit asks the same and wants another object: switch one of them off.",
     EditState.DISABLED: "This edit is switched off.",
+}
+
+SINCE_WORDS = {Since.ADDED: "new", Since.CHANGED: "changed"}
+
+SINCE_MEANINGS = {
+    Since.ADDED: "The pack in use was trained without this edit: train again to have it answered.",
+    Since.CHANGED: "This edit was changed since the pack in use was trained: train again to have it answered so.",
 }
 
 FREE_PROMPT = "free prompt"
@@ -81,6 +89,11 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.FAMILIARITY:
             return share(row.familiarity) if row.familiarity is not None else ""
         case Column.STATE:
-            return STATE_WORDS[row.state]
+            return " · ".join((STATE_WORDS[row.state], *([SINCE_WORDS[row.since]] if row.since else ())))
         case _:
             return ""
+
+
+def state_meaning(row: EditRow) -> str:
+    """What the state column's words mean for `row`."""
+    return "\n".join((STATE_MEANINGS[row.state], *([SINCE_MEANINGS[row.since]] if row.since else ())))

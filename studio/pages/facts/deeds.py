@@ -11,11 +11,15 @@ from PySide6.QtGui import QGuiApplication
 from engine.edits import Relation
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
+from studio.errors import UserMessage
 from studio.jobs import Job
 from studio.messages import Deed, Kind
 from studio.pages.facts import clipboard
+from studio.pages.facts.clipboard import Overwritten, Refusal
+from studio.pages.facts.columns import Column
 from studio.store import edits as editing
 from studio.store import listing
+from studio.store.cells import CellChanges, update_edits
 from studio.store.changes import Changes
 from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditFilter
@@ -29,6 +33,7 @@ class FactDeeds(QObject):
 
     added = Signal(object)  # Changes of an addition
     asking = Signal(object, object)  # Job and ProgressBoard of a question to the model
+    refused_change = Signal(int, object)  # row id of an edit, and the UserMessage that says why it stays as it is
     refused_rows = Signal(object)  # clipboard.Pasted with refusals: the user decides
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
@@ -47,7 +52,12 @@ class FactDeeds(QObject):
 
     def change(self, edit_id: int, fields: EditFields) -> None:
         """Change parts of one edit."""
-        self._run(lambda project: editing.update_edit(project, edit_id, **fields), "Change an edit")
+        self._workspace.database.run(
+            lambda project: editing.update_edit(project, edit_id, **fields),
+            on_error=partial(self.refused_change.emit, edit_id),
+            owner=self,
+            name="Change an edit",
+        )
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete edits; the message offers to take it back."""
@@ -86,6 +96,62 @@ class FactDeeds(QObject):
     def _copied(self, number: int, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
         self._workspace.say(Kind.INFO, f"Copied {count(number, 'edit')}: paste into a spreadsheet.")
+
+    def copy_cells(self, cells: Mapping[int, frozenset[Column]]) -> None:
+        """Put cells, by the edit they belong to, on the clipboard as a spreadsheet takes them."""
+        number = sum(map(len, cells.values()))
+        self._workspace.database.run(
+            lambda project: clipboard.cells_to_tsv((row, cells[row.id]) for row in listing.rows(project, list(cells))),
+            on_success=partial(self._cells_copied, number),
+            owner=self,
+            name="Copy cells",
+        )
+
+    def _cells_copied(self, number: int, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self._workspace.say(Kind.INFO, f"Copied {count(number, 'cell')}: paste into a spreadsheet or over cells.")
+
+    def paste_over(self, ids: Sequence[int], first: Column, height: int, width: int) -> None:
+        """Write the clipboard's cells over those of `ids`, as one step.
+
+        `ids` are the edits from the first selected row to the end of the table; `first` is the first selected column,
+        `height` × `width` the size of the selection, which one cell or row fills as often as it fits.
+        """
+        text = QGuiApplication.clipboard().text()
+        relations: Mapping[str, Relation] = {relation.id: relation for relation in self._workspace.relations}
+        if not text.strip():
+            self._workspace.say(Kind.INFO, "The clipboard holds no text: copy cells first.")
+            return
+
+        def write(project: Project) -> CellChanges | None:
+            cells = clipboard.spread(clipboard.read_cells(text), height, width)
+            covered = ids[: len(cells)]
+            there = {row.id: row for row in listing.rows(project, covered)}
+            plan = clipboard.over(cells, [there.get(edit_id) for edit_id in covered], first, relations)
+            done = update_edits(project, plan.fields, name=f"paste over {count(len(plan.fields), 'edit')}")
+            told.append((plan, done))
+            return done
+
+        told: list[tuple[Overwritten, CellChanges]] = []
+        self._workspace.database.run(
+            write, on_success=lambda _: self._pasted_over(*told[0]), owner=self, name="Paste over cells"
+        )
+
+    def _pasted_over(self, plan: Overwritten, done: CellChanges) -> None:
+        refused = [
+            *plan.refusals,
+            *(Refusal(plan.pasted_rows[edit_id], "", _clause(reason)) for edit_id, reason in done.refused),
+        ]
+        changed = f"Pasted over {count(len(done.updated), 'edit')}."
+        if not refused:
+            self._workspace.say(Kind.GOOD if done.updated else Kind.INFO, changed)
+            return
+        refused.sort(key=lambda refusal: refusal.row)
+        self._workspace.say(
+            Kind.WARNING,
+            f"{changed} {count(len(refused), 'cell')} could not be taken. {refused[0]}",
+            details="\n".join(map(str, refused)),
+        )
 
     def paste(self) -> None:
         """Add what a spreadsheet put on the clipboard, as one step; rows that cannot be edits are shown first."""
@@ -139,16 +205,20 @@ class FactDeeds(QObject):
         if not questions:
             self._workspace.say(Kind.INFO, "Every edit has its original answer: select edits to ask for them again.")
             return
-        source, board, cancel = self._workspace.source, ProgressBoard(), Cancel()
+        source, board, cancel, answers = self._workspace.source, ProgressBoard(), Cancel(), list[str]()
         self._asked = self._workspace.models.run(
-            lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel),
+            lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel, answers),
             on_success=partial(self._answered, questions),
-            on_error=self._workspace.report,
+            on_error=partial(self._failed, questions, answers),
             cancel=cancel,
             owner=self,
             name="Ask the model",
         )
         self.asking.emit(self._asked, board)
+
+    def _failed(self, questions: dict[int, str], answers: list[str], message: UserMessage) -> None:
+        self._answered(questions, answers)
+        self._workspace.report(message, Deed("Ask the rest", self.ask_model))
 
     def _answered(self, questions: dict[int, str], answers: list[str]) -> None:
         found = dict(zip(questions, answers, strict=False))
@@ -161,6 +231,11 @@ class FactDeeds(QObject):
         rest = f" {count(left, 'edit')} not asked yet." if left else ""
         deeds = [Deed("Ask the rest", self.ask_model)] if left else []
         self._workspace.say(Kind.GOOD, f"The model answered {count(len(found), 'prompt')}.{rest}", deeds=deeds)
+
+
+def _clause(sentence: str) -> str:
+    """A sentence as the end of another one."""
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
 def _questions(project: Project, ids: Sequence[int]) -> dict[int, str]:

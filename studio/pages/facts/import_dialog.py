@@ -1,67 +1,78 @@
-"""The preview of an import: what a file holds, what is wrong with it, and then all the rest or nothing."""
+"""The preview of an import: what a file holds, what is wrong with it, what is there already; then all, a part, or none.
+
+Reading and writing run in the database worker's thread, with progress and a Cancel that leaves the project untouched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QHBoxLayout,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
 
 from engine.edits import Relation
-from engine.formats.csv import header_cells
-from engine.formats.imported import Imported, Rejection, write_rejections
-from engine.formats.registry import FORMATS, ReadOptions, read_edits
+from engine.formats import csv, huggingface, jsonl
+from engine.formats.imported import Imported, Rejection
+from engine.formats.registry import FORMATS, TABLE_SUFFIXES, ReadOptions, detect, is_json, read_edits, read_source
+from engine.formats.rejects import suffix, write_rejects
 from engine.formats.source import FormatError, Source
+from engine.formats.watch import Watch
 from studio.errors import UserMessage
-from studio.jobs import DatabaseWorker
+from studio.jobs import DatabaseWorker, Job
+from studio.pages.facts.import_account import ImportAccount
 from studio.pages.facts.table_options import TableOptions
-from studio.store.edits import OnClash
+from studio.store.importing import ImportChanges, Standing, WhenThere, compare, import_edit_set
+from studio.store.project import Project
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.fields import named
 from studio.widgets.figures import count
 from studio.widgets.files import choose_target
+from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
 from studio.widgets.tables import fill, text_table
 
 SHOWN = 200
 """Rows of the preview; every row is imported all the same."""
 
-_COLUMNS = 3
-"""The place of the tab that says what a table's columns hold."""
 _TABLES = ("csv", "tsv")
-_TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-_ENCODINGS = ("utf-8", "utf-16", "cp1252")
-_CLASHES = (
-    (OnClash.ADD, "keep both"),
-    (OnClash.REPLACE, "replace the edit that is there"),
-    (OnClash.KEEP, "keep the edit that is there"),
+_TEXT_SUFFIX = ".txt"
+_ENCODINGS = (
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Western Windows (cp1252)"),
+    ("cp1251", "Cyrillic Windows (cp1251)"),
+    ("gb18030", "Chinese (GB18030)"),
+    ("big5", "Chinese (Big5)"),
+    ("shift_jis", "Japanese (Shift JIS)"),
+    ("euc_kr", "Korean (EUC-KR)"),
 )
+_WHEN_THERE = (
+    (WhenThere.SKIP, "leave as they are"),
+    (WhenThere.UPDATE, "update them"),
+    (WhenThere.ADD, "add the rows all the same"),
+)
+_GOOD_ROWS, _NOTHING = "good rows", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What reading a file came to."""
 
-    cells: tuple[str, ...] | None  # the header's cells, where the file is a table
+    columns: Mapping[str, str] | None  # name -> example, where the user may say what columns hold
+    is_table: bool
     imported: Imported | None
+    standing: Standing | None = None
     fault: str = ""  # why there is nothing to import
 
 
 class ImportDialog(QDialog):
-    """Reads a file in the worker's thread, shows what it holds, and hands the edits over."""
+    """Reads a file, shows what it holds, and imports what the user chose."""
 
-    import_asked = Signal(object, object)  # EditSet, OnClash
+    imported = Signal(object)  # ImportAccount, after the project has the edits
 
     def __init__(
         self, path: Path, relations: Sequence[Relation], database: DatabaseWorker, parent: QWidget | None = None
@@ -69,44 +80,56 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Import edits")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(100 * SPACE, 72 * SPACE)
+        self.resize(110 * SPACE, 80 * SPACE)
         self._path = path
         self._relations = {relation.id: relation for relation in relations}
         self._database = database
-        self._reading = 0
-        self._imported: Imported | None = None
+        self._job: Job | None = None
+        self._readings = 0
+        self._found: Imported | None = None
+        self._standing = Standing(0, 0, 0)
 
         self.format = _combo([("", "as the file shows"), *((f.name, f.title) for f in FORMATS.values())])
-        self.encoding = _combo([(name, name) for name in _ENCODINGS])
+        self.encoding = _combo(_ENCODINGS)
         self.target = _combo([("", "choose…"), ("alt", "“alt”, as EasyEdit"), ("answers", "“answers”, as MEMIT")])
-        self.clash = _combo([(clash.value, words) for clash, words in _CLASHES])
+        self.when_there = _combo([(choice.value, words) for choice, words in _WHEN_THERE])
+        self.bad_rows = _combo([(_GOOD_ROWS, "import the others"), (_NOTHING, "import nothing")])
         choices = QHBoxLayout()
         choices.setSpacing(2 * SPACE)
         choices.addLayout(named("Format", self.format))
         choices.addLayout(named("Encoding", self.encoding))
-        self._target_field = QWidget()
-        target_field = named("New object of zsRE", self.target)
-        target_field.setContentsMargins(0, 0, 0, 0)
-        self._target_field.setLayout(target_field)
+        self._target_field = _field("New object of zsRE", self.target)
+        self._target_field.setVisible(False)
         choices.addWidget(self._target_field)
-        choices.addLayout(named("Where an id is taken", self.clash))
+        choices.addLayout(
+            named(
+                "Edits that are there already",
+                self.when_there,
+                help="An edit is there where the project has its id, its subject and relation, or its prompt. "
+                "Updating takes over what a row gives and empties nothing.",
+            )
+        )
+        choices.addLayout(named("If a row is rejected", self.bad_rows))
 
         self.summary = Label(wrap=True)
+        self.strip = JobStrip()
         self.edits = text_table(
-            "Edits of the file", ("Subject", "Relation", "New object", "Prompt"), stretch=(0, 1, 2, 3)
+            "Edits of the file", ("Row", "Subject", "Relation", "New object", "Prompt"), stretch=(1, 2, 3, 4)
         )
-        self.rejections = text_table("Rows that are left out", ("Row", "Column", "Reason"), stretch=(2,))
+        self.rejections = text_table("Rows that are rejected", ("Row", "Column", "Reason"), stretch=(2,))
         self.notes = text_table("Notes", ("Note",), stretch=(0,))
+        self.table_options = TableOptions()
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("What the file holds")
         self.tabs.addTab(self.edits, "Edits")
-        self.tabs.addTab(self.rejections, "Left out")
+        self.tabs.addTab(self.rejections, "Rejected")
         self.tabs.addTab(self.notes, "Notes")
-        self.table_options = TableOptions()
-        self.tabs.addTab(self.table_options, "Columns")
-        self.tabs.setTabVisible(_COLUMNS, False)
+        self._columns_tab = self.tabs.addTab(self.table_options, "Columns")
+        self.tabs.setTabVisible(self._columns_tab, False)
 
-        self.save = button("Save the rejections…", "export", tip="A table of row, column and reason, to mend the file.")
+        self.save = button(
+            "Save the rejected rows…", "export", tip="The rows with why each was rejected, to mend and import again."
+        )
         self.cancel = button("Import nothing")
         self.accept_button = button("Import", "import", primary=True)
         row = QHBoxLayout()
@@ -121,37 +144,61 @@ class ImportDialog(QDialog):
         box.addWidget(page_title(f"Import {path.name}"))
         box.addLayout(choices)
         box.addWidget(self.summary)
+        box.addWidget(self.strip)
         box.addWidget(self.tabs, 1)
         box.addLayout(row)
 
         for combo in (self.format, self.encoding, self.target):
             combo.currentIndexChanged.connect(self._read)
         self.table_options.changed.connect(self._read)
+        for combo in (self.when_there, self.bad_rows):
+            combo.currentIndexChanged.connect(self._tell)
         self.save.clicked.connect(self._save)
         self.cancel.clicked.connect(self.reject)
-        self.accept_button.clicked.connect(self._hand_over)
+        self.accept_button.clicked.connect(self._import)
+        self.finished.connect(self._stop)
         self._read()
 
+    # --- reading -----------------------------------------------------------------------------------------------
+
     def _read(self) -> None:
-        self._reading += 1
-        self._imported = None
+        self._stop()
+        self._found = None
         self.summary.setText("Reading the file…")
-        for control in (self.accept_button, self.save):
-            control.setEnabled(False)
+        self.accept_button.setEnabled(False)
+        self.save.setEnabled(False)
         path, relations, chosen = self._path, self._relations, self.format.currentData() or None
-        target = self.target.currentData()
-        options = ReadOptions(encoding=self.encoding.currentData(), zsre_target=target or None)
+        options = ReadOptions(encoding=self.encoding.currentData(), zsre_target=self.target.currentData() or None)
         options = self.table_options.applied_to(options)
-        self._database.run(
-            lambda _project: _read(path, chosen, relations, options),
-            on_success=partial(self._show, self._reading),
-            on_error=partial(self._refuse, self._reading),
+        watch = Watch()
+        self._readings += 1
+        number = self._readings
+        job = self._database.run(
+            lambda project: _read(project, path, chosen, relations, options, watch),
+            on_success=partial(self._show, number),
+            on_error=partial(self._refuse, number),
+            on_cancelled=partial(self._stopped, number),
+            cancel=watch.cancel,
             owner=self,
             name="Read a file",
         )
+        self._job = job
+        self.strip.follow(job, watch.board)
+
+    def _stop(self) -> None:
+        """Stop what is under way: nobody waits for it any more."""
+        job, self._job = self._job, None
+        if job is not None and not job.state.ended:
+            job.stop()
+
+    # A reading that made room for another one is heard no more.
+
+    def _stopped(self, number: int) -> None:
+        if number == self._readings:
+            self._complain("Reading was cancelled; the project is untouched. Change a choice above to read it again.")
 
     def _refuse(self, number: int, message: UserMessage) -> None:
-        if number == self._reading:
+        if number == self._readings:
             self._complain(f"{message.sentence} {message.action}".strip())
 
     def _complain(self, text: str) -> None:
@@ -161,93 +208,212 @@ class ImportDialog(QDialog):
             table.setRowCount(0)
 
     def _show(self, number: int, found: _Read) -> None:
-        if number != self._reading:
+        if number != self._readings:
             return
-        self.tabs.setTabVisible(_COLUMNS, found.cells is not None)
-        if found.cells is not None:
-            self.table_options.show_cells(found.cells)
+        self.tabs.setTabVisible(self._columns_tab, found.columns is not None)
+        if found.columns is not None:
+            self.table_options.show_columns(found.columns, is_table=found.is_table)
         imported = found.imported
         if imported is None:
             self._complain(f"{found.fault} Choose below what each column holds.")
-            self.tabs.setCurrentIndex(_COLUMNS)
+            self.tabs.setCurrentIndex(self._columns_tab)
             return
-        self._imported = imported
-        names = {**self._relations, **imported.edit_set.relations}
-        title = FORMATS[imported.format].title if imported.format in FORMATS else imported.format
-        left = f"; {count(imported.rejected, 'row')} cannot be" if imported.rejected else ""
-        self.summary.setText(
-            f"{title}: {count(imported.rows, 'row')} read, {count(imported.accepted, 'edit')} can be imported{left}."
-        )
+        self._found = imported
+        self._standing = found.standing or Standing(imported.accepted, 0, 0)
         self._target_field.setVisible(imported.format == "zsre")
+        self._fill(imported)
+        if self.tabs.currentIndex() != self._columns_tab:
+            self.tabs.setCurrentIndex(1 if imported.rejections else 0)
+        self.save.setEnabled(bool(imported.rejections))
+        self._tell()
+
+    def _fill(self, imported: Imported) -> None:
+        names = {**self._relations, **imported.edit_set.relations}
+        shown = zip(imported.places, imported.edit_set.edits[:SHOWN], strict=False)
         fill(
             self.edits,
             [
                 (
+                    f"{row:,}",
                     edit.subject,
                     names[edit.relation].name if edit.relation in names else edit.relation,
                     edit.new_object,
                     edit.prompt,
                 )
-                for edit in imported.edit_set.edits[:SHOWN]
+                for row, edit in shown
             ],
         )
         fill(self.rejections, [_rejected(rejection) for rejection in imported.rejections[:SHOWN]])
         fill(self.notes, [(note,) for note in imported.notes[:SHOWN]])
-        first = f", first {SHOWN}" if imported.accepted > SHOWN else ""
+        first = f", first {SHOWN} shown" if imported.accepted > SHOWN else ""
         self.tabs.setTabText(0, f"Edits ({imported.accepted:,}{first})")
-        self.tabs.setTabText(1, f"Left out ({imported.rejected:,})")
+        self.tabs.setTabText(1, f"Rejected ({imported.rejected:,})")
         self.tabs.setTabText(2, f"Notes ({len(imported.notes):,})")
-        if self.tabs.currentIndex() != _COLUMNS:
-            self.tabs.setCurrentIndex(1 if imported.rejections else 0)
-        rest = "the other " if imported.rejections else ""
-        self.accept_button.setText(f"Import {rest}{count(imported.accepted, 'edit')}")
-        self.accept_button.setAccessibleName(self.accept_button.text())
-        self.accept_button.setEnabled(imported.accepted > 0)
-        self.save.setEnabled(bool(imported.rejections))
 
-    def _hand_over(self) -> None:
-        if self._imported is not None:
-            self.import_asked.emit(self._imported.edit_set, OnClash(self.clash.currentData()))
-            self.accept()
+    def _tell(self) -> None:
+        """The account as it would be, and what the button would do."""
+        imported, there = self._found, self._standing
+        if imported is None:
+            return
+        title = FORMATS[imported.format].title if imported.format in FORMATS else imported.format
+        told = [f"{title}: {count(imported.rows, 'row')} in – {there.new:,} new"]
+        if there.same:
+            told.append(f"{there.same:,} there already, word for word")
+        if there.differing:
+            told.append(f"{there.differing:,} there already, in other words")
+        told.append(f"{imported.rejected:,} rejected.")
+        self.summary.setText(", ".join(told))
+        self.when_there.setEnabled(bool(there.same or there.differing))
+        self.bad_rows.setEnabled(bool(imported.rejections))
+        refused = bool(imported.rejections) and self.bad_rows.currentData() == _NOTHING
+        taken = imported.accepted
+        if self.when_there.currentData() != WhenThere.ADD:
+            taken = there.new + (there.differing if self.when_there.currentData() == WhenThere.UPDATE else 0)
+        if refused:
+            text = f"Import nothing: {count(imported.rejected, 'row')} rejected"
+        elif imported.accepted and not taken:
+            text = "Nothing new to import"
+        elif taken < imported.rows:
+            text = f"Import {taken:,} of {count(imported.rows, 'row')}"
+        else:
+            text = f"Import {count(taken, 'edit')}"
+        self.accept_button.setText(text)
+        self.accept_button.setAccessibleName(text)
+        self.accept_button.setEnabled(taken > 0 and not refused)
+
+    # --- importing ---------------------------------------------------------------------------------------------
+
+    def _import(self) -> None:
+        imported, choice = self._found, WhenThere(self.when_there.currentData())
+        if imported is None:
+            return
+        self._lock(True)
+        self.summary.setText(f"Importing {count(imported.accepted, 'edit')}…")
+        watch = Watch()
+        job = self._database.run(
+            lambda project: import_edit_set(project, imported.edit_set, choice, watch=watch),
+            on_success=partial(self._done, imported),
+            on_error=self._not_imported,
+            on_cancelled=self._unlock,
+            cancel=watch.cancel,
+            owner=self,
+            name="Import edits",
+        )
+        self._job = job
+        self.strip.follow(job, watch.board)
+
+    def _done(self, imported: Imported, changes: ImportChanges) -> None:
+        self.imported.emit(ImportAccount(imported, changes))
+        self.accept()
+
+    def _not_imported(self, message: UserMessage) -> None:
+        self._unlock()
+        self.summary.setText(f"{message.sentence} {message.action} Nothing was imported.".strip())
+
+    def _unlock(self) -> None:
+        self._lock(False)
+        self._tell()
+        self.summary.setText(f"Cancelled: nothing was imported. {self.summary.text()}")
+
+    def _lock(self, locked: bool) -> None:
+        for control in (self.format, self.encoding, self.target, self.when_there, self.bad_rows, self.table_options):
+            control.setEnabled(not locked)
+        self.accept_button.setEnabled(not locked)
+        self.save.setEnabled(not locked and self._found is not None and bool(self._found.rejections))
+
+    # --- rejected rows -----------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        name = f"{self._path.stem}-left-out"
-        choose_target(self, "Save the rejections", name, [("Table", ".csv")], lambda path, _kind: self._write(path))
+        if self._found is not None:
+            save_rejects(self, self._path, self._found, self._write)
 
     def _write(self, path: Path) -> None:
-        if self._imported is None:
+        imported = self._found
+        if imported is None:
             return
-        rejections = self._imported.rejections
         self._database.run(
-            lambda _project: write_rejections(path, rejections),
-            on_success=lambda _: self.summary.setText(f"The rejections are in {path.name}."),
+            lambda _project: write_rejects(path, imported),
+            on_success=lambda _: self.summary.setText(f"The rejected rows are in {path.name}: mend and import them."),
             on_error=lambda message: self.summary.setText(f"{message.sentence} {message.action}".strip()),
             owner=self,
-            name="Save the rejections",
+            name="Save the rejected rows",
         )
 
 
-def _read(path: Path, format: str | None, relations: Mapping[str, Relation], options: ReadOptions) -> _Read:
-    """Read the file as far as it goes: where the columns of a table have other names, the names are what is wanted."""
-    cells = None
-    if format in _TABLES or (format is None and path.suffix.casefold() in _TABLE_SUFFIXES):
-        source = Source.open(path, options.encoding)
-        cells = header_cells(source, delimiter=options.delimiter, skip_rows=options.skip_rows)
-        if options.columns:
-            options = replace(options, columns={k: v for k, v in options.columns.items() if k in cells} or None)
-    else:
-        options = replace(options, delimiter=None, columns=None, skip_rows=0)
+def save_rejects(parent: QWidget, source: Path, imported: Imported, write: Callable[[Path], object]) -> None:
+    """Ask where the rejected rows of `imported`, which came from `source`, shall go."""
+    ending = suffix(imported)
+    kinds = [("Rejected rows", ending)]
+    choose_target(parent, "Save the rejected rows", f"{source.stem}-rejected{ending}", kinds, lambda p, _: write(p))
+
+
+def _read(
+    project: Project,
+    path: Path,
+    format: str | None,
+    relations: Mapping[str, Relation],
+    options: ReadOptions,
+    watch: Watch,
+) -> _Read:
+    """Read the file as far as it goes: where its columns have other names, the names are what is wanted."""
+    if format == huggingface.NAME or path.is_dir():
+        imported = read_edits(path, format, relations=relations, watch=watch)
+        return _Read(None, False, imported, compare(project, imported.edit_set, watch))
+    source = Source.open(path, options.encoding, watch)
+    columns: Mapping[str, str] | None = None
+    is_table = False
     try:
-        imported = read_edits(path, format, relations=relations, options=options)
-        return _Read(cells if imported.format in _TABLES else None, imported)
+        format = format or _shown(source, path)
+        is_table = format in _TABLES
+        if is_table:
+            delimiter = "\t" if format == "tsv" and options.delimiter is None else options.delimiter
+            columns = csv.columns_of(source, delimiter=delimiter, skip_rows=options.skip_rows)
+            format = "csv"
+        elif format == jsonl.NAME:
+            columns = jsonl.columns_of(source) or None
+            options = replace(options, delimiter=None, skip_rows=0)
+        chosen = {name: holds for name, holds in (options.columns or {}).items() if name in (columns or {})}
+        options = replace(options, columns=chosen or None)
+        if columns and not is_table:
+            _check_named(source, columns, chosen)
+        imported = read_source(source, format, relations=relations, options=options)
     except FormatError as error:
-        if cells is None:
+        if columns is None:
             raise
-        return _Read(cells, None, str(error))
+        return _Read(columns, is_table, None, fault=str(error))
+    return _Read(columns, is_table, imported, compare(project, imported.edit_set, watch))
+
+
+def _shown(source: Source, path: Path) -> str:
+    """The format that the content shows; records and tables with names that are not known are still such."""
+    try:
+        return detect(source)
+    except FormatError:
+        if is_json(source):
+            return jsonl.NAME
+        if path.suffix.casefold() in (*TABLE_SUFFIXES, _TEXT_SUFFIX):
+            return "csv"
+        raise
+
+
+def _check_named(source: Source, columns: Mapping[str, str], chosen: Mapping[str, str]) -> None:
+    """Raise FormatError where no key of the records holds the new object: every one of them would be rejected."""
+    if "new object" not in {chosen.get(name, jsonl.column_of(name)) for name in columns}:
+        keys = ", ".join(list(columns)[:12])
+        raise FormatError(f"No key of {source.name} is known to hold the new object; it has {keys[:200]!a}.")
 
 
 def _rejected(rejection: Rejection) -> tuple[str, str, str]:
     return f"{rejection.unit} {rejection.row:,}", rejection.column, rejection.reason
+
+
+def _field(name: str, field: QWidget) -> QWidget:
+    """A named field that can be hidden as one."""
+    holder = QWidget()
+    layout = named(name, field)
+    layout.setContentsMargins(0, 0, 0, 0)
+    holder.setLayout(layout)
+    return holder
 
 
 def _combo(items: Sequence[tuple[str, str]]) -> QComboBox:

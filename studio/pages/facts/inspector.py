@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from engine.edits import Edit, Probe, ProbeKind
+from studio.pages.facts.suggested import SuggestedTextsList
 from studio.store.edits import EditFields
+from studio.suggestions import SuggestedTexts
 from studio.theme import SPACE
 from studio.widgets.card import Card
 from studio.widgets.empty_state import EmptyState
@@ -35,13 +38,14 @@ class Lines(QPlainTextEdit):
         super().__init__(parent)
         self._rows = rows
         self._before = ""
+        self._stored = ""
         self.setAccessibleName(name)
         self.setTabChangesFocus(True)
         self._fit()
 
     def show_text(self, text: str) -> None:
         """Show `text` as what stands in the project."""
-        self._before = text
+        self._before = self._stored = text
         if self.toPlainText() != text:
             self.setPlainText(text)
 
@@ -53,6 +57,15 @@ class Lines(QPlainTextEdit):
     def lines(self) -> tuple[str, ...]:
         """The lines that say something."""
         return tuple(line.strip() for line in self.toPlainText().splitlines() if line.strip())
+
+    def add_lines(self, texts: Sequence[str]) -> None:
+        """Put `texts` below what stands here, and hand all of it over."""
+        self.setPlainText("\n".join((*self.lines(), *texts)))
+        self.hand_over()
+
+    def take_back(self) -> None:
+        """What was handed over was refused: it is as if it was not handed over yet."""
+        self._before = self._stored
 
     def hand_over(self) -> None:
         """Tell of a change, once."""
@@ -84,6 +97,12 @@ class Inspector(Card):
         super().__init__(parent=parent)
         self._id: int | None = None
         self._kept_probes: dict[ProbeKind, Lines] = {}
+        self._refusal = Label("", wrap=True)
+        self._refusal.setForegroundRole(QPalette.ColorRole.BrightText)
+        self._refusal.hide()
+        self.suggested_paraphrases = SuggestedTextsList("Said in other words")
+        self.suggested_neighbours = SuggestedTextsList("With the same object")
+        self.suggested_same_subject = SuggestedTextsList("In other relations")
         self.title = Label("", scale=1.1, bold=True, wrap=True)
         self.prompt = Lines("Prompt", 3)
         self.paraphrases = Lines("Paraphrases, one a line", 4)
@@ -94,6 +113,7 @@ class Inspector(Card):
         column.setContentsMargins(0, 0, SPACE, 0)
         column.setSpacing(SPACE + SPACE // 2)
         column.addWidget(self.title)
+        column.addWidget(self._refusal)
         column.addLayout(named("Prompt", self.prompt, help="What the model is asked, up to where the answer begins."))
         column.addLayout(
             named(
@@ -102,6 +122,7 @@ class Inspector(Card):
                 help="The same question in other words: generality is measured on them, training never sees them.",
             )
         )
+        column.addWidget(self.suggested_paraphrases)
         column.addLayout(
             named(
                 "Aliases, one a line",
@@ -109,11 +130,19 @@ class Inspector(Card):
                 help="Other names of the subject: a question that uses one counts as naming it.",
             )
         )
+        suggested = {
+            ProbeKind.NEIGHBOUR: self.suggested_neighbours,
+            ProbeKind.SAME_SUBJECT: self.suggested_same_subject,
+        }
         for kind, name, meaning in _PROBES:
             lines = Lines(f"{name}, one a line", 3)
             self._kept_probes[kind] = lines
             column.addLayout(named(f"{name}, one a line", lines, help=meaning))
+            if kind in suggested:
+                column.addWidget(suggested[kind])
+                suggested[kind].accepted.connect(lines.add_lines)
             lines.left_changed.connect(self._probes_left)
+        self.suggested_paraphrases.accepted.connect(self.paraphrases.add_lines)
         column.addWidget(hint("What you change is kept when you leave its field."))
         column.addStretch(1)
         scroll = QScrollArea()
@@ -150,6 +179,7 @@ class Inspector(Card):
         """Show no edit."""
         self.hand_over()
         self._id = None
+        self.show_suggestions(SuggestedTexts())
         self._pages.setCurrentIndex(0)
 
     def show_edit(self, edit_id: int, edit: Edit) -> None:
@@ -158,6 +188,7 @@ class Inspector(Card):
             self.hand_over()
         same = edit_id == self._id
         self._id = edit_id
+        self._refusal.hide()
         self.title.setText(f"{edit.subject or 'Free prompt'} → {edit.new_object}")
         parts: list[tuple[Lines, Sequence[str]]] = [
             (self.prompt, (edit.prompt,)),
@@ -170,6 +201,20 @@ class Inspector(Card):
             if not (same and lines.hasFocus() and lines.changed):
                 lines.show_text("\n".join(texts))
         self._pages.setCurrentIndex(1)
+
+    def show_suggestions(self, suggested: SuggestedTexts) -> None:
+        """Offer texts for the edit on show."""
+        alike = "With the same object" if suggested.same_object else "In the same relation"
+        self.suggested_paraphrases.show_texts(suggested.paraphrases)
+        self.suggested_neighbours.show_texts(suggested.neighbours, alike)
+        self.suggested_same_subject.show_texts(suggested.same_subject)
+
+    def refuse(self, sentence: str) -> None:
+        """Say why what was typed about the edit on show was not kept; it stays in its field, to be put right."""
+        self._refusal.setText(sentence)
+        self._refusal.show()
+        for lines in (self.prompt, self.paraphrases, self.aliases, *self._kept_probes.values()):
+            lines.take_back()
 
     def _left(self, part: str) -> None:
         if self._id is None:

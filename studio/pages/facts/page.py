@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from assets import catalogue
-from engine.edits import Edit, EditSet
+from engine.edits import Edit
+from engine.formats.imported import Imported
 from engine.formats.registry import read_edits
+from engine.formats.rejects import write_rejects
 from studio import icons
+from studio.errors import UserMessage
 from studio.messages import Deed, Kind
 from studio.pages.facts.add_form import AddForm
 from studio.pages.facts.clipboard import Pasted
+from studio.pages.facts.columns import Column
+from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.deeds import FactDeeds
-from studio.pages.facts.export import Export
-from studio.pages.facts.import_dialog import ImportDialog
+from studio.pages.facts.export import Export, Scope
+from studio.pages.facts.import_account import ImportAccount
+from studio.pages.facts.import_dialog import ImportDialog, save_rejects
 from studio.pages.facts.inspector import Inspector
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.pages.facts.table import EditTable
 from studio.pages.facts.view import EditView
-from studio.store import edits as editing
 from studio.store import listing
 from studio.store.changes import Changes
-from studio.store.edits import EditDraft, EditFields, OnClash
+from studio.store.edits import EditDraft, EditFields
+from studio.store.importing import ImportChanges, import_edit_set
 from studio.store.listing import EditFilter
 from studio.store.project import Project
+from studio.store.trained import ChangesSince
+from studio.suggestions import SuggestedTexts, suggested_texts
 from studio.theme import SPACE
 from studio.undo_actions import UndoActions
 from studio.widgets.buttons import action_button, button
@@ -41,9 +49,6 @@ from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
 from studio.workspace import Workspace
 
-SEARCH_DELAY = 150
-"""Milliseconds of silence after which a search begins."""
-
 _FILTERS = (
     (EditFilter.ALL, "All edits"),
     (EditFilter.ENABLED, "Switched on"),
@@ -51,6 +56,7 @@ _FILTERS = (
     (EditFilter.CONFLICTS, "Duplicates and contradictions"),
     (EditFilter.CONTRADICTIONS, "Contradictions"),
     (EditFilter.UNANSWERED, "Without original answer"),
+    (EditFilter.CHANGED, "Changed since this pack"),
 )
 
 
@@ -79,10 +85,6 @@ class FactsPage(QWidget):
         self._count = Label(muted=True)
         self._make_actions()
         self._lay_out()
-        self._search_soon = QTimer(self)
-        self._search_soon.setSingleShot(True)
-        self._search_soon.setInterval(SEARCH_DELAY)
-        self._search_soon.timeout.connect(self._narrow)
         self.setFocusProxy(self.form.subject)
         self._connect()
         self._project_changed()
@@ -92,17 +94,21 @@ class FactsPage(QWidget):
     def _make_actions(self) -> None:
         self.copy = self._action("Copy edits", "copy", QKeySequence.StandardKey.Copy, self._copy, self.view)
         self.paste = self._action("Paste edits", "", QKeySequence.StandardKey.Paste, self.deeds.paste, self.view)
+        self.paste_over = self._action("Paste over the selected cells", "", "Ctrl+Shift+V", self._paste_over, self.view)
         self.delete = self._action("Delete edits", "delete", QKeySequence.StandardKey.Delete, self._delete, self.view)
         self.switch_on = self._action("Switch on", "good", None, partial(self._switch, True), self.view)
         self.switch_off = self._action("Switch off", "stop", None, partial(self._switch, False), self.view)
         self.ask = self._action("Ask the model", "ask", None, self._ask, self.view)
         self.find_edits = self._action("Find edits", "search", QKeySequence.StandardKey.Find, self._find, self)
         self.import_file = self._action("Import edits…", "import", "Ctrl+I", self._choose_import, self)
-        self.export_all = self._action("Export edits…", "export", "Ctrl+E", partial(self.export.ask, None), self)
-        self.export_listed = self._action("Export the listed edits…", "", None, self._export_listed, self)
-        self.export_selected = self._action("Export the selected edits…", "", None, self._export_selected, self)
+        self.export_all = self._action("Export edits…", "export", "Ctrl+E", partial(self._export, 0), self)
+        self.export_listed = self._action("Export the listed edits…", "", None, partial(self._export, 1), self)
+        self.export_selected = self._action("Export the selected edits…", "", None, partial(self._export, 2), self)
         self.relations = self._action("Relations…", "settings", None, self._show_relations, self)
+        self.settle = self._action("Duplicates and contradictions…", "warning", None, self._show_conflicts, self)
         self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.view.addAction(self.settle)
         self.ask.setToolTip("Fill in what the original model answers: of the selected edits, or where it is missing.")
 
     def _action(
@@ -139,7 +145,14 @@ class FactsPage(QWidget):
         tools.setSpacing(SPACE)
         tools.addWidget(self.search, 2)
         tools.addWidget(self.filter, 1)
-        for action in (self._undoing.undo, self._undoing.redo, self.switch_on, self.switch_off, self.delete):
+        for action in (
+            self._undoing.undo,
+            self._undoing.redo,
+            self.settle,
+            self.switch_on,
+            self.switch_off,
+            self.delete,
+        ):
             tools.addWidget(action_button(action, icon_only=True))
         self._places = QStackedWidget()
         self._places.addWidget(self.view)
@@ -192,8 +205,7 @@ class FactsPage(QWidget):
         self._workspace.changed.connect(self._take_changes)
         self._workspace.counts_changed.connect(self._tell_counts)
         self._workspace.relations_changed.connect(self._relations_changed)
-        self.search.textChanged.connect(lambda _text: self._search_soon.start())
-        self.search.returnPressed.connect(self._narrow)
+        self.search.textChanged.connect(self._narrow)
         self.filter.currentIndexChanged.connect(self._narrow)
         self._clear.clicked.connect(self._show_all)
         self.form.add_asked.connect(self._add)
@@ -204,6 +216,7 @@ class FactsPage(QWidget):
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.inspector.changed.connect(self._inspected)
         self.deeds.added.connect(self._added)
+        self.deeds.refused_change.connect(self._refused)
         self.deeds.asking.connect(self.strip.follow)
         self.deeds.refused_rows.connect(self._offer_rest)
 
@@ -238,6 +251,9 @@ class FactsPage(QWidget):
             told.append(f"{counts.conflicts:,} in conflict")
         if counts.unanswered:
             told.append(f"{counts.unanswered:,} without original answer")
+        if counts.since:
+            told.append(_since(counts.since))
+        self.settle.setEnabled(bool(counts.conflicts))
         self._count.setText(" · ".join(told) if counts.total else "")
         self._listed()
 
@@ -252,8 +268,8 @@ class FactsPage(QWidget):
 
     def selected_ids(self) -> list[int]:
         """The selected edits, from the top."""
-        ids = (self.table.id_at(row) for row in self.view.selected_rows())
-        return [edit_id for edit_id in ids if edit_id is not None]
+        ids = self.table.ids
+        return [ids[row] for row in self.view.selected_rows() if row < len(ids)]
 
     def show_edits(self, keys: tuple[str, ...]) -> None:
         """Select the edits with these ids, all edits listed again."""
@@ -275,7 +291,6 @@ class FactsPage(QWidget):
             self.view.scrollTo(chosen.indexes()[0])
 
     def _narrow(self) -> None:
-        self._search_soon.stop()
         self.table.narrow(self.search.text().strip(), EditFilter(self.filter.currentData()))
 
     def _show_all(self) -> None:
@@ -290,7 +305,7 @@ class FactsPage(QWidget):
 
     def _selection_changed(self) -> None:
         ids = self.selected_ids()
-        for action in (self.copy, self.delete, self.switch_on, self.switch_off, self.export_selected):
+        for action in (self.copy, self.paste_over, self.delete, self.switch_on, self.switch_off, self.export_selected):
             action.setEnabled(bool(ids))
         self.export_listed.setEnabled(self.table.narrowed and bool(self.table.ids))
         if len(ids) == 1:
@@ -310,6 +325,22 @@ class FactsPage(QWidget):
     def _inspect_now(self, edit_id: int, edit: Edit | None) -> None:
         if edit is not None and self.selected_ids() == [edit_id]:
             self.inspector.show_edit(edit_id, edit)
+            self._workspace.database.run(
+                lambda project: suggested_texts(project, edit_id),
+                on_success=partial(self._suggest, edit_id),
+                owner=self,
+                name="Suggest texts",
+            )
+
+    def _suggest(self, edit_id: int, suggested: SuggestedTexts) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.show_suggestions(suggested)
+
+    def _refused(self, edit_id: int, message: UserMessage) -> None:
+        if self.inspector.edit_id == edit_id:
+            self.inspector.refuse(message.sentence)
+        else:
+            self._workspace.report(message)
 
     def _inspected(self, edit_id: int, fields: EditFields) -> None:
         self.deeds.change(edit_id, fields)
@@ -338,7 +369,19 @@ class FactsPage(QWidget):
         self.table.listed.connect(select)
 
     def _copy(self) -> None:
-        self.deeds.copy(self.selected_ids())
+        cells = self.view.selected_cells()
+        if cells is None:
+            self.deeds.copy(self.selected_ids())
+        else:
+            ids = ((self.table.id_at(row), columns) for row, columns in cells.items())
+            self.deeds.copy_cells({edit_id: columns for edit_id, columns in ids if edit_id is not None})
+
+    def _paste_over(self) -> None:
+        rows = self.view.selected_rows()
+        cells = self.view.selected_cells() or dict.fromkeys(rows, frozenset(Column))
+        columns = frozenset[Column]().union(*cells.values())
+        height, width = rows[-1] - rows[0] + 1, max(columns) - min(columns) + 1
+        self.deeds.paste_over(self.table.ids[rows[0] :], min(columns), height, width)
 
     def _delete(self) -> None:
         self.deeds.delete(self.selected_ids())
@@ -355,12 +398,12 @@ class FactsPage(QWidget):
 
     def _offer_rest(self, pasted: Pasted) -> None:
         refused = pasted.refusals
-        details = "\n".join(f"row {refusal.row}: {refusal.reason}" for refusal in refused)
+        details = "\n".join(map(str, refused))
         rest = [Deed(f"Paste the other {len(pasted.drafts):,}", partial(self.deeds.add_pasted, pasted))]
         self._workspace.say(
             Kind.WARNING,
             f"{count(len(refused), 'pasted row')} cannot be {'an edit' if len(refused) == 1 else 'edits'}; "
-            f"nothing was pasted. Row {refused[0].row}: {refused[0].reason}",
+            f"nothing was pasted. {refused[0]}",
             details=details,
             deeds=rest if pasted.drafts else (),
         )
@@ -371,43 +414,76 @@ class FactsPage(QWidget):
         kinds = ["Edits (*.jsonl *.json *.csv *.tsv *.tab *.txt)", "Any file (*)"]
         choose_file(self, "Import edits", kinds, self.import_from)
 
+    def take_dropped(self, paths: Sequence[Path]) -> None:
+        """Import a file that was dragged onto the window."""
+        if self._workspace.project is None:
+            self._workspace.say(Kind.INFO, "No project is open: open one, or create one, then drop the file again.")
+        elif len(paths) > 1:
+            self._workspace.say(Kind.INFO, f"{len(paths)} files were dropped: drop them one at a time.")
+        else:
+            self.import_from(paths[0])
+
     def import_from(self, path: Path) -> ImportDialog:
         """Show what `path` holds; the user decides."""
         dialog = ImportDialog(path, self._workspace.relations, self._workspace.database, self)
-        dialog.import_asked.connect(self._import)
+        dialog.imported.connect(partial(self._imported, path))
         dialog.open()
         return dialog
 
-    def _import(self, edit_set: EditSet, clash: OnClash) -> None:
-        self._workspace.database.run(
-            lambda project: editing.import_edit_set(project, edit_set, clash),
-            on_success=self._imported,
-            owner=self,
-            name="Import edits",
+    def _imported(self, path: Path, account: ImportAccount) -> None:
+        rejected = bool(account.imported.rejections)
+        deeds = [Deed("Save the rejected rows…", partial(self._save_rejects, path, account.imported))]
+        self._workspace.say(
+            Kind.WARNING if rejected else Kind.GOOD,
+            f"Import done. {account.sentence()}",
+            details=account.details(),
+            deeds=deeds if rejected else (),
         )
 
-    def _imported(self, changes: Changes) -> None:
-        told = [f"{count(len(changes.added), 'edit')} added"]
-        if changes.updated:
-            told.append(f"{len(changes.updated):,} changed")
-        if changes.skipped:
-            told.append(f"{changes.skipped:,} skipped because they were there already")
-        self._workspace.say(Kind.GOOD, f"Import done: {', '.join(told)}.")
+    def _save_rejects(self, path: Path, imported: Imported) -> None:
+        save_rejects(self, path, imported, partial(self._write_rejects, imported))
+
+    def _write_rejects(self, imported: Imported, path: Path) -> None:
+        self._workspace.database.run(
+            lambda _project: write_rejects(path, imported),
+            on_success=lambda _: self._workspace.say(Kind.GOOD, f"The rejected rows are in {path}."),
+            owner=self,
+            name="Save the rejected rows",
+        )
 
     def add_sample(self) -> None:
         """Add the edits that ship with the studio, as one step."""
 
-        def add(project: Project) -> Changes:
+        def add(project: Project) -> ImportChanges:
             sample = read_edits(catalogue.SAMPLE_EDITS, relations=catalogue.relations()).or_nothing()
-            return editing.import_edit_set(project, sample)
+            return import_edit_set(project, sample)
 
-        self._workspace.database.run(add, on_success=self._imported, owner=self, name="Add the sample edits")
+        self._workspace.database.run(add, on_success=self._sample_added, owner=self, name="Add the sample edits")
 
-    def _export_listed(self) -> None:
-        self.export.ask(list(self.table.ids))
+    def _sample_added(self, changes: ImportChanges) -> None:
+        there = f", {changes.skipped:,} were there already" if changes.skipped else ""
+        self._workspace.say(Kind.GOOD, f"{count(len(changes.added), 'sample edit')} added{there}.")
 
-    def _export_selected(self) -> None:
-        self.export.ask(self.selected_ids())
+    def _export(self, chosen: int) -> None:
+        """Ask what to export: 0 all edits, 1 the listed ones, 2 the selected ones."""
+        listed, selected = tuple(self.table.ids), tuple(self.selected_ids())
+        scopes = [Scope("All edits", None, self._workspace.counts.total)]
+        if self.table.narrowed and listed:
+            scopes.append(Scope("The listed edits", listed, len(listed)))
+        if selected:
+            scopes.append(Scope("The selected edits", selected, len(selected)))
+        # The action was enabled, so that its edits are among the scopes.
+        self.export.ask(scopes, 0 if chosen == 0 else len(scopes) - 1 if chosen == 2 else 1)
+
+    def _show_conflicts(self) -> None:
+        chosen = self.selected_ids()
+        ConflictDialog(self._workspace, chosen[0] if chosen else None, self).open()
 
     def _show_relations(self) -> None:
         RelationsDialog(self._workspace, self).open()
+
+
+def _since(changes: ChangesSince) -> str:
+    """In how many edits the project differs from what the pack in use was trained on."""
+    parts = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
+    return f"{', '.join(f'{number:,} {word}' for number, word in parts if number)} since this pack"

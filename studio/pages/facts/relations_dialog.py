@@ -1,25 +1,35 @@
-"""The relations: what can be asked of a subject, and in which words. Built-in ones can be reworded, own ones added."""
+"""The relations: what can be asked of a subject, and in which words. Built-in ones can be reworded, own ones added.
+
+What is typed is checked and shown on real subjects with every key; what it would do to edits is said before it is done.
+"""
 
 from __future__ import annotations
 
 import uuid
 from functools import partial
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QListWidget, QListWidgetItem, QPlainTextEdit, QVBoxLayout, QWidget
 
-from engine.edits import SLOT, EditError, Relation
+from engine.edits import SLOT, EditError, Relation, fill, fold
 from studio.errors import UserMessage
 from studio.store import relations as keeping
 from studio.store.changes import Changes
-from studio.store.project import Project
-from studio.store.relations import RelationRow
+from studio.store.relations import OnUse, RelationRow
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.fields import line, named
 from studio.widgets.figures import count
 from studio.widgets.labels import Label, hint, page_title
+from studio.widgets.tables import fill as fill_table
+from studio.widgets.tables import text_table
 from studio.workspace import Workspace
+
+EFFECT_DELAY = 250
+"""Milliseconds of silence after which it is asked what saving would do to edits."""
+SUBJECTS = 4
+"""Subjects that phrasings are shown on."""
 
 
 class RelationsDialog(QDialog):
@@ -29,10 +39,13 @@ class RelationsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Relations")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(100 * SPACE, 66 * SPACE)
+        self.resize(116 * SPACE, 80 * SPACE)
         self._workspace = workspace
         self._rows: list[RelationRow] = []
         self._id = ""
+        self._subjects: tuple[str, ...] = ()
+        self._effect = ""  # what saving would do to edits
+        self._asked = 0
         self.list = QListWidget()
         self.list.setAccessibleName("Relations")
         self.name = line("Name", "is the capital of")
@@ -41,9 +54,15 @@ class RelationsDialog(QDialog):
         self.phrasings.setPlaceholderText("The capital of {} is\n{} has the capital")
         self.held_out = QPlainTextEdit()
         self.held_out.setTabChangesFocus(True)
-        self._told = Label(wrap=True, muted=True)
+        self._told = Label(wrap=True)
+        self.preview = text_table("Preview", ("Subject", "The model is asked"), stretch=(1,), framed=True)
+        self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.new = button("New relation", "add")
+        self.restore = button("Built-in phrasings", "undo", tip="Give the relation its name and phrasings back.")
         self.delete = button("Delete", "delete")
+        self.free = button("Delete it, keep its edits")
+        self.delete_edits = button("Delete it and its edits", "delete")
+        self.back = button("Do not delete")
         self.save = button("Save", primary=True)
         self.close_button = button("Close")
         left = QVBoxLayout()
@@ -61,6 +80,8 @@ class RelationsDialog(QDialog):
             )
         )
         right.addLayout(named("Phrasings kept for measuring, one a line", self.held_out), 1)
+        right.addWidget(Label("Preview", muted=True))
+        right.addWidget(self.preview, 2)
         right.addWidget(self._told)
         sides = QHBoxLayout()
         sides.setSpacing(3 * SPACE)
@@ -68,7 +89,8 @@ class RelationsDialog(QDialog):
         sides.addLayout(right, 3)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
-        row.addWidget(self.delete)
+        for deed in (self.delete, self.restore, self.free, self.delete_edits, self.back):
+            row.addWidget(deed)
         row.addStretch(1)
         row.addWidget(self.close_button)
         row.addWidget(self.save)
@@ -78,11 +100,23 @@ class RelationsDialog(QDialog):
         box.addWidget(page_title("Relations"))
         box.addLayout(sides, 1)
         box.addLayout(row)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(EFFECT_DELAY)
+        self._soon.timeout.connect(self._weigh)
         self.list.currentRowChanged.connect(self._show)
         self.new.clicked.connect(self._begin)
-        self.delete.clicked.connect(self._delete)
+        self.delete.clicked.connect(self._ask_delete)
+        self.back.clicked.connect(partial(self._asking, False))
+        self.free.clicked.connect(partial(self._delete, OnUse.FREE))
+        self.delete_edits.clicked.connect(partial(self._delete, OnUse.DELETE))
+        self.restore.clicked.connect(self._restore)
         self.save.clicked.connect(self._save)
         self.close_button.clicked.connect(self.accept)
+        self.name.textChanged.connect(self._check)
+        for field in (self.phrasings, self.held_out):
+            field.textChanged.connect(self._check)
+        self._asking(False)
         self._load("")
 
     def _load(self, chosen: str) -> None:
@@ -99,68 +133,194 @@ class RelationsDialog(QDialog):
         place = next((at for at, row in enumerate(rows) if row.relation.id == chosen), 0)
         self.list.setCurrentRow(place if rows else -1)
 
+    def _row(self) -> RelationRow | None:
+        return next((row for row in self._rows if row.relation.id == self._id), None)
+
     def _show(self, place: int) -> None:
         if not 0 <= place < len(self._rows):
             return
-        row = self._rows[place]
-        self._id = row.relation.id
-        self.name.setText(row.relation.name)
-        self.phrasings.setPlainText("\n".join(row.relation.phrasings))
-        self.held_out.setPlainText("\n".join(row.relation.held_out))
-        self.delete.setEnabled(not row.built_in and not row.edits)
-        self._told.setText("")
+        relation = self._rows[place].relation
+        self._id = relation.id
+        self._asking(False)
+        self._write(relation)
+        self._ask_subjects()
+
+    def _write(self, relation: Relation) -> None:
+        """Put a relation into the fields."""
+        self.name.setText(relation.name)
+        self.phrasings.setPlainText("\n".join(relation.phrasings))
+        self.held_out.setPlainText("\n".join(relation.held_out))
+        self._check()
 
     def _begin(self) -> None:
         self.list.setCurrentRow(-1)
         self._id = ""
+        self._asking(False)
         for field in (self.name, self.phrasings, self.held_out):
             field.clear()
-        self.delete.setEnabled(False)
+        self._ask_subjects()
+        self._check()
         self.name.setFocus()
+
+    # --- while typing ------------------------------------------------------------------------------------------
+
+    def _typed(self) -> Relation:
+        """What the fields hold; EditError, in words, where it is no relation."""
+        name = self.name.text().strip()
+        if not name:
+            raise EditError("Give the relation a name.")
+        for row in self._rows:
+            if row.relation.id != self._id and fold(row.relation.name) == fold(name):
+                raise EditError(f"There is a relation called “{row.relation.name}” already: choose another name.")
+        phrasings, held_out = _lines(self.phrasings), _lines(self.held_out)
+        if not phrasings:
+            raise EditError(f"Give it a phrasing, with {SLOT} where the subject goes.")
+        for template in (*phrasings, *held_out):
+            if SLOT not in template:
+                named = next((subject for subject in self._subjects if subject in template), "the subject")
+                raise EditError(f"The phrasing “{template}” has no {SLOT}: put it where “{named}” stands.")
+        twice = next((text for at, text in enumerate(phrasings) if text in (*phrasings[:at], *held_out)), None)
+        if twice is not None:
+            raise EditError(f"The phrasing “{twice}” is there twice: remove one.")
+        return Relation(self._id or f"own-{uuid.uuid4().hex[:8]}", name, phrasings, held_out)
+
+    def _check(self) -> None:
+        """Say what is wrong, or show what the model would be asked."""
+        self._soon.stop()
+        self._effect = ""
+        try:
+            relation = self._typed()
+        except EditError as error:
+            self.save.setEnabled(False)
+            touched = bool(self.name.text() or self.phrasings.toPlainText())
+            self._say(str(error) if touched else "", bad=touched)
+        else:
+            row = self._row()
+            self.save.setEnabled(row is None or row.relation != relation)
+            self._say("")
+            if row is not None and row.edits and row.relation != relation:
+                self._soon.start()
+        self._preview()
+
+    def _preview(self) -> None:
+        templates = [text for text in (*_lines(self.phrasings), *_lines(self.held_out)) if text.count(SLOT) == 1]
+        subjects = self._subjects or ("France",)
+        fill_table(
+            self.preview,
+            [
+                (subjects[at % len(subjects)], fill(template, subjects[at % len(subjects)]))
+                for at, template in enumerate(templates)
+            ],
+        )
+
+    def _ask_subjects(self) -> None:
+        relation_id = self._id
+        self._workspace.database.run(
+            lambda project: keeping.subjects(project, relation_id, SUBJECTS),
+            on_success=self._take_subjects,
+            owner=self,
+            name="Read some subjects",
+        )
+
+    def _take_subjects(self, subjects: tuple[str, ...]) -> None:
+        self._subjects = subjects
+        self._preview()
+
+    def _weigh(self) -> None:
+        """Ask what saving would do to edits."""
+        try:
+            relation = self._typed()
+        except EditError:
+            return
+        self._asked += 1
+        self._workspace.database.run(
+            lambda project: keeping.count_rephrased(project, relation),
+            on_success=partial(self._weighed, self._asked),
+            owner=self,
+            name="Count the prompts",
+        )
+
+    def _weighed(self, asked: int, number: int) -> None:
+        row = self._row()
+        if asked != self._asked or row is None or not self.save.isEnabled():
+            return
+        if number:
+            self._say(
+                f"Saving says the prompts of {count(number, 'edit')} in the new words; "
+                "their original answers and familiarity, which belong to the old prompts, are emptied. "
+                "Undo brings all of it back."
+            )
+        else:
+            self._say(f"{count(row.edits, 'edit')} use it; their prompts stay as they are.")
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        self._told.setForegroundRole(QPalette.ColorRole.BrightText if bad else QPalette.ColorRole.PlaceholderText)
+        self._told.setText(text)
+
+    # --- deeds -------------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
         try:
-            relation = Relation(
-                self._id or f"own-{uuid.uuid4().hex[:8]}",
-                self.name.text().strip(),
-                _lines(self.phrasings),
-                _lines(self.held_out),
-            )
+            relation = self._typed()
         except EditError as error:
-            self._told.setText(str(error))
+            self._say(str(error), bad=True)
             return
-        if not relation.name:
-            self._told.setText("Give the relation a name.")
-            return
-        write = keeping.update_relation if self._id else keeping.add_relation
-
-        def save(project: Project) -> Changes:
-            return write(project, relation)
-
-        self._workspace.database.run(
-            save,
-            on_success=partial(self._saved, relation.id),
-            on_error=self._refused,
-            owner=self,
-            name="Save a relation",
+        self._run(
+            partial(keeping.update_relation if self._id else keeping.add_relation, relation=relation), relation.id
         )
 
-    def _saved(self, relation_id: str, _changes: Changes) -> None:
-        self._load(relation_id)
+    def _restore(self) -> None:
+        """Write the built-in relation's own words into the fields; Save makes them hold."""
+        self._workspace.database.run(
+            partial(keeping.built_in, relation_id=self._id),
+            on_success=self._restored,
+            owner=self,
+            name="Read the built-in relation",
+        )
 
-    def _delete(self) -> None:
-        relation_id = self._id
-        if relation_id:
-            self._workspace.database.run(
-                lambda project: keeping.delete_relation(project, relation_id),
-                on_success=lambda _: self._load(""),
-                on_error=self._refused,
-                owner=self,
-                name="Delete a relation",
-            )
+    def _restored(self, relation: Relation | None) -> None:
+        if relation is not None and relation.id == self._id:
+            self._write(relation)
+
+    def _asking(self, asked: bool) -> None:
+        """Whether it is being asked what shall become of the edits of the relation."""
+        row = self._row()
+        own = row is not None and not row.in_catalogue
+        self.delete.setVisible(not asked)
+        self.delete.setEnabled(own)
+        self.restore.setVisible(not asked and row is not None and row.in_catalogue and not row.built_in)
+        for deed in (self.free, self.delete_edits, self.back):
+            deed.setVisible(asked)
+        if not asked:
+            self._check()
+
+    def _ask_delete(self) -> None:
+        row = self._row()
+        if row is None:
+            return
+        if not row.edits:
+            self._delete(OnUse.REFUSE)
+            return
+        self._asking(True)
+        self._say(
+            f"{count(row.edits, 'edit')} use “{row.relation.name}”. Kept, they are still asked as they are now, "
+            "but have no relation; or they go with it. Either is one step: Undo brings everything back."
+        )
+
+    def _delete(self, on_use: OnUse) -> None:
+        self._run(partial(keeping.delete_relation, relation_id=self._id, on_use=on_use), "")
+
+    def _run(self, deed: partial[Changes], chosen: str) -> None:
+        self._workspace.database.run(
+            deed,
+            on_success=lambda _: self._load(chosen),
+            on_error=self._refused,
+            owner=self,
+            name="Change the relations",
+        )
 
     def _refused(self, message: UserMessage) -> None:
-        self._told.setText(f"{message.sentence} {message.action}".strip())
+        self._say(f"{message.sentence} {message.action}".strip(), bad=True)
 
 
 def _lines(field: QPlainTextEdit) -> tuple[str, ...]:

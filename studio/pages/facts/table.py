@@ -15,13 +15,14 @@ from PySide6.QtGui import QColor, QFont, QIcon
 
 from studio import icons
 from studio.errors import UserMessage
-from studio.jobs import DatabaseWorker
-from studio.pages.facts.columns import HEADINGS, STATE_MEANINGS, Column, cell_text
+from studio.jobs import DatabaseWorker, Job
+from studio.pages.facts.columns import HEADINGS, Column, cell_text, state_meaning
 from studio.store import edits as editing
 from studio.store import listing
 from studio.store.changes import Changes
 from studio.store.listing import EditFilter, EditRow, EditSort, EditState
 from studio.store.project import Project
+from studio.store.trained import RUN_IN_USE
 from studio.theme import tokens
 from studio.widgets.labels import plain_tooltip
 
@@ -49,6 +50,7 @@ class EditTable(QAbstractTableModel):
         self._wanted: list[int] = []
         self._on_their_way: set[int] = set()
         self._listing = 0
+        self._lister: Job | None = None
         self._search = ""
         self._filter = EditFilter.ALL
         self._sort = EditSort.ENTERED
@@ -95,8 +97,10 @@ class EditTable(QAbstractTableModel):
         if not self._open:
             return
         self._listing += 1
+        if self._lister is not None:
+            self._lister.stop()  # a question that waits behind others is not asked once it is an old one
         search, order, descending, kept = self._search, self._sort, self._descending, self._filter
-        self._database.run(
+        self._lister = self._database.run(
             lambda project: listing.edit_ids(project, search, order, descending, kept),
             on_success=partial(self._listed, self._listing),
             owner=self,
@@ -105,7 +109,7 @@ class EditTable(QAbstractTableModel):
 
     def take_changes(self, changes: Changes) -> None:
         """Show what an operation changed."""
-        if not changes.edits and not changes.relations:
+        if not changes.edits and not changes.relations and RUN_IN_USE not in changes.settings:
             return
         # Any change may mark or unmark other edits as duplicates and contradictions: all that is kept is stale now.
         self._stale.update(self._rows)
@@ -336,7 +340,7 @@ def _cell(row: EditRow, column: Column, role: int) -> Any:
         case Qt.ItemDataRole.DecorationRole if column is Column.STATE:
             return _state_icon(row.state)
         case Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(STATE_MEANINGS[row.state] if column is Column.STATE else cell_text(row, column))
+            return plain_tooltip(state_meaning(row) if column is Column.STATE else cell_text(row, column))
         case Qt.ItemDataRole.AccessibleTextRole if column is Column.ENABLED:
             return "on" if row.enabled else "off"
         case Qt.ItemDataRole.FontRole if column is Column.SUBJECT and not row.subject:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QItemSelectionRange, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -26,7 +27,8 @@ class EditView(QTableView):
         self._sizing = False
         self.setModel(table)
         self.setAccessibleName("Edits")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        # Cells, so that a rectangle can be copied and pasted over as in a spreadsheet.
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(
             QAbstractItemView.EditTrigger.DoubleClicked
@@ -44,6 +46,9 @@ class EditView(QTableView):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
+        # The header asks of each column whether all its rows are selected, each time it is painted; a hundred thousand
+        # selected rows would hold the window up for seconds. It shows nothing of a selection: it is given none.
+        header.setSelectionModel(QItemSelectionModel(table, self))
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         header.setSortIndicatorClearable(True)
         header.setMinimumSectionSize(5 * SPACE)
@@ -61,8 +66,25 @@ class EditView(QTableView):
         self._relation.set_relations(relations)
 
     def selected_rows(self) -> list[int]:
-        """The selected rows, from the top."""
-        return sorted(index.row() for index in self.selectionModel().selectedRows())
+        """The rows with a selected cell, from the top."""
+        return sorted({row for part in self._ranges() for row in range(part.top(), part.bottom() + 1)})
+
+    def selected_cells(self) -> dict[int, frozenset[Column]] | None:
+        """The selected columns of each row with a selected cell, from the top; None where whole rows are selected."""
+        found: dict[int, set[Column]] = defaultdict(set)
+        whole = True
+        for part in self._ranges():
+            columns = [Column(column) for column in range(part.left(), part.right() + 1)]
+            whole = whole and len(columns) == len(Column)
+            for row in range(part.top(), part.bottom() + 1):
+                found[row].update(columns)
+        if whole or all(len(columns) == len(Column) for columns in found.values()):
+            return None
+        return {row: frozenset(found[row]) for row in sorted(found)}
+
+    def _ranges(self) -> list[QItemSelectionRange]:
+        selection = self.selectionModel().selection()
+        return [selection.at(place) for place in range(selection.size())]
 
     def _note_resize(self) -> None:
         if not self._sizing:

@@ -113,7 +113,8 @@ def test_twice_the_same_key_costs_only_its_record() -> None:
 def test_writes_what_it_reads(tmp_path: Path) -> None:
     edit_set = read_json([RECORD]).edit_set
     written = write_edits(edit_set, tmp_path / "f.json", "counterfact")
-    assert written.notes == written.left_out == ()
+    assert written.left_out == ()
+    assert written.notes == ("A relation's name and phrasings have no place: 1.",)
     assert read_edits(tmp_path / "f.json").edit_set.edits == edit_set.edits
     (record,) = json.loads((tmp_path / "f.json").read_text("utf-8"))
     assert record["case_id"] == 3

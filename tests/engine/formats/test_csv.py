@@ -39,7 +39,7 @@ def test_through_a_file_and_what_it_cannot_hold(tmp_path: Path) -> None:
     edit_set = EditSet("Set", (Edit("1", "Kelm lies in", "Norland", relation="r1"),), {"r1": CAPITAL})
     for name in ("facts.csv", "facts.tsv"):
         written = write_edits(edit_set, tmp_path / name)
-        assert written.notes == ("A table has no place for the phrasings of relations: 1 left out.",)
+        assert written.notes == ("A relation's name and phrasings have no place: 1.",)
         assert read_edits(tmp_path / name).edit_set == replace(edit_set, name="facts", relations={})
     assert b"\t" in (tmp_path / "facts.tsv").read_bytes()
 

@@ -66,7 +66,7 @@ def test_unknown_keys_are_told() -> None:
 def test_writes_what_it_reads(tmp_path: Path) -> None:
     for name in ("facts.json", "facts.jsonl"):
         written = write_edits(EditSet("", (EDIT,)), tmp_path / name, "easyedit")
-        assert written.notes == ()
+        assert written.notes == ("Probes whose answer is not known, so that “locality_ground_truth” is empty: 1.",)
         assert read_edits(tmp_path / name, "easyedit").edit_set.edits == (EDIT,)
     assert len((tmp_path / "facts.jsonl").read_text("utf-8").splitlines()) == 1
     assert json.loads((tmp_path / "facts.json").read_text("utf-8"))[0]["locality_ground_truth"] == ""

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind
-from engine.formats.imported import Rejection, write_rejections
 from engine.formats.registry import FORMATS, ReadOptions, convert, detect, read_edits, write_edits
 from engine.formats.source import FormatError, Source
 
 PROBES = (Probe(ProbeKind.NEIGHBOUR, "Tarn lies in"), Probe(ProbeKind.SAME_SUBJECT, "The river of Kelm is"))
 EDIT = Edit("1", "Kelm lies in", "Norland", "Kelm", "r1", "Sudland", paraphrases=("Find Kelm in",), probes=PROBES)
 OPTIONS = ReadOptions(zsre_target="alt")
+FILES = [name for name in FORMATS if name not in ("json", "huggingface")]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILES)
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv", ".txt", ""])
 def test_the_content_decides_and_not_the_suffix(tmp_path: Path, format: str, suffix: str) -> None:
     path = tmp_path / f"facts{suffix}"
@@ -32,7 +32,7 @@ def test_the_content_decides_and_not_the_suffix(tmp_path: Path, format: str, suf
     assert (edit.subject, edit.relation, edit.paraphrases) == (EDIT.subject, EDIT.relation, EDIT.paraphrases)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILES)
 def test_an_empty_edit_set_can_be_written(tmp_path: Path, format: str) -> None:
     assert write_edits(EditSet("", ()), tmp_path / "facts", format).rows == 0
 
@@ -138,14 +138,6 @@ class TestConvert:
         write_edits(EditSet("", (EDIT,)), path, "easyedit")
         convert(path, path, target_format="counterfact")
         assert json.loads(path.read_text("utf-8"))[0]["requested_rewrite"]["prompt"] == "{} lies in"
-
-
-def test_rejections_can_be_saved_for_mending(tmp_path: Path) -> None:
-    rejections = [Rejection("f.csv", "line", 7, "=col", "it is empty"), Rejection("f.csv", "line", 9, "", "+x, y")]
-    write_rejections(tmp_path / "left.csv", rejections)
-    assert (tmp_path / "left.csv").read_bytes() == (
-        b"file,unit,row,column,reason\r\nf.csv,line,7,'=col,it is empty\r\nf.csv,line,9,,\"'+x, y\"\r\n"
-    )
 
 
 def test_the_window_can_list_formats_and_runs_before_torch_is_loaded() -> None:

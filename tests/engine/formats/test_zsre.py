@@ -102,4 +102,7 @@ def test_what_it_has_no_form_for_is_left_out_by_name(tmp_path: Path) -> None:
     )
     written = write_edits(EditSet("", edits), tmp_path / "f.json", "zsre")
     assert (written.rows, [rejection.row for rejection in written.left_out]) == (1, [1, 2, 3, 4])
-    assert written.notes == ("Edits without a paraphrase, so that “rephrase” repeats the prompt: 1.",)
+    assert written.notes == (
+        "Edits without a paraphrase, so that “rephrase” repeats the prompt: 1.",
+        "Probes whose answer is not known, so that “loc_ans” is empty: 1.",
+    )

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.edits import EditError, Relation, check_text
-from studio.pages.facts.clipboard import from_tsv, to_tsv
+from studio.pages.facts.clipboard import cells_to_tsv, from_tsv, over, read_cells, shown_text, spread, to_tsv
+from studio.pages.facts.columns import HEADINGS, Column
 from studio.store.edits import EditDraft
 from studio.store.listing import EditRow, EditState
 
@@ -12,9 +13,10 @@ CAPITAL = Relation("P36", "capital", ("The capital of {} is",))
 RELATIONS = {"P36": CAPITAL}
 
 
-def row(subject: str, new_object: str, original: str = "") -> EditRow:
-    prompt = f"The capital of {subject} is"
-    return EditRow(1, "k", subject, "P36", "capital", prompt, new_object, original, None, True, EditState.READY)
+def row(subject: str, new_object: str, original: str = "", *, id: int = 1, prompt: str = "") -> EditRow:
+    prompt = prompt or f"The capital of {subject} is"
+    relation = ("P36", "capital") if subject else ("", "")
+    return EditRow(id, f"k{id}", subject, *relation, prompt, new_object, original, None, True, EditState.READY)
 
 
 def test_three_cells_are_a_fact_by_name_or_id() -> None:
@@ -38,7 +40,15 @@ def test_titles_are_no_edit() -> None:
 def test_every_bad_row_is_accounted_for() -> None:
     pasted = from_tsv("alone\nPeru\triver\tAmazon\n\tcapital\tx\nPeru\tcapital\t\n{}\tcapital\tx\n\x07\ty", RELATIONS)
     assert pasted.drafts == ()
-    assert [refusal.row for refusal in pasted.refusals] == [1, 2, 3, 4, 5, 6]
+    assert [(refusal.row, refusal.column) for refusal in pasted.refusals] == [
+        (1, ""),
+        (2, "relation"),
+        (3, "subject"),
+        (4, "new object"),
+        (5, "subject"),
+        (6, "cell 1"),
+    ]
+    assert str(pasted.refusals[3]) == "Row 4, column “new object”: it is empty."
 
 
 def test_quoted_cells_with_tabs_and_stray_quotes() -> None:
@@ -71,3 +81,75 @@ def test_nothing_crashes_the_reader(text: str) -> None:
     pasted = from_tsv(text, RELATIONS)
     for draft in pasted.drafts:
         assert draft.new_object
+
+
+class TestRectangles:
+    ROWS = (row("France", "Lyon", id=1), row("Japan", "Osaka", "Tokyo", id=2), row("", "o", id=3, prompt="p\tq"))
+
+    def test_cells_are_copied_as_they_stand(self) -> None:
+        columns = {Column.SUBJECT, Column.NEW_OBJECT}
+        text = cells_to_tsv([(self.ROWS[0], columns), (self.ROWS[1], {Column.NEW_OBJECT}), (self.ROWS[2], columns)])
+        assert text == 'France\tLyon\n\tOsaka\n"p\tq"\to\n'
+
+    def test_cells_are_pasted_over_cells(self) -> None:
+        plan = over(read_cells("Peru\tcapital\tCusco\nJapan\tcapital\tKyoto\n"), self.ROWS, Column.SUBJECT, RELATIONS)
+        assert plan.fields == {1: {"subject": "Peru", "new_object": "Cusco"}, 2: {"new_object": "Kyoto"}}
+        assert plan.refusals == ()
+
+    def test_a_free_prompt_takes_a_prompt(self) -> None:
+        plan = over([["q"]], self.ROWS[2:], Column.SUBJECT, RELATIONS)
+        assert plan.fields == {3: {"prompt": "q"}}
+
+    def test_what_cannot_be_taken_is_told_by_row_and_column(self) -> None:
+        cells = [
+            ["perhaps", "", "river", "", "x\x07"],
+            ["no", "Peru", "P36", "Cusco", "", "99 %", "great", "beyond"],
+            ["", "", "capital"],
+            ["yes"],
+        ]
+        plan = over(cells, (*self.ROWS[:2], self.ROWS[2]), Column.ENABLED, RELATIONS)
+        assert [(refusal.row, refusal.column) for refusal in plan.refusals] == [
+            (1, "On"),
+            (1, "Subject"),
+            (1, "Relation"),
+            (1, "New object"),
+            (1, "Original answer"),
+            (2, ""),
+            (2, "Familiarity"),
+            (2, "State"),
+            (3, "On"),
+            (3, "Subject"),
+            (3, "Relation"),
+            (4, ""),
+        ]
+        assert plan.fields == {
+            2: {"enabled": False, "subject": "Peru", "relation": "P36", "new_object": "Cusco", "original_answer": ""}
+        }
+        assert str(plan.refusals[2]) == "Row 1, column “Relation”: there is no relation “river”."
+
+    def test_an_edit_that_is_gone_is_told(self) -> None:
+        plan = over([["x"], ["y"]], (None, self.ROWS[1]), Column.NEW_OBJECT, RELATIONS)
+        assert plan.fields == {2: {"new_object": "y"}}
+        assert str(plan.refusals[0]) == "Row 1: the edit was deleted meanwhile."
+
+    def test_the_whole_table_over_itself_changes_nothing(self) -> None:
+        text = cells_to_tsv((each, set(Column)) for each in self.ROWS)
+        assert [shown_text(self.ROWS[0], column) for column in HEADINGS][:4] == ["yes", "France", "capital", "Lyon"]
+        plan = over(read_cells(text), self.ROWS, Column.ENABLED, RELATIONS)
+        assert (plan.fields, plan.refusals) == ({}, ())
+
+    def test_a_cell_or_a_row_fills_what_is_selected_where_it_fits(self) -> None:
+        assert spread([["a"]], 2, 3) == [["a"] * 3] * 2
+        assert spread([["a", "b"]], 3, 2) == [["a", "b"]] * 3
+        assert spread([["a"], ["b"]], 3, 1) == [["a"], ["b"]]  # two do not fit into three
+        assert spread([["a"], ["b"]], 1, 1) == [["a"], ["b"]]
+        assert spread([], 1, 1) == []
+
+
+@given(st.text(max_size=100), st.sampled_from(Column))
+def test_any_text_pasted_over_is_taken_or_told(text: str, first: Column) -> None:
+    rows = TestRectangles.ROWS
+    cells = read_cells(text)
+    plan = over(cells, rows, first, RELATIONS)
+    assert set(plan.fields) <= {1, 2, 3}
+    assert all(refusal.row <= len(cells) for refusal in plan.refusals)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from engine.edits import ProbeKind
 from studio.messages import Kind
 from studio.pages.facts.columns import Column
+from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.export import CHOICES
 from studio.pages.facts.import_dialog import ImportDialog
 from studio.store import listing
+from studio.store.edits import EditDraft
+from studio.store.listing import EditFilter
 from studio.window import MainWindow
+from tests.studio import standin
 from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
@@ -139,11 +145,13 @@ def test_space_switches_the_selected_edits(window: MainWindow, qtbot: QtBot, set
     assert window.workspace.counts.enabled == 3
 
 
-def test_search_waits_for_silence_and_filters(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+def test_every_keystroke_searches(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
     settle(window)
     facts = window.facts
+    qtbot.keyClick(facts.search, "j")
+    qtbot.waitUntil(lambda: len(facts.table.ids) == 1)
+    facts.search.clear()
     qtbot.keyClicks(facts.search, "japan")
-    assert len(facts.table.ids) == 3
     qtbot.waitUntil(lambda: len(facts.table.ids) == 1)
     facts.search.setText("nothing like it")
     qtbot.waitUntil(lambda: len(facts.table.ids) == 0)
@@ -170,7 +178,7 @@ def test_a_paste_with_bad_rows_asks_first(window: MainWindow, settle: Settle) ->
     assert window.workspace.counts.total == 3
     message = window.messages.current()
     assert message is not None
-    assert "row 2" in message.details
+    assert "Row 2, column “relation”" in message.details
     message.deeds[0].act()
     settle(window)
     assert window.workspace.counts.total == 4
@@ -215,6 +223,29 @@ def test_asking_can_be_stopped_and_keeps_what_was_answered(
     assert 0 < window.workspace.counts.unanswered < 203
 
 
+def test_what_was_answered_before_a_failure_is_kept(
+    window: MainWindow, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, asked = standin.Model.answer, []
+
+    def answer(self: standin.Model, prompts: Sequence[str], **rest: Any) -> list[str]:
+        asked.extend(prompts)
+        if len(asked) > 150:
+            raise MemoryError
+        return original(self, prompts, **rest)
+
+    window.facts.deeds.add([EditDraft(f"Town {n}", subject=f"Land {n}", relation="P36") for n in range(200)])
+    settle(window)
+    monkeypatch.setattr(standin.Model, "answer", answer)
+    window.facts.ask.trigger()
+    settle(window)
+    assert 0 < window.workspace.counts.unanswered < 203
+    message = window.messages.current()
+    assert message is not None
+    assert message.kind is Kind.ERROR
+    assert [deed.label for deed in message.deeds][:1] == ["Ask the rest"]
+
+
 def test_the_inspector_writes_what_was_typed(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
     settle(window)
     facts, inspector = window.facts, window.facts.inspector
@@ -257,14 +288,15 @@ def test_import_shows_what_is_wrong_then_takes_the_rest(
     file.write_text("subject,relation,new object\nPeru,capital,Cusco\n,capital,\nChile,capital,Valparaíso\n", "utf-8")
     dialog = window.facts.import_from(file)
     qtbot.waitUntil(dialog.accept_button.isEnabled)
-    assert "2 edits can be imported" in dialog.summary.text()
+    assert "3 rows in – 2 new, 1 rejected" in dialog.summary.text()
     assert dialog.rejections.rowCount() >= 1
-    dialog._write(tmp_path / "left-out.csv")
-    settle(window)
-    assert "facts.csv" in (tmp_path / "left-out.csv").read_text("utf-8")
     dialog.accept_button.click()
     settle(window)
     assert window.workspace.counts.total == 5
+    message = window.messages.current()
+    assert message is not None
+    assert message.text == "Import done. facts.csv: 3 rows in – 2 added, 0 updated, 0 skipped, 1 rejected."
+    assert "facts.csv, line 3, column “new object”: it is empty." in message.details
     window.undoing.undo.trigger()
     settle(window)
     assert window.workspace.counts.total == 3
@@ -325,3 +357,148 @@ def test_a_table_with_other_names_is_imported_once_its_columns_are_named(
         ("Peru", "P36", "Cusco"),
         ("Chile", "P36", "Arica"),
     ]
+
+
+def inspect(window: MainWindow, qtbot: QtBot, subject: str) -> int:
+    """Select the edit about `subject` and wait until it is on show, with what is suggested for it."""
+    facts = window.facts
+    row = next(
+        row for row in range(len(facts.table.ids)) if getattr(facts.table.known_row(row), "subject", "") == subject
+    )
+    facts.view.selectRow(row)
+    edit_id = facts.table.id_at(row)
+    assert edit_id is not None
+    qtbot.waitUntil(lambda: facts.inspector.edit_id == edit_id and not window.database.busy)
+    return edit_id
+
+
+def test_suggested_texts_are_one_click_away(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
+    settle(window)
+    edit_id = inspect(window, qtbot, "Japan")
+    inspector = window.facts.inspector
+    qtbot.waitUntil(lambda: bool(inspector.suggested_paraphrases.texts))
+    first, number = inspector.suggested_paraphrases.texts[0], len(inspector.suggested_paraphrases.texts)
+    button = inspector.suggested_paraphrases.findChildren(QToolButton)[0]
+    assert first in button.accessibleName()
+    button.click()
+    settle(window)
+    assert ask(window, lambda project: listing.get_edit(project, edit_id)).paraphrases == (first,)
+    assert first not in inspector.suggested_paraphrases.texts
+    inspector.suggested_paraphrases._all.click()
+    inspector.suggested_same_subject.findChildren(QToolButton)[0].click()
+    settle(window)
+    edit = ask(window, lambda project: listing.get_edit(project, edit_id))
+    assert len(edit.paraphrases) == number
+    assert [probe.kind for probe in edit.probes] == [ProbeKind.SAME_SUBJECT]
+    assert not inspector.suggested_paraphrases.isVisible()
+    window.undoing.undo.trigger()
+    settle(window)
+    assert ask(window, lambda project: listing.get_edit(project, edit_id)).probes == ()
+
+
+def test_a_bad_probe_is_refused_in_a_sentence_and_stays_to_be_put_right(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    settle(window)
+    edit_id = inspect(window, qtbot, "Japan")
+    inspector = window.facts.inspector
+    lines = inspector.probes(ProbeKind.NEIGHBOUR)
+    lines.setPlainText(inspector.prompt.toPlainText())
+    lines.hand_over()
+    settle(window)
+    assert inspector._refusal.isVisible()
+    assert "ask something else" in inspector._refusal.text()
+    assert lines.changed  # it is handed over again once it is put right
+    lines.setPlainText("The largest city of Peru is")
+    lines.hand_over()
+    settle(window)
+    assert not inspector._refusal.isVisible()
+    edit = ask(window, lambda project: listing.get_edit(project, edit_id))
+    assert [probe.prompt for probe in edit.probes] == ["The largest city of Peru is"]
+
+
+def test_a_contradiction_is_settled_by_choice(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
+    window.facts.deeds.add([EditDraft("Kyoto", subject="japan", relation="P36")])
+    settle(window)
+    facts = window.facts
+    assert facts.settle.isEnabled()
+    facts.filter.setCurrentIndex(facts.filter.findData(EditFilter.CONFLICTS))
+    qtbot.waitUntil(lambda: len(facts.table.ids) == 2)
+    dialog = ConflictDialog(window.workspace, facts.table.id_at(1), window)
+    settle(window)
+    assert "Contradiction" in dialog._told.text()
+    assert not dialog.keep.isEnabled()  # nothing is chosen by itself
+    place = next(row for row in range(2) if dialog.edits.item(row, 2).text() == "Kyoto")
+    dialog.edits.selectRow(place)
+    dialog.keep.click()
+    settle(window)
+    assert {edit.new_object for edit in ask(window, listing.edit_set).enabled()} == {"Lyon", "Kyoto", "Milan"}
+    assert "No two edits" in dialog._told.text()
+    assert window.workspace.counts.conflicts == 0
+    dialog.reject()
+    window.undoing.undo.trigger()
+    settle(window)
+    assert window.workspace.counts.conflicts == 2
+
+
+def test_duplicates_are_merged_together_after_a_question(window: MainWindow, settle: Settle, ask: Ask) -> None:
+    window.facts.deeds.add([EditDraft("Osaka", subject="JAPAN", relation="P36", paraphrases=("Japan is ruled from",))])
+    window.facts.deeds.add([EditDraft("lyon", subject="france", relation="P36")])
+    settle(window)
+    dialog = ConflictDialog(window.workspace, None, window)
+    settle(window)
+    dialog.next.click()
+    settle(window)
+    assert "Duplicate 2 of 2" in dialog._told.text()
+    dialog.every.click()
+    assert window.workspace.counts.total == 5
+    assert "2 duplicates" in dialog._advice.text()
+    dialog.every_merge.click()
+    settle(window)
+    edits = {edit.subject: edit for edit in ask(window, listing.edit_set).edits}
+    assert set(edits) == {"France", "Japan", "Italy"}
+    assert edits["Japan"].paraphrases == ("Japan is ruled from",)
+    dialog.reject()
+
+
+def test_what_changed_since_the_pack_is_marked_and_listed(trained: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    settle(trained)
+    facts = trained.facts
+    facts.filter.setCurrentIndex(facts.filter.findData(EditFilter.CHANGED))
+    settle(trained)
+    assert list(facts.table.ids) == []
+    facts.filter.setCurrentIndex(0)
+    settle(trained)
+    changed = facts.table.id_at(0)
+    facts.table.setData(facts.table.index(0, Column.NEW_OBJECT), "Elsewhere")
+    facts.deeds.add([EditDraft("Cusco", subject="Peru", relation="P36")])
+    settle(trained)
+    facts.filter.setCurrentIndex(facts.filter.findData(EditFilter.CHANGED))
+    settle(trained)
+    qtbot.waitUntil(
+        lambda: {facts.table.index(row, Column.STATE).data() for row in range(2)} == {"ready · changed", "ready · new"}
+    )
+    assert changed in facts.table.ids
+    assert "1 added, 1 changed since this pack" in facts._count.text()
+
+
+def test_any_script_is_shown_and_comes_back(window: MainWindow, settle: Settle, ask: Ask) -> None:
+    """Right to left, without spaces, outside the first plane, and letters made of several characters."""
+    rows = (
+        ("العاصمة", "القاهرة \u200f(مصر)"),
+        ("日本国", "大阪市"),
+        ("👩‍👩‍👧‍👦 family", "🏴󠁧󠁢󠁳󠁣󠁴󠁿 Edinburgh"),
+        ("Việt Nam", "Huê\u0301"),  # a combining accent stays the two characters that were typed
+        ("עברית", "ירושלים"),
+    )
+    window.facts.deeds.add([EditDraft(new_object, subject=subject, relation="P36") for subject, new_object in rows])
+    settle(window)
+    assert not window.facts.view.grab().isNull()
+    stored = {edit.subject: edit.new_object for edit in ask(window, listing.edit_set).edits}
+    for subject, new_object in rows:
+        assert stored[subject] == new_object
+        for search in (subject, new_object, subject[:2]):
+            assert len(ask(window, lambda project, text=search: listing.edit_ids(project, text))) == 1, search
+    table = window.facts.table
+    shown = {table.index(row, Column.NEW_OBJECT).data() for row in range(len(table.ids))}
+    assert {new_object for _, new_object in rows} <= shown

@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def dump(project: Project, *, familiarity: bool = False) -> Dump:
     """Every row that undo answers for, as plain values."""
-    tables = {"edits": "id", "edit_texts": "edit_id", "relations": "id"}
+    tables = {"edits": "id", "edit_texts": "edit_id", "edit_prints": "edit_id", "relations": "id"}
     found: Dump = {}
     with project.read() as session:
         connection = session.connection()

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.edits import Relation
-from studio.store.edits import EditDraft, add_edits, delete_edits, import_edit_set, set_enabled, update_edit
+from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, update_edit
+from studio.store.importing import import_edit_set
 from studio.store.listing import EditFilter, EditSort, conflicts, edit_ids, edit_set, rows
 from studio.store.project import Project
 from studio.store.undo import redo, undo
@@ -34,8 +35,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project.create(Path(folder) / "big", "Big", catalogue)
         report(f"add {EDITS:,} edits", lambda: add_edits(project, drafts(EDITS)), 1)
-        for search in ("", "b", "kori", "koriba tane"):
-            for sort in (EditSort.SUBJECT, EditSort.RELATION, EditSort.STATE):
+        for search in ("", "b", "ko", "kori", "relation", "koriba tane"):
+            for sort in (EditSort.ENTERED, EditSort.SUBJECT, EditSort.RELATION, EditSort.STATE):
                 report(f"search “{search}” by {sort.value}", lambda s=search, o=sort: edit_ids(project, s, o))
         for wanted in EditFilter:
             report(f"filter {wanted.value}", lambda w=wanted: edit_ids(project, filter=w))

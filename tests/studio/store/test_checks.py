@@ -98,3 +98,17 @@ def test_keys_follow_the_unicode_tables_of_the_program(folder: Path) -> None:
         assert len(edit_ids(opened, "s1")) == 1
     finally:
         opened.close()
+
+
+def test_a_damaged_search_index_is_built_anew(folder: Path) -> None:
+    damage(folder, "UPDATE edit_search_data SET block = zeroblob(3) WHERE id > 10")
+    opened = Project.open(folder, CATALOGUE)
+    try:
+        assert len(opened.info.repairs) == 1
+        assert "searched" in opened.info.repairs[0]
+        assert len(edit_ids(opened, "capital of s1")) == 1
+    finally:
+        opened.close()
+    again = Project.open(folder, CATALOGUE)
+    assert again.info.repairs == ()
+    again.close()

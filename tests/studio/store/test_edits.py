@@ -1,27 +1,23 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
+from engine.edits import Edit, EditError, Probe, ProbeKind
 from studio.store.changes import Changes
 from studio.store.edits import (
     EditDraft,
-    OnClash,
+    EditFields,
     add_edits,
     delete_edits,
-    import_edit_set,
     set_enabled,
     set_familiarity,
     set_original_answers,
     update_edit,
 )
-from studio.store.listing import edit_ids, edit_set, get_edit, rows
+from studio.store.listing import edit_ids, get_edit, rows
 from studio.store.project import Project
-from studio.store.relations import relations
-from studio.store.undo import undo, undo_name
-from tests.studio.store.conftest import CATALOGUE, dump
+from studio.store.undo import undo_name
+from tests.studio.store.conftest import dump
 
 PARIS = EditDraft("Lyon", "France", "capital")
 ROME = EditDraft("Milan", "Italy", "capital")
@@ -227,75 +223,34 @@ def test_a_familiarity_outside_its_range_is_a_bug(project: Project, value: float
         set_familiarity(project, {one(project): value})
 
 
-class TestImport:
-    FRANCE = Edit("1", "The capital of France is", "Lyon", "France", "capital")
-    OTHER = Edit("2", "Free", "prompt", paraphrases=("a",), probes=(Probe(ProbeKind.FAR, "b"),))
-
-    def test_it_is_one_step(self, project: Project) -> None:
-        empty = dump(project)
-        changes = import_edit_set(project, EditSet("S", (self.FRANCE, self.OTHER), {"capital": CATALOGUE["capital"]}))
-        assert len(changes.added) == 2
-        assert undo_name(project) == "import 2 edits"
-        undo(project)
-        assert dump(project) == empty
-
-    def test_what_is_there_already_is_skipped(self, project: Project) -> None:
-        import_edit_set(project, EditSet("S", (self.FRANCE,)))
-        changes = import_edit_set(project, EditSet("S", (self.FRANCE, self.OTHER)))
-        assert (len(changes.added), changes.skipped) == (1, 1)
-
-    @pytest.mark.parametrize(
-        ("on_clash", "objects", "counts"),
-        [
-            (OnClash.ADD, ["Lyon", "Nice"], (1, 0, 0)),
-            (OnClash.REPLACE, ["Nice"], (0, 1, 0)),
-            (OnClash.KEEP, ["Lyon"], (0, 0, 1)),
-        ],
-    )
-    def test_clashes(
-        self, project: Project, on_clash: OnClash, objects: list[str], counts: tuple[int, int, int]
-    ) -> None:
-        import_edit_set(project, EditSet("S", (self.FRANCE,)))
-        other = Edit("1", "The capital of France is", "Nice", "France", "capital")
-        changes = import_edit_set(project, EditSet("S", (other,)), on_clash)
-        assert (len(changes.added), len(changes.updated), changes.skipped) == counts
-        assert sorted(edit.new_object for edit in edit_set(project).edits) == objects
-        assert bool(changes.undo) == bool(changes.added or changes.updated)
-
-    def test_a_relation_nobody_knows_is_kept_by_its_id(self, project: Project) -> None:
-        import_edit_set(project, EditSet("S", (Edit("1", "x of y is", "z", "y", "P999"),)))
-        assert rows(project, edit_ids(project))[0].relation_name == "P999"
-        import_edit_set(project, EditSet("T", (), {"P999": Relation("P999", "shape", ("{} is shaped",))}))
-        assert rows(project, edit_ids(project, "shape"))[0].relation_name == "shape"
-
-    def test_relations_of_the_project_keep_their_phrasings(self, project: Project) -> None:
-        one(project)
-        import_edit_set(project, EditSet("S", (), {"capital": Relation("capital", "seat", ("{} sits in",))}))
-        assert CATALOGUE["capital"] in [row.relation for row in relations(project)]
-
-
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(str.strip)
-EDITS = st.builds(
-    Edit,
-    id=st.uuids().map(str),
-    prompt=TEXTS,
-    new_object=TEXTS,
-    subject=st.one_of(st.just(""), TEXTS),
-    relation=st.sampled_from(["", "capital", "mine", "unknown"]),
-    original_answer=st.one_of(st.just(""), TEXTS),
-    aliases=st.lists(TEXTS, max_size=2).map(tuple),
-    paraphrases=st.lists(TEXTS, max_size=3).map(tuple),
-    probes=st.lists(st.builds(Probe, st.sampled_from(ProbeKind), TEXTS), max_size=3).map(tuple),
-    enabled=st.booleans(),
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"paraphrases": ("the  CAPITAL of France is",)}, "is the prompt itself"),
+        ({"paraphrases": ("France has", "france HAS")}, "is there twice"),
+        ({"paraphrases": ("{} has the capital",)}, "write the subject there"),
+        ({"probes": (Probe(ProbeKind.FAR, "The capital of france is"),)}, "asks for this edit, whose"),
+        ({"probes": (Probe(ProbeKind.FAR, "q"), Probe(ProbeKind.FAR, "Q"))}, "is there twice"),
+        ({"probes": (Probe(ProbeKind.NEIGHBOUR, "The capital of {} is"),)}, "write a subject there"),
+        ({"probes": (Probe(ProbeKind.NEIGHBOUR, "the capital of italy is"),)}, "prompt of another edit"),
+    ],
 )
+def test_texts_that_cannot_measure_anything_are_refused(project: Project, fields: EditFields, sentence: str) -> None:
+    edit_id = add_edits(
+        project, [EditDraft("Lyon", "France", "capital"), EditDraft("Milan", "Italy", "capital")]
+    ).added[0]
+    before = dump(project)
+    with pytest.raises(EditError, match=sentence):
+        update_edit(project, edit_id, **fields)
+    assert dump(project) == before
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(edits=st.lists(EDITS, max_size=8, unique_by=lambda edit: edit.id))
-def test_what_is_imported_comes_out_as_it_was(project: Project, edits: list[Edit]) -> None:
-    mine = {"mine": Relation("mine", "my own", ("{} mine",))}
-    delete_edits(project, edit_ids(project))
-    import_edit_set(project, EditSet("S", tuple(edits), mine))
-    found = edit_set(project)
-    assert found.edits == tuple(edits)
-    assert set(found.relations) == {edit.relation for edit in edits} & {"capital", "mine"}
+def test_a_text_that_is_there_already_is_left_alone(project: Project) -> None:
+    """A file may have brought it: it must not keep the rest of the edit from being changed."""
+    edit_id = add_edits(
+        project, [EditDraft("Lyon", "France", "capital", paraphrases=("The capital of France is",))]
+    ).added[0]
+    update_edit(project, edit_id, paraphrases=("The capital of France is", "France has the capital"))
+    edit = get_edit(project, edit_id)
+    assert edit is not None
+    assert len(edit.paraphrases) == 2

@@ -6,9 +6,18 @@ from engine.edits import EditError, Relation
 from studio.store.edits import EditDraft, add_edits, delete_edits, set_familiarity, set_original_answers
 from studio.store.listing import edit_ids, get_edit, rows
 from studio.store.project import Project
-from studio.store.relations import RelationRow, add_relation, delete_relation, relations, update_relation
+from studio.store.relations import (
+    OnUse,
+    RelationRow,
+    add_relation,
+    count_rephrased,
+    delete_relation,
+    relations,
+    subjects,
+    update_relation,
+)
 from studio.store.undo import undo, undo_name
-from tests.studio.store.conftest import CATALOGUE
+from tests.studio.store.conftest import CATALOGUE, dump
 
 COLOUR = Relation("colour", "Colour", ("The colour of {} is",))
 
@@ -107,4 +116,52 @@ def test_a_changed_built_in_relation_gets_its_phrasings_back(project: Project) -
     update_relation(project, Relation("author", "writer", ("{}:",)))
     assert row(project, "author").relation.name == "writer"
     delete_relation(project, "author")
-    assert row(project, "author") == RelationRow(CATALOGUE["author"], 0, True)
+    assert row(project, "author") == RelationRow(CATALOGUE["author"], 0, True, True)
+
+
+def test_a_relation_can_go_and_its_edits_stay_as_they_are_asked(project: Project) -> None:
+    add_relation(project, COLOUR)
+    ids = add_edits(project, [EditDraft("blue", "the sky", "colour"), EditDraft("Lyon", "France", "capital")]).added
+    before = dump(project)
+    changes = delete_relation(project, "colour", OnUse.FREE)
+    assert (changes.updated, changes.removed, changes.relations) == (ids[:1], (), True)
+    edit = get_edit(project, ids[0])
+    assert edit is not None
+    assert (edit.subject, edit.relation, edit.prompt) == ("the sky", "", "The colour of the sky is")
+    assert undo_name(project) == "delete the relation “Colour”"
+    undo(project)
+    assert dump(project) == before
+
+
+def test_a_relation_can_go_with_its_edits(project: Project) -> None:
+    add_relation(project, COLOUR)
+    ids = add_edits(project, [EditDraft("blue", "the sky", "colour"), EditDraft("Lyon", "France", "capital")]).added
+    before = dump(project)
+    assert delete_relation(project, "colour", OnUse.DELETE).removed == ids[:1]
+    assert edit_ids(project) == [ids[1]]
+    undo(project)
+    assert dump(project) == before
+
+
+def test_what_a_change_would_do_is_counted_before(project: Project) -> None:
+    add_edits(
+        project,
+        [EditDraft("x", "France", "capital"), EditDraft("x", "Italy", "capital"), EditDraft("x", prompt="Italy has")],
+    )
+    kept = CATALOGUE["capital"].phrasings
+    assert count_rephrased(project, Relation("capital", "seat", (*kept, "{} is ruled from"))) == 0
+    changed = Relation("capital", "capital", ("{} is ruled from", kept[1]))
+    assert count_rephrased(project, changed) == 2
+    assert len(update_relation(project, changed).updated) == 2
+    assert count_rephrased(project, Relation("new", "new", ("{}",))) == 0
+
+
+def test_subjects_for_a_preview_are_the_relations_own_or_any(project: Project) -> None:
+    assert subjects(project, "capital", 3) == ()
+    add_edits(
+        project,
+        [EditDraft("x", f"Land {number}", "capital") for number in range(5)] + [EditDraft("x", "Emma", "author")],
+    )
+    assert subjects(project, "author", 3) == ("Emma",)
+    assert subjects(project, "capital", 2) == ("Land 0", "Land 1")
+    assert len(subjects(project, "new", 3)) == 3

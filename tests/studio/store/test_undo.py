@@ -11,21 +11,21 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.edits import Edit, EditError, EditSet, Probe, ProbeKind, Relation
 from studio.store import journal
+from studio.store.conflicts import Resolution, conflicts, resolve, resolve_duplicates
 from studio.store.edits import (
     EditDraft,
-    OnClash,
     add_edits,
     delete_edits,
-    import_edit_set,
     set_enabled,
     set_familiarity,
     set_original_answers,
     update_edit,
 )
+from studio.store.importing import WhenThere, import_edit_set
 from studio.store.journal import STEPS
 from studio.store.listing import edit_ids, rows
 from studio.store.project import Project
-from studio.store.relations import add_relation, delete_relation, relations, update_relation
+from studio.store.relations import OnUse, add_relation, delete_relation, relations, update_relation
 from studio.store.undo import redo, redo_name, undo, undo_name
 from tests.studio.store.conftest import CATALOGUE, Dump, dump
 
@@ -141,6 +141,12 @@ class Undoing(RuleBasedStateMachine):
             self.states.append(self.ahead.pop())
             assert dump(self.project) == self.states[-1]
         assert not self.ahead
+        self.reopen()
+        assert dump(self.project) == self.states[-1]
+        with self.project.write() as session:  # raises where the search does not say what the edits say
+            session.connection().exec_driver_sql(
+                "INSERT INTO edit_search (edit_search, rank) VALUES ('integrity-check', 1)"
+            )
         self.project.close()
         shutil.rmtree(self.folder)
 
@@ -196,11 +202,11 @@ class Undoing(RuleBasedStateMachine):
     def measure(self, data: st.DataObject, value: float) -> None:
         set_familiarity(self.project, dict.fromkeys(self.some(data), value))
 
-    @rule(keys=st.lists(st.sampled_from("abc"), unique=True), word=WORDS, on_clash=st.sampled_from(OnClash))
-    def import_set(self, keys: list[str], word: str, on_clash: OnClash) -> None:
+    @rule(keys=st.lists(st.sampled_from("abc"), unique=True), word=WORDS, when_there=st.sampled_from(WhenThere))
+    def import_set(self, keys: list[str], word: str, when_there: WhenThere) -> None:
         edits = tuple(Edit(key, f"{key} {word}", word, relation="mine") for key in keys)
         mine = {"mine": Relation("mine", "my own", ("{} mine",))}
-        changes = import_edit_set(self.project, EditSet("S", edits, mine), on_clash)
+        changes = import_edit_set(self.project, EditSet("S", edits, mine), when_there)
         self.noted(changes.edits or changes.relations)
 
     @rule(name=WORDS, phrasing=st.sampled_from(["{} is", "of {}:"]), which=st.sampled_from(["capital", "own"]))
@@ -214,9 +220,30 @@ class Undoing(RuleBasedStateMachine):
         else:
             self.noted(changed)
 
+    @rule(which=st.sampled_from(["own", "mine", "capital"]), on_use=st.sampled_from(OnUse))
+    def remove_relation(self, which: str, on_use: OnUse) -> None:
+        try:
+            self.noted(delete_relation(self.project, which, on_use))
+        except EditError:
+            self.noted(False)
+
+    @rule(data=st.data(), how=st.sampled_from(Resolution))
+    def settle(self, data: st.DataObject, how: Resolution) -> None:
+        found = conflicts(self.project)
+        if found:
+            ids = data.draw(st.sampled_from(found)).edit_ids
+            kept = data.draw(st.sampled_from(ids))
+            self.noted(resolve(self.project, kept, ids, how))
+
+    @rule(how=st.sampled_from(Resolution))
+    def settle_all(self, how: Resolution) -> None:
+        self.noted(resolve_duplicates(self.project, how))
+
     @rule()
-    def remove_relation(self) -> None:
-        self.noted(delete_relation(self.project, "own"))
+    def reopen(self) -> None:
+        folder = self.project.folder
+        self.project.close()
+        self.project = Project.open(folder, CATALOGUE)
 
     @precondition(lambda self: len(self.states) > 1)
     @rule()
