@@ -7,6 +7,7 @@ of every file.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import zipfile
 import zlib
@@ -16,16 +17,30 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from engine import atomic, tensor_files
-from engine.packs import MANIFEST, PackError, read_manifest
+from engine.packs import MANIFEST, Manifest, PackError, read_manifest
 
 ENDING = ".zip"
 MOST = 64
 """Files in an archive, at most."""
 
 
+def checked_manifest(pack: Path) -> Manifest:
+    """The manifest of the pack in a folder, each of its files as its hash says. Raises PackError."""
+    manifest = read_manifest(pack)
+    for name, told in manifest.files.items():
+        try:
+            with (pack / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise PackError(f"The pack {pack} is damaged: {name} cannot be read: {error.strerror}.") from error
+        if found != told.sha256:
+            raise PackError(f"The pack {pack} is damaged: the content of {name} is not what was written.")
+    return manifest
+
+
 def write_archive(pack: Path, path: Path) -> None:
     """Write the pack in a folder to the zip `path`, whole or not at all. Raises PackError."""
-    names = [MANIFEST, *read_manifest(pack).files]
+    names = [MANIFEST, *checked_manifest(pack).files]
     try:
         with TemporaryDirectory(prefix=".meg-pack-", dir=path.resolve().parent) as place:
             made = Path(place) / path.name
@@ -87,7 +102,7 @@ def _take(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, size:
 
 def copy_pack(pack: Path, target: Path) -> None:
     """Copy the pack in a folder to the new folder `target`. Raises PackError."""
-    names = [MANIFEST, *read_manifest(pack).files]
+    names = [MANIFEST, *checked_manifest(pack).files]
     if target.exists():
         raise PackError(f"{target} is there already: choose another folder, or move it away.")
     try:

@@ -169,7 +169,7 @@ class _Tour:
         self._window.messages.clear()
         runs = self._window.page("runs")
         if isinstance(runs, RunsPage):
-            self._wait(lambda: runs.table.rowCount() > 0, "the list of runs")
+            self._wait(lambda: runs.model.rowCount() > 0, "the list of runs")
         facts = self._window.facts
         facts.view.selectRow(1)
         self._wait(lambda: facts.inspector.edit_id is not None, "the inspector")
@@ -190,7 +190,7 @@ class _Tour:
         self._wait(lambda: not trainer.busy, "the training to stop")
         runs = self._window.page("runs")
         if isinstance(runs, RunsPage):
-            self._wait(lambda: runs.table.rowCount() > 1, "the list of runs")
+            self._wait(lambda: runs.model.rowCount() > 1, "the list of runs")
             runs.table.selectAll()
 
     def _dialogs(self) -> None:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-import numpy as np
-
 from engine import atomic
 from engine.edits import ProbeKind, storable
 from engine.evaluation import charts
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.report import GENERALITY, KINDS, RELIABILITY, Asked, Measured, Report
-from engine.evaluation.separation import auroc, false_routings, roc
+from engine.evaluation.separation import auroc, false_routings, roc, shares_by_step
 from engine.strict_json import dump
 
 ENDING = ".html"
@@ -232,12 +230,6 @@ def _table(body: Element, titles: Sequence[str], rows: Sequence[Sequence[str]], 
         for place, text in enumerate(row):
             look = {"class": "n"} if place in numbers else {"dir": "auto"}
             SubElement(line, "td", look).text = storable(text)
-
-
-def shares_by_step(scores: Sequence[float], steps: int) -> list[float]:
-    """The share of `scores` in each of `steps` equally wide steps from 0 to 1; the last one holds 1 too."""
-    counts, _ = np.histogram(np.asarray(scores, dtype=float), bins=steps, range=(0.0, 1.0))
-    return [int(number) / max(len(scores), 1) for number in counts]
 
 
 def _part_above(scores: Sequence[float], threshold: float) -> float | None:

@@ -55,3 +55,9 @@ def roc(familiar: Sequence[float], strange: Sequence[float]) -> Curve | None:
         chosen = np.unique(np.linspace(0, len(true) - 1, POINTS).round().astype(int))
         true, false = true[chosen], false[chosen]
     return Curve(tuple(false.tolist()), tuple(true.tolist()), area)
+
+
+def shares_by_step(scores: Sequence[float], steps: int) -> list[float]:
+    """The share of `scores` in each of `steps` equally wide steps from 0 to 1; the last one holds 1 too."""
+    counts, _ = np.histogram(np.asarray(scores, dtype=float), bins=steps, range=(0.0, 1.0))
+    return [int(number) / max(len(scores), 1) for number in counts]

@@ -23,7 +23,16 @@ from studio.store.schema import Base
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _add_run_notes(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE run_notes (\n\trun_id INTEGER NOT NULL, \n\tname TEXT NOT NULL, \n\tnote TEXT NOT NULL, "
+        "\n\tthreshold DOUBLE, \n\tPRIMARY KEY (run_id), "
+        "\n\tFOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE\n)"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_run_notes,)
 """The n-th brings a file of version n (from 1) to version n + 1."""
 
 VERSION = 1 + len(MIGRATIONS)

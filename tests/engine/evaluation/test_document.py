@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.evaluation import document
-from engine.evaluation.document import Subject, check_report_name, shares_by_step, write_report
+from engine.evaluation.document import Subject, check_report_name, write_report
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.report import Asked
 
@@ -110,8 +110,3 @@ def test_another_ending_or_folder_is_refused_before_anything_is_asked(tmp_path: 
     with pytest.raises(EvaluationError, match="folder"):
         check_report_name(tmp_path / "gone" / "report.html")
     check_report_name(tmp_path / "report.html")
-
-
-def test_steps_hold_every_score_once() -> None:
-    assert shares_by_step([0.0, 0.49, 0.5, 1.0], 2) == [0.5, 0.5]
-    assert shares_by_step([], 2) == [0.0, 0.0]

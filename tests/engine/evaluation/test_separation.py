@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from engine.evaluation import separation
-from engine.evaluation.separation import auroc, false_routings, roc
+from engine.evaluation.separation import auroc, false_routings, roc, shares_by_step
 
 
 def test_auroc_is_the_chance_of_the_right_order() -> None:
@@ -53,3 +53,8 @@ def test_a_curve_keeps_its_ends_when_it_is_thinned(monkeypatch: pytest.MonkeyPat
     assert len(curve.true) <= 10
     assert (curve.false[0], curve.true[0]) == (0, 0)
     assert (curve.false[-1], curve.true[-1]) == (1, 1)
+
+
+def test_steps_hold_every_score_once() -> None:
+    assert shares_by_step([0.0, 0.49, 0.5, 1.0], 2) == [0.5, 0.5]
+    assert shares_by_step([], 2) == [0.0, 0.0]
