@@ -11,7 +11,7 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from studio import icons
-from studio.theme import tokens
+from studio.theme import SPACE, tokens
 from studio.widgets.labels import plain_tooltip
 
 R = TypeVar("R")
@@ -166,6 +166,7 @@ def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTable
     header = made.horizontalHeader()
     header.setHighlightSections(False)
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    header.setMaximumSectionSize(60 * SPACE)  # one long text must not push the others out of sight
     header.setResizeContentsPrecision(0)  # of many rows, those in sight
     for place, column in enumerate(model.columns):
         mode = QHeaderView.ResizeMode.Stretch if column.wide else QHeaderView.ResizeMode.ResizeToContents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from studio.store.runs import RunRow
 from studio.widgets.figures import count, moment, share
@@ -23,8 +24,10 @@ def editor_name(run: RunRow) -> str:
 
 
 def model_name(run: RunRow) -> str:
-    """How the run's model is written."""
-    return "embedded model" if run.model == "embedded" else run.model
+    """How the run's model is written: a folder by its own name."""
+    if run.model == "embedded":
+        return "embedded model"
+    return Path(run.model).name if Path(run.model).is_absolute() else run.model
 
 
 def settings_in_words(run: RunRow) -> dict[str, str]:

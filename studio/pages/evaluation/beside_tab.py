@@ -86,7 +86,9 @@ class BesideTab(QWidget):
         self._tell()
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
+        self._head = QWidget()
+        head = QHBoxLayout(self._head)
+        head.setContentsMargins(0, 0, 0, 0)
         head.setSpacing(SPACE)
         name = Label("Beside this run:")
         name.setBuddy(self.other)
@@ -128,7 +130,7 @@ class BesideTab(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)
-        box.addLayout(head)
+        box.addWidget(self._head)
         box.addWidget(self._places, 1)
 
     def show_findings(self, run: RunRow, found: Findings, others: Sequence[RunRow]) -> None:
@@ -142,6 +144,7 @@ class BesideTab(QWidget):
         places = [place for place, other in enumerate(others) if before is not None and other.id == before.id]
         self.other.setCurrentIndex(places[0] if places else 0 if others else -1)
         self.other.blockSignals(False)
+        self._head.setVisible(bool(others))
         self._chosen()
 
     def other_run(self) -> RunRow | None:

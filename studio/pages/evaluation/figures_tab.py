@@ -61,15 +61,18 @@ class FiguresTab(QWidget):
         self.score = Figure("Score", "The harmonic mean of Reliability, Generality and Locality under AG and TF.")
         self.kinds: RowsModel[KindFigures] = RowsModel(
             (
-                Column("Asked", lambda row: row.name, wide=True),
+                Column("Asked", lambda row: row.name),
                 Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=AG),
-                Column("Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True),
+                Column(
+                    "Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True, wide=True
+                ),
                 Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=TF),
                 Column(
-                    "Let by the gate",
+                    "Let by",
                     lambda row: share(row.measured.routed),
                     lambda row: row.measured.routed,
                     number=True,
+                    help="The share of the queries that the gate lets by as about an edit.",
                 ),
             )
         )
@@ -102,7 +105,7 @@ class FiguresTab(QWidget):
         tables = QHBoxLayout()
         tables.setSpacing(2 * SPACE)
         tables.addWidget(by_kind, 5)
-        tables.addWidget(by_relation, 6)
+        tables.addWidget(by_relation, 7)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)

@@ -127,8 +127,8 @@ class GateTab(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)
-        box.addLayout(plots, 5)
-        box.addWidget(below, 4)
+        box.addLayout(plots, 4)
+        box.addWidget(below, 5)
 
     @property
     def threshold(self) -> float:
@@ -193,7 +193,7 @@ class GateTab(QWidget):
             by_familiarity, by_entropy = found.gate.auroc[kind]
             rows.append(
                 Cost(
-                    f"{NAMES[kind].removeprefix('Locality: ').capitalize()} probes let by",
+                    f"{kind.capitalize()} probes let by",
                     _counted(now.routed[kind]),
                     _counted(then.routed[kind]),
                     _four(by_familiarity),

@@ -191,6 +191,10 @@ class EvaluationPage(QWidget):
         place = self.run.currentIndex()
         return self._runs[place] if 0 <= place < len(self._runs) else None
 
+    def has_findings(self) -> bool:
+        """Whether the evaluation of the chosen run is on the page."""
+        return self._found is not None
+
     def _run_chosen(self) -> None:
         run = self.chosen()
         if run is None or self._found_of is None or run.id != self._found_of.id:

@@ -31,7 +31,7 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
         Column("Name", lambda run: run.name, wide=True, help="Press F2, or Rename, to write in it."),
         Column("Started", lambda run: moment(run.created), lambda run: run.created),
         Column("Editor", editor_name),
-        Column("Model", model_name, wide=True),
+        Column("Model", model_name),
         Column("Edits", lambda run: f"{run.edits:,}", lambda run: run.edits, number=True),
         Column("Seed", lambda run: str(run.seed), lambda run: run.seed, number=True),
         *(_figure(name) for name in ("reliability", "generality", "locality", "score")),
