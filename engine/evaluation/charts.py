@@ -20,7 +20,7 @@ def histogram(title: str, shares: Mapping[str, Sequence[float]], threshold: floa
         points = []
         for place, value in enumerate(values):
             points += [(place / len(values), value), ((place + 1) / len(values), value)]
-        _curve(svg, number, name, points)
+        _curve(svg, number, name, points, beside=2)
     _line(svg, [(threshold, 0), (threshold, 1)], "#666666", "4 3")
     label = SubElement(svg, "text", {"x": f"{_x(threshold):.1f}", "y": str(TOP - 4), "text-anchor": "middle"})
     label.text = f"threshold {threshold:.2f}"
@@ -32,7 +32,7 @@ def curves(title: str, named: Mapping[str, Sequence[tuple[float, float]]]) -> El
     svg = _chart(title, "probes let by, %", "queries about edits let by, %")
     _line(svg, [(0, 0), (1, 1)], "#999999", "3 4")
     for number, (name, points) in enumerate(named.items()):
-        _curve(svg, number, name, points)
+        _curve(svg, number, name, points, beside=1)
     return svg
 
 
@@ -58,10 +58,11 @@ def _chart(title: str, bottom: str, left: str) -> Element:
     return svg
 
 
-def _curve(svg: Element, number: int, name: str, points: Sequence[tuple[float, float]]) -> None:
+def _curve(svg: Element, number: int, name: str, points: Sequence[tuple[float, float]], *, beside: int) -> None:
+    """The curve and its key below the chart, so many keys `beside` one another."""
     colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
     _line(svg, points, colour, dash, wide=2)
-    x, y = LEFT + number % 2 * 200, HIGH - 32 + number // 2 * 16
+    x, y = LEFT + number % beside * 200, HIGH - 32 + number // beside * 16
     key = {"x1": str(x), "x2": str(x + 24), "y1": str(y), "y2": str(y), "stroke": colour, "stroke-width": "2"}
     SubElement(svg, "line", {**key, **({"stroke-dasharray": dash} if dash else {})})
     SubElement(svg, "text", {"x": str(x + 30), "y": str(y + 4)}).text = name

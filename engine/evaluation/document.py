@@ -161,14 +161,15 @@ def _gate(body: Element, subject: Subject, report: Report) -> None:
     shown = [about, *(kind.value for kind in ProbeKind)]
     row = SubElement(body, "div", {"class": "charts"})
     shares = {NAMES[kind]: shares_by_step(scores[kind], STEPS) for kind in shown if scores[kind]}
-    SubElement(row, "figure").append(charts.histogram("Familiarity of queries", shares, subject.threshold))
+    _chart(row, "Familiarity of queries", charts.histogram("Familiarity of queries", shares, subject.threshold))
     lines = {}
     probes = [kind.value for kind in ProbeKind]
     for name, by_kind in (("familiarity", scores), ("entropy gate of the paper", order)):
         curve = roc(by_kind[about], [score for kind in probes for score in by_kind[kind]])
         if curve is not None:
             lines[f"{name}, AUROC {curve.auroc:.4f}"] = list(zip(curve.false, curve.true, strict=True))
-    SubElement(row, "figure").append(charts.curves("Queries about edits against probes (ROC)", lines))
+    title = "Queries about edits against probes (ROC)"
+    _chart(row, title, charts.curves(title, lines))
     rows = [
         (
             NAMES[kind],
@@ -189,6 +190,12 @@ def _gate(body: Element, subject: Subject, report: Report) -> None:
         "AUROC by entropy",
     )
     _table(body, titles, rows, numbers=(1, 2, 3, 4, 5))
+
+
+def _chart(row: Element, title: str, chart: Element) -> None:
+    figure = SubElement(row, "figure")
+    SubElement(figure, "figcaption").text = title
+    figure.append(chart)
 
 
 def _relations(body: Element, subject: Subject, report: Report) -> None:

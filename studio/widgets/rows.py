@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from studio import icons
 from studio.theme import SPACE, tokens
@@ -149,6 +149,13 @@ class RowsModel(QAbstractTableModel, Generic[R]):
         return known + [row for row in rows if key(row) is None]
 
 
+class _Roomy(QStyledItemDelegate):
+    """Leaves room for the border of the cell in focus, which would cut its text short."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return super().sizeHint(option, index) + QSize(SPACE, 0)
+
+
 def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTableView:
     """A view of `model`, alike to every other small table: whole rows, no grid, Tab leaves it, titles sort it."""
     made = QTableView()
@@ -156,6 +163,7 @@ def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTable
     made.setProperty("framed", framed)
     made.setModel(model)
     model.setParent(made)
+    made.setItemDelegate(_Roomy(made))
     made.verticalHeader().hide()
     made.setShowGrid(False)
     made.setWordWrap(False)
