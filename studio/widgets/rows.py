@@ -8,7 +8,14 @@ from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+)
 
 from studio import icons
 from studio.theme import SPACE, tokens
@@ -156,6 +163,30 @@ class _Roomy(QStyledItemDelegate):
         return super().sizeHint(option, index) + QSize(SPACE, 0)
 
 
+class _Titles(QHeaderView):
+    """Titles with room for the arrow of the sorted column alone: beside every title it would cost the texts theirs."""
+
+    def __init__(self, parent: QTableView) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setSectionsClickable(True)
+        self.setHighlightSections(False)
+        self.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.setMaximumSectionSize(60 * SPACE)  # one long text must not push the others out of sight
+        self.setResizeContentsPrecision(0)  # of many rows, those in sight
+        self.sortIndicatorChanged.connect(lambda *_: self.headerDataChanged(Qt.Orientation.Horizontal, 0, 0))
+
+    def sectionSizeFromContents(self, section: int) -> QSize:
+        found = super().sectionSizeFromContents(section)
+        if self.isSortIndicatorShown() and section != self.sortIndicatorSection():
+            measure = QStyle.PixelMetric
+            mark, margin = (
+                self.style().pixelMetric(metric, None, self)
+                for metric in (measure.PM_HeaderMarkSize, measure.PM_HeaderMargin)
+            )
+            found.setWidth(found.width() - mark - 2 * margin)
+        return found
+
+
 def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTableView:
     """A view of `model`, alike to every other small table: whole rows, no grid, Tab leaves it, titles sort it."""
     made = QTableView()
@@ -171,11 +202,8 @@ def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTable
     made.setTabKeyNavigation(False)
     made.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    header = made.horizontalHeader()
-    header.setHighlightSections(False)
-    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    header.setMaximumSectionSize(60 * SPACE)  # one long text must not push the others out of sight
-    header.setResizeContentsPrecision(0)  # of many rows, those in sight
+    header = _Titles(made)
+    made.setHorizontalHeader(header)
     for place, column in enumerate(model.columns):
         mode = QHeaderView.ResizeMode.Stretch if column.wide else QHeaderView.ResizeMode.ResizeToContents
         header.setSectionResizeMode(place, mode)

@@ -61,11 +61,9 @@ class FiguresTab(QWidget):
         self.score = Figure("Score", "The harmonic mean of Reliability, Generality and Locality under AG and TF.")
         self.kinds: RowsModel[KindFigures] = RowsModel(
             (
-                Column("Asked", lambda row: row.name),
+                Column("Asked", lambda row: row.name, wide=True),
                 Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=AG),
-                Column(
-                    "Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True, wide=True
-                ),
+                Column("Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True),
                 Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=TF),
                 Column(
                     "Let by",
