@@ -185,10 +185,10 @@ def test_a_note_is_kept_as_it_is_written(
     qtbot.waitUntil(lambda: not page._writing.isActive(), timeout=5_000)
     settle(window)
     assert ask(window, runs)[0].note == "seed 0 is enough"
-    qtbot.keyClicks(page.note, " ✓")
+    page.note.appendPlainText("✓ עברית")
     page.hand_over()  # as when the window is closed
-    assert ask(window, runs)[0].note == "seed 0 is enough ✓"
-    assert page.note.toPlainText() == "seed 0 is enough ✓"
+    assert ask(window, runs)[0].note == "seed 0 is enough\n✓ עברית"
+    assert page.note.toPlainText() == "seed 0 is enough\n✓ עברית"
 
 
 def test_the_log_tells_what_happened(window: MainWindow, page: RunsPage, settle: Settle) -> None:
