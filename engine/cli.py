@@ -54,8 +54,17 @@ def _mendable() -> tuple[type[Exception], ...]:
     """The errors whose message is a sentence for the user; torch is loaded only once something went wrong."""
     from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
+    from engine.evaluation.record import EvaluationError
 
-    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError, CatalogueError)
+    plain: tuple[type[Exception], ...] = (
+        EditError,
+        FormatError,
+        PackError,
+        RunError,
+        CheckpointError,
+        CatalogueError,
+        EvaluationError,
+    )
     if "torch" not in sys.modules:
         return plain
     from engine.device import DeviceError

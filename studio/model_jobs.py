@@ -17,6 +17,7 @@ from engine.formats.registry import read_edits
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from studio.engine_loading import collector_at_rest, load_engine
 from studio.jobs import Shelf
+from studio.run_log import logged
 
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel, Editor, Pack, Routing
@@ -62,6 +63,7 @@ class Engagement:
     source: ModelSource
     pack: Path | None = None
     live: frozenset[str] = frozenset()  # ids of the project's enabled edits; any other edit of the pack is gated out
+    threshold: float | None = None  # of the gate; None: as it was calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,13 @@ class _Attached:
         self.folder = folder
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
+        self._calibrated = edited.threshold
+
+    def keep_threshold(self, threshold: float | None) -> None:
+        """Move the gate's threshold, or put it back to where it was calibrated."""
+        wanted = self._calibrated if threshold is None else threshold
+        if self.edited.threshold != wanted:
+            self.edited.threshold = wanted
 
     def keep_live(self, live: frozenset[str]) -> None:
         """Gate out every edit of the pack that is not `live`."""
@@ -204,10 +213,11 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
         release(shelf)
 
     def attach() -> _Attached:
-        return _Attached(open_pack(folder, model).attach(model), _keys(folder), engagement.source, folder)
+        return _Attached(open_pack(folder, model).attach(model), pack_keys(folder), engagement.source, folder)
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
+    attached.keep_threshold(engagement.threshold)
     return attached.edited
 
 
@@ -224,7 +234,7 @@ def _attached(shelf: Shelf) -> _Attached | None:
     return found if isinstance(found, _Attached) else None
 
 
-def _keys(pack: Path) -> list[str]:
+def pack_keys(pack: Path) -> list[str]:
     """The ids of a pack's edits."""
     return [edit.id for edit in read_edits(pack / EDITS, "jsonl").edit_set.edits]
 
@@ -299,6 +309,7 @@ def familiarities(
 # --- training ------------------------------------------------------------------------------------------------------
 
 
+@logged
 def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Cancel) -> Trained:
     """Train on the run's snapshot, keep the pack in the run's folder, attach it and measure it.
 
@@ -326,7 +337,7 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
         return _Attached(pack.attach(model), keys, order.source, order.pack)
 
     attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
-    figures = _told(pack_figures(order.pack), edits.enabled())
+    figures = told_figures(pack_figures(order.pack), edits.enabled())
     try:
         return _measured(attached.edited, edits.enabled(), figures, board, cancel)
     except Cancelled:
@@ -334,7 +345,7 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
         return Trained(figures, {})
 
 
-def _told(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:
+def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:
     """What the editor itself says of its pack, in the words of a run's figures.
 
     Every edit was asked when the pack was made, so its reliability is known; UNANSWERED and UNLEARNT are edit ids.

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from studio.errors import UserMessage
 from studio.messages import Kind, Message
 from studio.pages.compare.page import ComparePage
+from studio.pages.evaluation.page import EvaluationPage
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.pages.runs.page import RunsPage
 from studio.pages.training.page import TrainingPage
@@ -95,7 +96,9 @@ class _Tour:
         self._ask_the_model()
         self._train()
         self._compare()
+        self._evaluate()
         self._portraits(("facts", "training", "compare"))
+        self._portraits_of_the_evaluation()
         if sample is not None:
             self._begin_another_run()
         self._portraits(("runs",))
@@ -165,11 +168,37 @@ class _Tour:
         page.ask_question(prompts[0])
         self._wait(lambda: bool(page.edited_tokens.rows), "the next tokens")
 
+    def _evaluate(self) -> None:
+        """A few of each kind of query: all of them would take longer than the tour is worth."""
+        page = self._evaluation()
+        self._window.show_page("evaluation")
+        page.amount.setCurrentIndex(page.amount.count() - 1)
+        self._wait(lambda: page.chosen() is not None and not self._window.database.busy, "the run on the page")
+        page.begin()
+        self._wait(page.has_findings, "the evaluation", PATIENCE)
+        for row in page.figures.kinds.rows:
+            if row.measured.asked:
+                _write(f"{row.name}: {row.measured.right:,} of {row.measured.asked:,} right")
+
+    def _portraits_of_the_evaluation(self) -> None:
+        page = self._evaluation()
+        self._window.messages.clear()
+        for name, tab in (("evaluation", page.figures), ("queries", page.queries), ("gate", page.gate)):
+            page.tabs.setCurrentWidget(tab)
+            self._window.show_page("evaluation")
+            self._both(name)
+
+    def _evaluation(self) -> EvaluationPage:
+        page = self._window.page("evaluation")
+        if not isinstance(page, EvaluationPage):
+            raise TypeError("the evaluation page is not what it was")
+        return page
+
     def _portraits(self, names: Sequence[str]) -> None:
         self._window.messages.clear()
         runs = self._window.page("runs")
         if isinstance(runs, RunsPage):
-            self._wait(lambda: runs.table.rowCount() > 0, "the list of runs")
+            self._wait(lambda: runs.model.rowCount() > 0, "the list of runs")
         facts = self._window.facts
         facts.view.selectRow(1)
         self._wait(lambda: facts.inspector.edit_id is not None, "the inspector")
@@ -190,7 +219,7 @@ class _Tour:
         self._wait(lambda: not trainer.busy, "the training to stop")
         runs = self._window.page("runs")
         if isinstance(runs, RunsPage):
-            self._wait(lambda: runs.table.rowCount() > 1, "the list of runs")
+            self._wait(lambda: runs.model.rowCount() > 1, "the list of runs")
             runs.table.selectAll()
 
     def _dialogs(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
@@ -32,13 +33,22 @@ from studio.widgets.rail import Rail
 from studio.widgets.status import Status
 from studio.workspace import Workspace
 
-PAGES = (("facts", "Facts"), ("training", "Training"), ("compare", "Compare"), ("runs", "Runs"))
+if TYPE_CHECKING:
+    from studio.pages.runs.page import RunsPage
+
+PAGES = (
+    ("facts", "Facts"),
+    ("training", "Training"),
+    ("compare", "Compare"),
+    ("evaluation", "Evaluation"),
+    ("runs", "Runs"),
+)
 SHUTDOWN = 20.0
 """Seconds that closing waits for what the workers still do."""
 
 
 class MainWindow(QMainWindow):
-    """One project, four pages. Pages other than the first are built when they are first needed."""
+    """One project, five pages. Pages other than the first are built when they are first needed."""
 
     def __init__(self, places: Locations, remembered: Remembered, appearance: Appearance) -> None:
         super().__init__()
@@ -197,6 +207,10 @@ class MainWindow(QMainWindow):
             from studio.pages.compare.page import ComparePage
 
             return ComparePage(self.workspace)
+        if name == "evaluation":
+            from studio.pages.evaluation.page import EvaluationPage
+
+            return EvaluationPage(self.workspace)
         from studio.pages.runs.page import RunsPage
 
         return RunsPage(self.workspace, self.trainer)
@@ -278,8 +292,15 @@ class MainWindow(QMainWindow):
         if self.trainer.busy:
             self.workspace.say(Kind.WARNING, "An editor is being trained on this project: cancel it, or let it finish.")
             return
-        self.facts.inspector.hand_over()
+        self._hand_over()
         deed()
+
+    def _hand_over(self) -> None:
+        """Have what is being typed written down: the projects may change, or the window close."""
+        self.facts.inspector.hand_over()
+        runs = self._pages.get("runs")
+        if runs is not None:
+            cast("RunsPage", runs).hand_over()
 
     # --- looks -------------------------------------------------------------------------------------------------
 
@@ -319,7 +340,7 @@ class MainWindow(QMainWindow):
         if self._closing:
             event.accept()
             return
-        self.facts.inspector.hand_over()
+        self._hand_over()
         if self.trainer.busy:
             event.ignore()
             self._ask_before_closing()

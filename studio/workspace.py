@@ -123,7 +123,7 @@ class Workspace(QObject):
         run = self.run
         if run is None:
             return Engagement(self.source)
-        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live)
+        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live, run.threshold)
 
     def use_model(self, source: ModelSource) -> None:
         """Choose another model or device; a pack of another model is put aside."""

@@ -1,15 +1,15 @@
-"""`meg evaluate`: the figures of a pack, as a table or as JSON."""
+"""`meg evaluate`: the figures of a pack, as a table, as JSON or as a report to keep."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.commands.console import progress, stop_at_interrupt
+from engine.commands.console import progress, say, stop_at_interrupt
 from engine.commands.inputs import attach_pack, read_edit_set
 from engine.commands.options import DeviceOption, DtypeOption, JsonOption, ThresholdOption, TrainedModelOption
 from engine.formats.source import FormatError
@@ -27,31 +27,45 @@ def evaluate(
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
     wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report to this HTML file, and every query to the JSON file beside it.")
+    ] = None,
 ) -> None:
     """Measure Reliability, Generality, Locality and Score of a pack."""
+    from engine.evaluation.document import Subject, check_report_name, figures_as_json, write_report
+
+    if report is not None:
+        check_report_name(report)
     edited, stored = attach_pack(pack, model, device, dtype, threshold)
     from engine.evaluation.report import evaluate as measure
 
     edit_set = stored.edit_set if edits is None else read_edit_set(edits)
     with progress(("Evaluation",)) as board, stop_at_interrupt() as cancel:
-        report = measure(edited, edit_set, cancel=cancel, report=lambda step, of: board.report("Evaluation", step, of))
+        measured = measure(
+            edited,
+            edit_set,
+            cancel=cancel,
+            report=lambda step, of: board.report("Evaluation", step, of),
+            thorough=report is not None,
+        )
     if wrong is not None:
-        lines = [json.dumps(dataclasses.asdict(query), ensure_ascii=False) + "\n" for query in report.wrong]
+        lines = [json.dumps(dataclasses.asdict(query), ensure_ascii=False) + "\n" for query in measured.wrong]
         try:
             wrong.write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise FormatError(f"{wrong} cannot be written: {error.strerror}.") from error
-    print(json.dumps(_figures(report)) if as_json else _table(report))
-
-
-def _figures(report: Report) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "reliability": dataclasses.asdict(report.reliability),
-        "generality": dataclasses.asdict(report.generality),
-        "locality": {kind: dataclasses.asdict(measured) for kind, measured in report.locality.items()},
-    }
-    figures["locality"]["mean"] = dict(zip(("ag", "tf"), report.mean_locality(), strict=True))
-    return {**figures, "score": report.score()}
+    if report is not None:
+        about = {
+            "pack": pack.resolve().name,
+            "edits": "the pack's own" if edits is None else edits.name,
+            "model": stored.model_name,
+            "seed": str(stored.seed),
+        }
+        names = {key: relation.name for key, relation in edit_set.relations.items()}
+        subject = Subject(f"Evaluation of {pack.resolve().name}", edited.threshold, about, names)
+        page, beside = write_report(report, subject, measured.asked)
+        say(f"The report is in {page}, every query in {beside}.")
+    print(json.dumps(figures_as_json(measured)) if as_json else _table(measured))
 
 
 def _table(report: Report) -> str:

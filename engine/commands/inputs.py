@@ -9,6 +9,7 @@ from engine.commands.console import give_account, say
 from engine.edits import EditSet
 from engine.formats.registry import read_edits
 from engine.formats.source import FormatError
+from engine.pack_archive import opened_pack
 from engine.packs import load_pack, read_manifest
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def read_edit_set(path: Path) -> EditSet:
 def attach_pack(
     folder: Path, model: str | None, device: str, dtype: str, threshold: float | None
 ) -> tuple[EditedModel, MegPack]:
-    """The edited model of a pack, its threshold moved where one is given, and the pack."""
+    """The edited model of a pack (a folder, or a zip of one), its threshold moved where one is given, and the pack."""
     from engine.language_model import load
 
-    language_model = load(model or read_manifest(folder).model.name, device=device, dtype=dtype)
-    pack: Any = load_pack(folder, language_model.device)
+    with opened_pack(folder) as place:
+        language_model = load(model or read_manifest(place).model.name, device=device, dtype=dtype)
+        pack: Any = load_pack(place, language_model.device)
     edited: EditedModel = pack.attach(language_model)
     if threshold is not None:
         edited.threshold = threshold

@@ -6,20 +6,17 @@ Both gates are judged by the same network and fusion: the fused one by its famil
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn.metrics import roc_auc_score
-
 from engine.edits import EditSet, ProbeKind
 from engine.evaluation.answers import share
+from engine.evaluation.separation import auroc, false_routings
 from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import THRESHOLD, Gate
 from engine.runs import Cancel
 
-RECALL = 0.95
 MOST = 4_096  # queries of each kind that are judged
 BATCH = 256
 
@@ -29,7 +26,7 @@ class Separation:
     """How one gate tells queries about edits from one kind of probe; None where there are none."""
 
     auroc: float | None
-    false_routings: float | None  # share of the probes above the score that RECALL of the queries about edits reach
+    false_routings: float | None  # share of the probes above the score that 95 % of the queries about edits reach
     let_through: float | None  # share of the probes that reach the gate's own threshold
     probes: int
 
@@ -42,21 +39,6 @@ class GateReport:
     recall: float | None  # share of the queries about edits that reach the threshold
     right_edit: float | None  # share of the queries about edits whose nearest edit is the one they are about
     separation: dict[str, Separation]  # by kind of probe
-
-
-def auroc(familiar: Sequence[float], strange: Sequence[float]) -> float | None:
-    """The chance that a query about an edit scores above one that is not; None where either is missing."""
-    if not familiar or not strange:
-        return None
-    return float(roc_auc_score([1] * len(familiar) + [0] * len(strange), [*familiar, *strange]))
-
-
-def false_routings(familiar: Sequence[float], strange: Sequence[float], recall: float = RECALL) -> float | None:
-    """The share of `strange` scores let through by the highest threshold that lets `recall` of `familiar` through."""
-    if not familiar or not strange:
-        return None
-    threshold = sorted(familiar, reverse=True)[math.ceil(recall * len(familiar) - 1e-9) - 1]
-    return share([score >= threshold for score in strange])
 
 
 def report_gates(

@@ -26,7 +26,7 @@ Migration = Callable[[Connection], None]
 
 
 def _find_and_compare(connection: Connection) -> None:
-    """Version 2: full-text search, an index for each column sorted by, and what a run was trained on."""
+    """Full-text search, an index for each column sorted by, and what a run was trained on."""
     for statement in (
         "CREATE INDEX edits_by_relation ON edits (relation_key, subject_key, id)",
         "CREATE INDEX edits_by_object ON edits (object_key, subject_key, id)",
@@ -52,7 +52,21 @@ def _find_and_compare(connection: Connection) -> None:
         )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_find_and_compare,)
+def _add_run_notes(connection: Connection) -> None:
+    """Each run's name, note and threshold, as they were given by hand."""
+    connection.exec_driver_sql(
+        "CREATE TABLE run_notes (\n\trun_id INTEGER NOT NULL, \n\tname TEXT NOT NULL, \n\tnote TEXT NOT NULL, "
+        "\n\tthreshold DOUBLE, \n\tPRIMARY KEY (run_id), "
+        "\n\tFOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE\n)"
+    )
+
+
+def _version_2(connection: Connection) -> None:
+    _find_and_compare(connection)
+    _add_run_notes(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_version_2,)
 """The n-th brings a file of version n (from 1) to version n + 1."""
 
 VERSION = 1 + len(MIGRATIONS)

@@ -14,10 +14,11 @@ from typing import TypedDict, Unpack
 
 from sqlalchemy import select
 
-from engine.edits import storable
+from engine.edits import EditError, check_text, storable
 from studio.store.changes import Changes
+from studio.store.errors import ProjectError
 from studio.store.project import Project
-from studio.store.schema import RunRecord
+from studio.store.schema import RunNoteRecord, RunRecord
 
 
 class RunState(StrEnum):
@@ -46,6 +47,9 @@ class RunRow:
     settings: Mapping[str, object]
     figures: Mapping[str, object]
     message: str  # why it failed, one sentence
+    name: str = ""  # given by a person
+    note: str = ""
+    threshold: float | None = None  # of the gate, where it was moved by hand
 
 
 class RunFields(TypedDict, total=False):
@@ -54,6 +58,13 @@ class RunFields(TypedDict, total=False):
     state: RunState
     figures: Mapping[str, object]
     message: str
+    name: str
+    note: str
+    threshold: float | None
+
+
+MAX_NAME = 200
+"""Characters that a run's name may have."""
 
 
 def add_run(
@@ -88,7 +99,11 @@ def add_run(
 
 
 def update_run(project: Project, run_id: int, **fields: Unpack[RunFields]) -> Changes:
-    """Note how a run stands; nothing happens where it was deleted."""
+    """Note how a run stands; nothing happens where it was deleted.
+
+    Raises EditError for a name, a note or a threshold that cannot be one.
+    """
+    note = _checked_note(fields)
     with project.write() as session:
         record = session.get(RunRecord, run_id)
         if record is None:
@@ -99,15 +114,24 @@ def update_run(project: Project, run_id: int, **fields: Unpack[RunFields]) -> Ch
             record.figures = json.dumps(dict(fields["figures"]))
         if "message" in fields:
             record.message = storable(fields["message"])
+        if note:
+            kept = session.get(RunNoteRecord, run_id)
+            if kept is None:
+                kept = RunNoteRecord(run_id=run_id, name="", note="", threshold=None)
+                session.add(kept)
+            for name, value in note.items():
+                setattr(kept, name, value)
     return Changes(runs=(run_id,))
 
 
 def delete_run(project: Project, run_id: int) -> Changes:
-    """Delete a run and its folder; the history keeps what it answered."""
+    """Delete a run and its folder; the history keeps what it answered. Raises ProjectError while it is trained."""
     with project.write() as session:
         record = session.get(RunRecord, run_id)
         if record is None:
             return Changes()
+        if record.state == RunState.RUNNING.value:
+            raise ProjectError("This run is being trained.", "Cancel the training, then delete the run.")
         folder = project.runs_folder / record.folder
         session.delete(record)
     # The row first: a folder without a row is litter, a row without a folder is a run that cannot be opened.
@@ -120,12 +144,36 @@ def runs(project: Project) -> list[RunRow]:
     """Every run, newest first."""
     with project.read() as session:
         return [
-            _row(project, record)
-            for record in session.execute(select(RunRecord).order_by(RunRecord.id.desc())).scalars()
+            _row(project, record, note)
+            for record, note in session.execute(
+                select(RunRecord, RunNoteRecord)
+                .outerjoin(RunNoteRecord, RunNoteRecord.run_id == RunRecord.id)
+                .order_by(RunRecord.id.desc())
+            )
         ]
 
 
-def _row(project: Project, record: RunRecord) -> RunRow:
+def _checked_note(fields: RunFields) -> dict[str, object]:
+    """The parts of `fields` that a person gives. Raises EditError."""
+    found: dict[str, object] = {}
+    if "name" in fields:
+        name = " ".join(fields["name"].split())
+        check_text(name)
+        if len(name) > MAX_NAME:
+            raise EditError(f"A run's name has at most {MAX_NAME} characters: this one has {len(name):,}.")
+        found["name"] = name
+    if "note" in fields:
+        check_text(fields["note"])
+        found["note"] = fields["note"]
+    if "threshold" in fields:
+        threshold = fields["threshold"]
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise EditError(f"The threshold {threshold} is out of range: give a familiarity from 0 to 1.")
+        found["threshold"] = threshold
+    return found
+
+
+def _row(project: Project, record: RunRecord, note: RunNoteRecord | None = None) -> RunRow:
     return RunRow(
         id=record.id,
         created=datetime.fromisoformat(record.created),
@@ -139,6 +187,9 @@ def _row(project: Project, record: RunRecord) -> RunRow:
         settings=json.loads(record.settings),
         figures=json.loads(record.figures),
         message=record.message,
+        name=note.name if note else "",
+        note=note.note if note else "",
+        threshold=note.threshold if note else None,
     )
 
 

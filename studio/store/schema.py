@@ -155,6 +155,17 @@ class RunRecord(Base):
     message: Mapped[str]
 
 
+class RunNoteRecord(Base):
+    """What a person has made of a run since it was trained."""
+
+    __tablename__ = "run_notes"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str]
+    note: Mapped[str]
+    threshold: Mapped[float | None]  # of the gate, where it was moved by hand
+
+
 class ComparisonRecord(Base):
     """One question of the Compare page with both answers."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.edits import EditSet
-from engine.formats import jsonl
+from engine.packs import ModelIdentity, write_pack
 from engine.runs import Cancel, ProgressBoard
 from studio.model_jobs import Machine, ModelSource, TrainingOrder
 
@@ -71,10 +71,8 @@ def chances(text: str) -> tuple[object, ...]:
 class Edited:
     """Knows the edits by prompt and by paraphrase."""
 
-    threshold = 0.5
-
     def __init__(self, world: World, model: Model, edits: EditSet) -> None:
-        self.world, self.model = world, model
+        self.world, self.model, self.threshold = world, model, 0.5
         self.by_prompt = {text: edit for edit in edits.enabled() for text in (edit.prompt, *edit.paraphrases)}
         self.off: set[str] = set()
         world.attached += 1
@@ -88,8 +86,10 @@ class Edited:
             edit = self.by_prompt.get(query)
             nearest = edit or next(iter(self.by_prompt.values()))
             familiarity = 0.9 if edit else min(len(query), 40) / 100
-            routed = edit is not None and edit.id not in self.off
-            routings.append(Routing(query, familiarity, routed, 0.5, 1 - familiarity, nearest.id, familiarity))
+            routed = edit is not None and edit.id not in self.off and familiarity >= self.threshold
+            routings.append(
+                Routing(query, familiarity, routed, self.threshold, 1 - familiarity, nearest.id, familiarity)
+            )
         return routings
 
     def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[object]:
@@ -102,6 +102,10 @@ class Edited:
             edited = self.by_prompt[query].new_object if routing.routed else text
             answers.append(Answer(query, text if originals or not routing.routed else "", edited, routing))
         return answers
+
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        answers = self.answer(queries)
+        return [float(answer.edited == target) for answer, target in zip(answers, targets, strict=True)]  # type: ignore[attr-defined]
 
     def next_tokens(self, query: str, k: int = 8) -> object:
         from engine.editor import NextTokens
@@ -126,8 +130,17 @@ class StandInPack:
         self.world, self.edits = world, edits
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        jsonl.write(self.edits, folder / "edits.jsonl")
+        write_pack(
+            folder,
+            editor="meg",
+            model=ModelIdentity(name="embedded", fingerprint="0" * 64),
+            seed=0,
+            settings={"layer": 1, "gate": {"kind": "fused"}},
+            state={},
+            figures=self.figures(),
+            tensors={},
+            edits=self.edits,
+        )
 
     def figures(self) -> dict[str, object]:
         enabled = self.edits.enabled()

@@ -25,6 +25,7 @@ class LayerCurve(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Layers", parent)
         self._told = Label(muted=True)
+        self.has_run = False
         self.legend = Legend()
         self.head.addWidget(self._told)
         self.head.addWidget(self.legend)
@@ -47,7 +48,7 @@ class LayerCurve(Card):
     def show_run(self, run: RunRow | None) -> None:
         """Show the sweep of `run`; nothing where its layer was not found by one."""
         figures = _sweep(run)
-        self.setVisible(bool(figures))
+        self.has_run = bool(figures)
         if run is None or not figures:
             return
         layers = [figure["layer"] for figure in figures]

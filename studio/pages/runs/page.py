@@ -1,47 +1,59 @@
-"""The Runs page: every training of this project, its settings, its figures and its pack."""
+"""The Runs page: every training of this project, its settings, figures and log, its edits since, and its pack."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QFont
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, Qt, QTimer, QUrl
+from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QMenu,
+    QMessageBox,
+    QPlainTextEdit,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
+from engine.edits import MAX_TEXT
+from engine.formats.registry import read_edits
 from engine.runs import Cancel, ProgressBoard
-from studio import icons, model_jobs
+from studio import model_jobs
 from studio.errors import UserFixable
 from studio.messages import Kind
+from studio.model_jobs import EDITS
+from studio.pages.runs.columns import NAME, run_columns
 from studio.pages.runs.details import MOST, Details
 from studio.pages.runs.layer_curve import LayerCurve
+from studio.pages.runs.packs import export_archive, export_folder, import_pack
+from studio.pages.runs.since import SinceTab
+from studio.run_log import read_log
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
 from studio.store.edits import set_familiarity
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
-from studio.theme import SPACE, tokens
+from studio.store.snapshots import SnapshotChange, changes_since
+from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Trainer
 from studio.widgets.buttons import button
 from studio.widgets.empty_state import EmptyState
-from studio.widgets.figures import count, figure, moment, share
-from studio.widgets.files import choose_folder
+from studio.widgets.figures import count
+from studio.widgets.files import choose_file, choose_folder, choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
-from studio.widgets.tables import cell, fill, text_table
-from studio.workspace import Workspace, pack_folder
+from studio.widgets.rows import RowsModel, chosen_rows, rows_view
+from studio.widgets.run_words import called
+from studio.workspace import Workspace
 
-_TITLES = ("State", "Started", "Editor", "Model", "Edits", "Seed", "Reliability", "Generality", "Locality")
-_ICONS = {
-    RunState.RUNNING: "train",
-    RunState.FINISHED: "good",
-    RunState.CANCELLED: "stop",
-    RunState.FAILED: "error",
-    RunState.INTERRUPTED: "warning",
-}
+WRITING = 400
+"""Milliseconds after the last key until a note is kept."""
 
 
 class RunsPage(QWidget):
@@ -51,17 +63,30 @@ class RunsPage(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._trainer = trainer
-        self._runs: list[RunRow] = []
-        self.table = text_table("Runs", _TITLES, stretch=(_TITLES.index("Model"),), framed=True)
+        self.model: RowsModel[RunRow] = RowsModel(
+            run_columns(self._in_use), bold=self._in_use, rename=(NAME, self._rename)
+        )
+        self.table = rows_view("Runs", self.model, framed=True)
         self.details = Details()
+        self.since = SinceTab()
+        self.note = QPlainTextEdit()
+        self.log = QPlainTextEdit()
         self.layers = LayerCurve()
+        self.tabs = QTabWidget()
         self.strip = JobStrip()
         self.use = button("Use this pack", "check", primary=True, tip="Answer with this pack on the Compare page.")
         self.resume = button("Resume", "resume", tip="Go on with this training from its checkpoints.")
-        self.export = button("Export the pack…", "export", tip="Copy the pack to another folder.")
+        self.rename = button("Rename", tip="Give the run a name of your own (F2).")
+        self.export = button("Export the pack", "export", tip="A copy that `meg ask` and other projects open.")
+        self.bring = button("Import a pack", "import", tip="Take in a pack that was exported, or that `meg fit` wrote.")
         self.reveal = button("Open the folder", "folder")
         self.delete = button("Delete…", "delete")
         self._told = Label(muted=True)
+        self._note_of: RunRow | None = None
+        self._written = False  # whether the note was changed and is not kept yet
+        self._writing = QTimer(self)
+        self._writing.setSingleShot(True)
+        self._writing.setInterval(WRITING)
         self._lay_out()
         self.setFocusProxy(self.table)
         self._connect()
@@ -69,6 +94,24 @@ class RunsPage(QWidget):
 
     def _lay_out(self) -> None:
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.note.setAccessibleName("Note on the run")
+        self.note.setPlaceholderText("What this run was for, what you saw. It is kept as you type.")
+        self.note.setTabChangesFocus(True)
+        self.log.setAccessibleName("Log of the run")
+        self.log.setReadOnly(True)
+        self.log.setTabChangesFocus(True)
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.tabs.setAccessibleName("About the run")
+        self.tabs.setDocumentMode(True)
+        for title, tab in (
+            ("Settings and figures", self.details),
+            ("Edits since then", self.since),
+            ("Note", self.note),
+            ("Log", self.log),
+            ("Layers", self.layers),
+        ):
+            self.tabs.addTab(tab, title)
         to_training = button("Go to Training", "training", primary=True)
         to_training.clicked.connect(lambda _checked=False: self._workspace.page_asked.emit("training"))
         self._places = QStackedWidget()
@@ -78,99 +121,124 @@ class RunsPage(QWidget):
                 "runs",
                 "No runs yet",
                 "A run is one training of an editor on the edits of this project. Its settings, its figures and its "
-                "pack are kept here.",
+                "pack are kept here. A pack from elsewhere can be imported.",
                 to_training,
             )
         )
+        for made, deeds in (
+            (self.export, (("As a folder…", self._export), ("As one zip file…", self._export_archive))),
+            (self.bring, (("From a folder…", self._import_folder), ("From a zip file…", self._import_archive))),
+        ):
+            menu = QMenu(made)
+            for words, deed in deeds:
+                action = QAction(words, menu)
+                action.triggered.connect(lambda _checked=False, deed=deed: deed())
+                menu.addAction(action)
+            made.setProperty("hasMenu", True)
+            made.setMenu(menu)
         head = QHBoxLayout()
         head.setSpacing(SPACE)
         head.addWidget(page_title("Runs"))
         head.addSpacing(SPACE)
         head.addWidget(self._told, 1)
+        head.addWidget(self.bring)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
-        for control in (self.use, self.resume, self.export, self.reveal):
+        for control in (self.use, self.resume, self.rename, self.export, self.reveal):
             row.addWidget(control)
         row.addStretch(1)
         row.addWidget(self.delete)
+        upper = QWidget()
+        above = QVBoxLayout(upper)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.setSpacing(2 * SPACE)
+        above.addWidget(self._places, 1)
+        above.addLayout(row)
+        above.addWidget(self.strip)
+        parts = QSplitter(Qt.Orientation.Vertical)
+        parts.setChildrenCollapsible(False)
+        parts.addWidget(upper)
+        parts.addWidget(self.tabs)
+        parts.setStretchFactor(0, 1)
+        parts.setStretchFactor(1, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
         box.addLayout(head)
-        box.addWidget(self._places, 3)
-        box.addLayout(row)
-        box.addWidget(self.strip)
-        box.addWidget(self.details, 2)
-        box.addWidget(self.layers)
+        box.addWidget(parts, 1)
 
     def _connect(self) -> None:
         workspace = self._workspace
         workspace.project_changed.connect(self._project_changed)
         workspace.changed.connect(self._take_changes)
-        workspace.engagement_changed.connect(self._fill)
+        workspace.engagement_changed.connect(self._show_again)
         workspace.training_changed.connect(lambda _: self._selected())
-        self.table.itemSelectionChanged.connect(self._selected)
-        self.table.cellActivated.connect(self._use)
-        self.use.clicked.connect(self._use)
-        self.resume.clicked.connect(self._resume)
-        self.export.clicked.connect(self._export)
-        self.reveal.clicked.connect(self._reveal)
-        self.delete.clicked.connect(self._ask_delete)
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._selected())
+        self.table.activated.connect(lambda _: self._use())
+        self.tabs.currentChanged.connect(lambda _: self._read_tab())
+        self.since.edits_asked.connect(workspace.edits_asked)
+        self.note.textChanged.connect(self._note_changed)
+        self._writing.timeout.connect(self.hand_over)
+        self.use.clicked.connect(lambda _checked=False: self._use())
+        self.resume.clicked.connect(lambda _checked=False: self._resume())
+        self.rename.clicked.connect(lambda _checked=False: self._begin_renaming())
+        self.reveal.clicked.connect(lambda _checked=False: self._reveal())
+        self.delete.clicked.connect(lambda _checked=False: self._ask_delete())
 
     # --- the list ----------------------------------------------------------------------------------------------
 
     def _project_changed(self) -> None:
         self.setEnabled(self._workspace.project is not None)
-        self._runs = []
-        self._fill()
+        self._writing.stop()
+        self._written = False
+        self._take([])
         if self._workspace.project is not None:
             self._read()
 
     def _take_changes(self, changes: Changes) -> None:
         if changes.runs:
             self._read()
+        elif changes.edits:
+            self._read_tab()
 
     def _read(self) -> None:
         self._workspace.database.run(keeping.runs, on_success=self._take, owner=self, name="Read the runs")
 
     def _take(self, runs: list[RunRow]) -> None:
-        self._runs = runs
-        self._fill()
+        self._fill(runs, {run.id for run in self.selected_runs()})
 
-    def _fill(self) -> None:
-        chosen = {run.id for run in self.selected_runs()}
-        in_use = self._workspace.run
-        fill(self.table, [_in_words(run, _is(run, in_use)) for run in self._runs])
-        for place, run in enumerate(self._runs):
-            font = QFont(self.table.font())
-            font.setBold(_is(run, in_use))
-            for column in range(len(_TITLES)):
-                cell(self.table, place, column).setFont(font)
-            cell(self.table, place, 0).setIcon(icons.icon(_ICONS[run.state], tokens().muted))
-        self._places.setCurrentIndex(0 if self._runs else 1)
-        self._told.setText(count(len(self._runs), "run") if self._runs else "")
-        self._select([place for place, run in enumerate(self._runs) if run.id in chosen] or [0])
+    def _show_again(self) -> None:
+        """The pack in use is another one: the same runs, marked anew."""
+        self._take(list(self.model.rows))
+
+    def _fill(self, runs: list[RunRow], chosen: set[int]) -> None:
+        selection = self.table.selectionModel()
+        selection.blockSignals(True)
+        self.model.show_rows(runs)
+        places = [place for place, run in enumerate(self.model.rows) if run.id in chosen] or [0] * bool(runs)
+        wanted = QItemSelection()
+        for place in places:
+            wanted.select(self.model.index(place, 0), self.model.index(place, self.model.columnCount() - 1))
+        selection.select(wanted, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        if places:
+            selection.setCurrentIndex(self.model.index(places[0], NAME), QItemSelectionModel.SelectionFlag.NoUpdate)
+        selection.blockSignals(False)
+        self._places.setCurrentIndex(0 if runs else 1)
+        self._told.setText(count(len(runs), "run") if runs else "")
         self._selected()
 
-    def _select(self, places: Sequence[int]) -> None:
-        selection = self.table.selectionModel()
-        selection.clearSelection()
-        for place in places:
-            selection.select(
-                self.table.model().index(place, 0),
-                QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows,
-            )
+    def _in_use(self, run: RunRow) -> bool:
+        return _is(run, self._workspace.run)
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the icons anew after a change of scheme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_places"):
-            self._fill()
+            self.table.viewport().update()
 
     def selected_runs(self) -> list[RunRow]:
         """The selected runs, from the top."""
-        places = sorted(index.row() for index in self.table.selectionModel().selectedRows())
-        return [self._runs[place] for place in places if place < len(self._runs)]
+        return chosen_rows(self.table, self.model)
 
     def selected(self) -> RunRow | None:
         """The run that the buttons are for, where just one is selected."""
@@ -179,18 +247,101 @@ class RunsPage(QWidget):
 
     def _selected(self) -> None:
         run, busy = self.selected(), self._workspace.training
-        in_use = self._workspace.run
         finished = run is not None and run.state is RunState.FINISHED
-        used = run is not None and _is(run, in_use)
+        used = run is not None and self._in_use(run)
         self.use.setEnabled(finished and not busy)
         self.use.setText("Put this pack aside" if used else "Use this pack")
         self.use.setAccessibleName(self.use.text())
         self.resume.setEnabled(run is not None and run.state in RESUMABLE and not busy)
+        self.rename.setEnabled(run is not None)
         self.export.setEnabled(finished)
         self.reveal.setEnabled(run is not None)
         self.delete.setEnabled(run is not None and run.state is not RunState.RUNNING)
+        self.tabs.setVisible(bool(self.model.rows))
         self.details.show_runs(self.selected_runs()[:MOST])
-        self.layers.show_run(self.selected())
+        self.layers.show_run(run)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.layers), self.layers.has_run)
+        self._show_note(run)
+        self._read_tab()
+
+    def _read_tab(self) -> None:
+        """Read what the tab in front shows of the selected run: nobody waits for the others."""
+        run, tab = self.selected(), self.tabs.currentWidget()
+        if tab is self.log:
+            self._read_log(run)
+        elif tab is self.since:
+            self._read_since(run)
+
+    def _read_log(self, run: RunRow | None) -> None:
+        if run is None:
+            self.log.setPlainText("Select one run to read its log.")
+            return
+        self._workspace.database.run(
+            lambda _project: read_log(run.folder),
+            on_success=partial(self._show_log, run),
+            owner=self,
+            name="Read the log",
+        )
+
+    def _show_log(self, run: RunRow, text: str) -> None:
+        if not _is(run, self.selected()):
+            return
+        self.log.setPlainText(text or "This run has no log: it was trained elsewhere, or before logs were kept.")
+        bar = self.log.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    def _read_since(self, run: RunRow | None) -> None:
+        if run is None:
+            self.since.show_changes(None, ())
+            return
+        self._workspace.database.run(
+            lambda project: _changes_since(project, run),
+            on_success=partial(self._show_since, run),
+            owner=self,
+            name="Compare with the snapshot",
+        )
+
+    def _show_since(self, run: RunRow, changes: list[SnapshotChange]) -> None:
+        if _is(run, self.selected()):
+            self.since.show_changes(run, changes)
+
+    # --- name and note -----------------------------------------------------------------------------------------
+
+    def _begin_renaming(self) -> None:
+        run = self.selected()
+        if run is not None:
+            place = next(place for place, one in enumerate(self.model.rows) if one.id == run.id)
+            self.table.edit(self.model.index(place, NAME))
+
+    def _rename(self, run: RunRow, name: str) -> None:
+        self._workspace.database.run(
+            lambda project: keeping.update_run(project, run.id, name=name), owner=self, name="Rename a run"
+        )
+
+    def _show_note(self, run: RunRow | None) -> None:
+        if _same(run, self._note_of):
+            self._note_of = run
+            return  # what is being written must not be taken away
+        self.hand_over()
+        self._note_of = run
+        self.note.setEnabled(run is not None)
+        self.note.blockSignals(True)
+        self.note.setPlainText(run.note if run is not None else "")
+        self.note.blockSignals(False)
+
+    def _note_changed(self) -> None:
+        self._written = True
+        self._writing.start()
+
+    def hand_over(self) -> None:
+        """Keep the note that was being written."""
+        run, text = self._note_of, self.note.toPlainText()[:MAX_TEXT]
+        written, self._written = self._written, False
+        self._writing.stop()
+        if run is not None and written and self._workspace.project is not None:
+            self._workspace.database.run(
+                lambda project: keeping.update_run(project, run.id, note=text), owner=self, name="Keep the note"
+            )
 
     # --- deeds -------------------------------------------------------------------------------------------------
 
@@ -238,12 +389,55 @@ class RunsPage(QWidget):
 
     def export_to(self, run: RunRow, folder: Path) -> None:
         """Copy the pack of `run` into `folder`, under a name of its own."""
-        target = folder / f"{run.folder.name}-pack"
         self._workspace.database.run(
-            lambda _project: _copy(pack_folder(run), target),
-            on_success=lambda _: self._workspace.say(Kind.GOOD, f"The pack is in {target}."),
+            lambda _project: export_folder(run, folder),
+            on_success=partial(self._exported, run),
             owner=self,
             name="Export the pack",
+        )
+
+    def _export_archive(self) -> None:
+        run = self.selected()
+        if run is not None:
+            name = f"{run.folder.name}-pack.zip"
+            choose_target(
+                self,
+                "Export the pack",
+                name,
+                [("Pack in one file", ".zip")],
+                lambda path, _: self.export_archive_to(run, path),
+            )
+
+    def export_archive_to(self, run: RunRow, path: Path) -> None:
+        """Write the pack of `run` to the zip `path`."""
+        self._workspace.database.run(
+            lambda _project: export_archive(run, path),
+            on_success=partial(self._exported, run),
+            owner=self,
+            name="Export the pack",
+        )
+
+    def _exported(self, run: RunRow, target: Path) -> None:
+        told = f"The pack is in {target}."
+        if run.threshold is not None:
+            told += f" Its threshold is the calibrated one: with yours, ask with --threshold {run.threshold:.3f}."
+        self._workspace.say(Kind.GOOD, told)
+
+    def _import_folder(self) -> None:
+        choose_folder(self, "Choose the folder of a pack", self.import_from)
+
+    def _import_archive(self) -> None:
+        choose_file(self, "Choose a pack", ["Pack in one file (*.zip)"], self.import_from)
+
+    def import_from(self, path: Path) -> None:
+        """Take the pack at `path` into the project as a run."""
+        self._workspace.database.run(
+            lambda project: import_pack(project, path),
+            on_success=lambda _: self._workspace.say(
+                Kind.GOOD, f"The pack {path.name} is among the runs: select it and press “Use this pack”."
+            ),
+            owner=self,
+            name="Import a pack",
         )
 
     def _reveal(self) -> None:
@@ -260,7 +454,7 @@ class RunsPage(QWidget):
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Delete a run")
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"Delete the run of {moment(run.created)} with its pack and its checkpoints?")
+        box.setText(f"Delete the run “{called(run)}” with its pack, its log and its checkpoints?")
         box.setInformativeText("This cannot be undone. The edits stay.")
         delete = box.addButton("Delete the run", QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole))
@@ -281,24 +475,15 @@ def _is(run: RunRow, other: RunRow | None) -> bool:
     return other is not None and run.id == other.id
 
 
-def _in_words(run: RunRow, used: bool) -> tuple[str, ...]:
-    """One row of the table."""
-    return (
-        f"{run.state.value}, in use" if used else run.state.value,
-        moment(run.created),
-        "MeG" if run.editor == "meg" else run.editor,
-        run.model if run.model != "embedded" else "embedded model",
-        f"{run.edits:,}",
-        str(run.seed),
-        *(share(figure(run.figures, name)) for name in ("reliability", "generality", "locality")),
-    )
+def _same(run: RunRow | None, other: RunRow | None) -> bool:
+    return (run and run.id) == (other and other.id)
+
+
+def _changes_since(project: Project, run: RunRow) -> list[SnapshotChange]:
+    if not (run.folder / EDITS).is_file():
+        raise UserFixable(f"The snapshot of the run “{called(run)}” is gone.", "Its folder was changed from outside.")
+    return changes_since(project, read_edits(run.folder / EDITS, "jsonl").or_nothing())
 
 
 def _prompts(project: Project) -> dict[int, str]:
     return {row.id: row.prompt for row in listing.rows(project, listing.edit_ids(project))}
-
-
-def _copy(source: Path, target: Path) -> None:
-    if target.exists():
-        raise UserFixable(f"{target} is there already.", "Choose another folder, or move it away.")
-    shutil.copytree(source, target)

@@ -6,28 +6,12 @@ import pytest
 
 from engine.edits import EditSet, ProbeKind
 from engine.evaluation import gate as gates
-from engine.evaluation.gate import auroc, false_routings, report_gates
+from engine.evaluation.gate import report_gates
+from engine.evaluation.separation import auroc
 from engine.language_model import LanguageModel
 from engine.meg.gate import THRESHOLD
 from engine.meg.pack import MegPack
 from engine.runs import Cancel, Cancelled
-
-
-def test_auroc_is_the_chance_of_the_right_order() -> None:
-    assert auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
-    assert auroc([0.1, 0.2], [0.9, 0.8]) == 0.0
-    assert auroc([0.9, 0.3], [0.5, 0.1]) == 0.75
-    assert auroc([0.5], [0.5]) == 0.5
-    assert auroc([], [0.5]) is None
-    assert auroc([0.5], []) is None
-
-
-def test_false_routings_at_a_recall() -> None:
-    familiar = [number / 100 for number in range(1, 101)]  # 0.01 to 1: 95 of them are at least 0.06
-    assert false_routings(familiar, [0.02, 0.05, 0.1, 0.5]) == 0.5
-    assert false_routings(familiar, [0.0, 0.5], recall=1.0) == 0.5
-    assert false_routings(familiar, [0.4, 0.6], recall=0.5) == 0.5
-    assert false_routings([], [0.5]) is None
 
 
 def test_both_gates_are_judged(model: LanguageModel, pack: MegPack, edits: EditSet, monkeypatch) -> None:

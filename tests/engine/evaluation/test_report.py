@@ -148,3 +148,75 @@ def test_cancel_stops_it(monkeypatch):
     with pytest.raises(Cancelled):
         evaluate(edited, EDITS, cancel=cancel, report=lambda *_: cancel.set())
     assert edited.batches == [1]
+
+
+class Opening(Known):
+    """Knows what each query would be answered, and lets by what is familiar enough."""
+
+    def __init__(self, table, familiarity):
+        super().__init__(table)
+        self.familiarity, self.threshold = familiarity, 0.5
+
+    def answer(self, queries, *, cancel=None, originals=True):
+        answers = []
+        for query in queries:
+            original, edited = self.table[query]
+            routed = self.familiarity[query] >= self.threshold
+            routing = Routing(query, self.familiarity[query], routed, self.threshold, 0.5, "1", 0.5)
+            kept = original if originals or not routed else ""
+            answers.append(Answer(query, kept, edited if routed else original, routing))
+        return answers
+
+
+def test_a_thorough_evaluation_knows_both_answers_of_what_is_near_the_threshold():
+    familiarity = dict.fromkeys(TABLE, 0.9) | {"Carl was born in": 0.3, "Ada died in": 0.01, "Berta was born in": 0.05}
+    edited = Opening(TABLE, familiarity)
+    rows = {row.query: row for row in evaluate(edited, EDITS, thorough=True).asked}
+    assert rows["Ada was born in"].original == "London"
+    assert rows["Ada was born in"].opened is None
+    assert (rows["Carl was born in"].given, rows["Carl was born in"].opened) == ("Bern", "Oslo")
+    assert rows["Berta was born in"].opened == "Paris"
+    assert rows["Ada died in"].opened is None
+    assert edited.threshold == 0.5
+
+
+def test_the_threshold_is_put_back_when_it_is_stopped_there():
+    class Stopping(Opening):
+        def answer(self, queries, *, cancel=None, originals=True):
+            if self.threshold < 0.5:
+                raise Cancelled
+            return super().answer(queries, cancel=cancel, originals=originals)
+
+    edited = Stopping(TABLE, dict.fromkeys(TABLE, 0.3))
+    with pytest.raises(Cancelled):
+        evaluate(edited, EDITS, thorough=True)
+    assert edited.threshold == 0.5
+
+
+def test_what_was_asked_before_is_not_asked_again():
+    kept = []
+    whole = evaluate(Known(TABLE), EDITS, batch=2, keep=kept.extend)
+    assert tuple(kept) == whole.asked
+    for known in range(len(kept) + 1):
+        edited, rest = Known(TABLE), []
+        assert evaluate(edited, EDITS, batch=2, known=kept[:known], keep=rest.extend) == whole
+        assert rest == kept[known:]
+        assert sum(edited.batches) == len(kept) - known
+
+
+def test_so_many_of_each_kind_are_asked_from_all_over_the_edit_set():
+    many = EditSet("", tuple(replace(EDITS.edits[0], id=str(row)) for row in range(10)))
+    report = evaluate(Known(TABLE), many, most=5)
+    assert [row.edit for row in report.asked if row.kind == "reliability"] == ["0", "2", "4", "6", "8"]
+    assert report.generality.asked == report.locality["neighbour"].asked == report.locality["same-subject"].asked == 5
+    assert len({row.edit for row in report.asked if row.kind == "generality"}) == 5
+
+
+def test_figures_by_relation_are_those_of_its_edits_alone():
+    mixed = EditSet("", (replace(EDITS.edits[0], relation="P19"), EDITS.edits[1]))
+    parts = evaluate(Known(TABLE), mixed).by_relation()
+    assert list(parts) == ["P19", ""]
+    assert parts["P19"].reliability.ag == 1.0
+    assert (parts["P19"].generality.right, parts["P19"].generality.asked) == (1, 2)
+    assert parts[""].reliability.ag == 0.0
+    assert parts[""].generality.ag is None

@@ -7,17 +7,30 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from studio.messages import Kind
+from studio.pages.runs.columns import NAME
 from studio.pages.runs.page import RunsPage
+from studio.run_log import LOG
 from studio.store import listing
-from studio.store.runs import runs, update_run
+from studio.store.changes import Changes
+from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, update_edit
+from studio.store.project import Project
+from studio.store.runs import RunState, runs, update_run
+from studio.store.snapshots import Since
 from studio.window import MainWindow
 from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
+
+
+def cells(page: RunsPage, row: int) -> dict[str, str]:
+    """A row of the table by the titles of its columns."""
+    return {column.title: page.model.index(row, place).data() for place, column in enumerate(page.model.columns)}
 
 
 @pytest.fixture
@@ -28,17 +41,18 @@ def page(trained: MainWindow, settle: Settle) -> RunsPage:
 
 
 def test_a_run_is_listed_with_its_figures(window: MainWindow, page: RunsPage) -> None:
-    assert page.table.rowCount() == 1
-    assert page.table.item(0, 0).text() == "finished, in use"
-    assert page.table.item(0, 6).text() == "100 %"
-    names = {page.details.settings.item(row, 0).text() for row in range(page.details.settings.rowCount())}
+    assert page.model.rowCount() == 1
+    assert cells(page, 0)["State"] == "finished, in use"
+    assert cells(page, 0)["Reliability"] == "100 %"
+    names = {line.name for line in page.details.settings.rows}
     assert {"model", "seed", "layer", "encoder", "snapshot"} <= names
 
 
 def test_what_a_sweep_over_the_layers_found_is_drawn(
     window: MainWindow, page: RunsPage, settle: Settle, ask: Ask
 ) -> None:
-    assert page.layers.isHidden()
+    tab = page.tabs.indexOf(page.layers)
+    assert not page.tabs.isTabVisible(tab)
     run = page.selected()
     assert run is not None
     swept = [
@@ -46,13 +60,14 @@ def test_what_a_sweep_over_the_layers_found_is_drawn(
         for layer in range(3)
     ]
     ask(window, lambda project: update_run(project, run.id, figures={**run.figures, "layer": 2, "layers": swept}))
-    page.layers.show_run(ask(window, runs)[0])
-    assert not page.layers.isHidden()
+    settle(window)
+    assert page.tabs.isTabVisible(tab)
     curves = page.layers.shares.getPlotItem().listDataItems()
     assert [curve.getData()[0].tolist() for curve in curves] == [[0, 1, 2]] * 3
     assert curves[2].getData()[1].tolist() == pytest.approx([0, 10, 20])
-    page.layers.show_run(run)
-    assert page.layers.isHidden()
+    ask(window, lambda project: update_run(project, run.id, figures=run.figures))
+    settle(window)
+    assert not page.tabs.isTabVisible(tab)
 
 
 def test_a_pack_is_put_aside_and_used_again(window: MainWindow, page: RunsPage, settle: Settle, ask: Ask) -> None:
@@ -104,18 +119,195 @@ def test_two_runs_are_compared_side_by_side(
     training = cast("Any", window.page("training"))
     training.settings.seed.setValue(5)
     training.train.click()
-    qtbot.waitUntil(lambda: page.table.rowCount() == 2 and not window.trainer.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 2 and not window.trainer.busy, timeout=20_000)
     settle(window)
     page.table.selectAll()
     assert page.selected() is None
     assert not page.delete.isEnabled()
-    table = page.details.figures
-    told = {table.item(row, 0).text(): row for row in range(table.rowCount())}
-    row = told["reliability"]
-    assert [table.item(row, column).text() for column in (1, 2)] == ["66.7 %", "100 %"]
-    assert table.item(row, 0).font().bold()
-    assert not table.item(told["edits"], 0).font().bold()
-    assert [table.item(told["not answered"], column).text() for column in (1, 2)] == ["1 edit", "0 edits"]
+    told = {line.name: line for line in page.details.figures.rows}
+    assert told["reliability"].values == ("66.7 %", "100 %")
+    assert told["reliability"].differs
+    assert not told["edits"].differs
+    assert told["not answered"].values == ("1 edit", "0 edits")
     page.table.selectRow(1)
-    assert table.isColumnHidden(2)
+    assert page.details.figures_table.isColumnHidden(2)
     assert page.selected() is not None
+
+
+def test_any_column_sorts_and_what_is_selected_stays_selected(
+    window: MainWindow, page: RunsPage, qtbot: QtBot, settle: Settle
+) -> None:
+    training = cast("Any", window.page("training"))
+    training.settings.seed.setValue(12)
+    training.train.click()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 2 and not window.trainer.busy, timeout=20_000)
+    settle(window)
+    page.table.selectRow(0)
+    chosen = page.selected()
+    assert chosen is not None
+    seed = [column.title for column in page.model.columns].index("Seed")
+    for place in range(page.model.columnCount()):
+        for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+            page.table.sortByColumn(place, order)
+            assert page.selected() == chosen
+    page.table.sortByColumn(seed, Qt.SortOrder.AscendingOrder)
+    assert [run.seed for run in page.model.rows] == [0, 12]  # as numbers, not as texts
+    page.table.sortByColumn(seed, Qt.SortOrder.DescendingOrder)
+    assert [run.seed for run in page.model.rows] == [12, 0]
+
+
+def test_a_run_is_renamed_in_its_row(
+    window: MainWindow, page: RunsPage, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    page.rename.click()
+    editor = page.table.findChild(QLineEdit)
+    assert editor is not None
+    qtbot.keyClicks(editor, "  <b>Capitals</b>  ")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    settle(window)
+    assert ask(window, runs)[0].name == "<b>Capitals</b>"
+    assert cells(page, 0)["Name"] == "<b>Capitals</b>"
+    chosen = page.selected()
+    assert chosen is not None
+    page.model.setData(page.model.index(0, NAME), "x" * 500)
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert "200 characters" in message.text
+    assert ask(window, runs)[0].name == "<b>Capitals</b>"
+
+
+def test_a_note_is_kept_as_it_is_written(
+    window: MainWindow, page: RunsPage, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    page.tabs.setCurrentWidget(page.note)
+    qtbot.keyClicks(page.note, "seed 0 is enough")
+    qtbot.waitUntil(lambda: not page._writing.isActive(), timeout=5_000)
+    settle(window)
+    assert ask(window, runs)[0].note == "seed 0 is enough"
+    page.note.appendPlainText("✓ עברית")
+    page.hand_over()  # as when the window is closed
+    assert ask(window, runs)[0].note == "seed 0 is enough\n✓ עברית"
+    assert page.note.toPlainText() == "seed 0 is enough\n✓ עברית"
+
+
+def test_the_log_tells_what_happened(window: MainWindow, page: RunsPage, settle: Settle) -> None:
+    page.tabs.setCurrentWidget(page.log)
+    settle(window)
+    text = page.log.toPlainText()
+    assert "Training begins: model embedded" in text
+    assert "Collect:" in text
+    assert "Finished:" in text
+    run = page.selected()
+    assert run is not None
+    (run.folder / LOG).unlink()
+    page.tabs.setCurrentWidget(page.details)
+    page.tabs.setCurrentWidget(page.log)
+    settle(window)
+    assert "no log" in page.log.toPlainText()
+
+
+def test_what_changed_in_the_edits_since_is_listed(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, qtbot: QtBot
+) -> None:
+    page.tabs.setCurrentWidget(page.since)
+    settle(window)
+    assert page.since.model.rowCount() == 0
+    assert "as they were" in page.since.told.text()
+
+    def change(project: Project) -> Changes:
+        first, second, third = listing.edit_ids(project, sort=listing.EditSort.ENTERED)
+        delete_edits(project, [first])
+        update_edit(project, second, new_object="Kyoto")
+        set_enabled(project, [third], False)
+        return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
+
+    ask(window, change)
+    settle(window)
+    assert [(row.since, row.before, row.now) for row in page.since.model.rows] == [
+        (Since.REMOVED, "Lyon", ""),
+        (Since.CHANGED, "Osaka", "Kyoto"),
+        (Since.OFF, "Milan", "Milan"),
+        (Since.ADDED, "", "Cusco"),
+    ]
+    assert "1 added, 1 removed, 1 changed, 1 switched off" in page.since.told.text()
+    with qtbot.waitSignal(window.workspace.edits_asked) as asked:
+        page.since.show_edits.click()
+    assert len(asked.args[0]) == 3  # what is removed cannot be shown
+    settle(window)
+
+
+def test_an_exported_pack_comes_back_as_a_run(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    run = page.selected()
+    assert run is not None
+    page.export_archive_to(run, tmp_path / "mine.zip")
+    settle(window)
+    page.import_from(tmp_path / "mine.zip")
+    settle(window)
+    newest = ask(window, runs)[0]
+    assert (newest.name, newest.edits, newest.state) == ("mine", 3, RunState.FINISHED)
+    assert newest.settings["imported from"] == "mine.zip"
+    assert newest.snapshot == run.snapshot
+    assert newest.figures["reliability"] == 1.0
+    for file in (run.folder / "pack").iterdir():
+        assert (newest.folder / "pack" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_damaged_pack_is_neither_exported_nor_imported(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    run = page.selected()
+    assert run is not None
+    page.export_to(run, tmp_path)
+    settle(window)
+    (copy,) = tmp_path.glob("*-pack")
+    (copy / "edits.jsonl").write_bytes((copy / "edits.jsonl").read_bytes().replace(b"Lyon", b"Nice"))
+    page.import_from(copy)
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert "damaged" in message.text
+    assert len(ask(window, runs)) == 1
+    assert [path.name for path in run.folder.parent.iterdir()] == [run.folder.name]
+    (run.folder / "pack" / "edits.jsonl").write_bytes(b"")
+    page.export_archive_to(run, tmp_path / "no.zip")
+    settle(window)
+    assert not (tmp_path / "no.zip").exists()
+
+
+def test_deleting_is_asked_for_and_refused_while_it_is_trained(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, qtbot: QtBot
+) -> None:
+    page.delete.click()
+    box = page.findChild(QMessageBox)
+    assert box is not None
+    assert box.textFormat() is Qt.TextFormat.PlainText
+    assert box.defaultButton().text() == "Keep it"
+    box.reject()
+    run = page.selected()
+    assert run is not None
+    ask(window, lambda project: update_run(project, run.id, state=RunState.RUNNING))
+    settle(window)
+    assert not page.delete.isEnabled()
+    page.delete_run(run)
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert "being trained" in message.text
+    assert run.folder.exists()
+    ask(window, lambda project: update_run(project, run.id, state=RunState.FINISHED))
+
+
+def test_a_threshold_that_was_moved_is_in_use_after_a_restart(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask
+) -> None:
+    run = page.selected()
+    assert run is not None
+    ask(window, lambda project: update_run(project, run.id, threshold=0.75))
+    settle(window)
+    assert window.workspace.engagement.threshold == 0.75
+    chosen = page.selected()
+    assert chosen is not None
+    assert chosen.threshold == 0.75

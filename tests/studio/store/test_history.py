@@ -10,6 +10,7 @@ from engine.editor import Answer, Routing
 from engine.edits import EditError
 from studio.store.changes import Changes
 from studio.store.comparisons import add_comparison, clear_comparisons, comparisons
+from studio.store.errors import ProjectError
 from studio.store.project import Project
 from studio.store.runs import RunState, add_run, delete_run, runs, update_run
 from studio.store.settings import get_setting, set_setting
@@ -46,12 +47,31 @@ def test_a_deleted_run_takes_its_folder_and_leaves_the_history(project: Project)
     (run.folder / "pack").mkdir()
     (run.folder / "pack" / "manifest.json").write_text("{}")
     add_comparison(project, ANSWER, run=run.id, model="m")
+    with pytest.raises(ProjectError, match="being trained"):
+        delete_run(project, run.id)
+    assert run.folder.exists()
+    update_run(project, run.id, state=RunState.FINISHED, name="First", note="n")
     delete_run(project, run.id)
     assert not run.folder.exists()
     assert runs(project) == []
     assert comparisons(project)[0].run is None
     assert not delete_run(project, run.id)
     assert not update_run(project, run.id, state=RunState.FAILED)
+
+
+def test_what_a_person_makes_of_a_run_is_kept_with_it(project: Project) -> None:
+    run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
+    assert (run.name, run.note, run.threshold) == ("", "", None)
+    update_run(project, run.id, name="  Two\nlines ", note="a\nb", threshold=0.25)
+    update_run(project, run.id, state=RunState.FINISHED)
+    (found,) = runs(project)
+    assert (found.name, found.note, found.threshold) == ("Two lines", "a\nb", 0.25)
+    update_run(project, run.id, threshold=None)
+    assert runs(project)[0].threshold is None
+    for wrong in ({"name": "x" * 201}, {"name": "\x00"}, {"note": "\ud800"}, {"threshold": 1.5}):
+        with pytest.raises(EditError):
+            update_run(project, run.id, **wrong)  # type: ignore[arg-type]
+    assert runs(project)[0].name == "Two lines"
 
 
 def test_a_run_that_fails_to_be_noted_cannot_be_of_a_state_that_is_none(project: Project) -> None:

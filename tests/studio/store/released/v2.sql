@@ -112,6 +112,15 @@ CREATE TABLE watched (
 	PRIMARY KEY (position)
 );
 INSERT INTO "watched" VALUES(0,'Who is it?');
+CREATE TABLE run_notes (
+	run_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	threshold DOUBLE, 
+	PRIMARY KEY (run_id), 
+	FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+INSERT INTO "run_notes" VALUES(1,'First','a note',0.5);
 CREATE TABLE edit_prints (
 	edit_id INTEGER NOT NULL, 
 	print INTEGER NOT NULL, 

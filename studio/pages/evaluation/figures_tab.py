@@ -1,0 +1,175 @@
+"""The figures of an evaluation: four large ones with their counts, by kind of query, by relation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QModelIndex, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from engine.evaluation.document import NAMES
+from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
+from studio.evaluating import Findings, RelationFigures
+from studio.theme import SPACE
+from studio.widgets.card import Card
+from studio.widgets.figures import share
+from studio.widgets.labels import Label, hint
+from studio.widgets.rows import Column, RowsModel, rows_view
+
+AG = "AG: the decoded answer is exactly what it shall be."
+TF = "TF: the share of its tokens that are likeliest given the true ones before."
+
+
+@dataclass(frozen=True, slots=True)
+class KindFigures:
+    """The figure of one kind of query."""
+
+    name: str
+    measured: Measured
+
+
+class Figure(Card):
+    """One figure, large, with what stands behind it in a line below."""
+
+    def __init__(self, title: str, help: str, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.value = Label("–", scale=1.9, bold=True)
+        self.counts = Label(muted=True)
+        self.body.addWidget(self.value)
+        self.body.addWidget(self.counts)
+        self._title = title
+        self.setToolTip(help)
+
+    def show_figure(self, value: float | None, counts: str) -> None:
+        """Show a share and what it is made of."""
+        self.value.setText(share(value))
+        self.counts.setText(counts)
+        self.value.setAccessibleName(f"{self._title}: {share(value)}, {counts}")
+
+
+class FiguresTab(QWidget):
+    """What came of an evaluation at one look; a relation leads to its queries."""
+
+    relation_asked = Signal(str)  # its id
+    kind_asked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.reliability = Figure("Reliability", f"Edits' own prompts. {AG}")
+        self.generality = Figure("Generality", f"Paraphrases that training never saw. {AG}")
+        self.locality = Figure("Locality", "Probes that are answered as before: the mean of the kinds of probe.")
+        self.score = Figure("Score", "The harmonic mean of Reliability, Generality and Locality under AG and TF.")
+        self.kinds: RowsModel[KindFigures] = RowsModel(
+            (
+                Column("Asked", lambda row: row.name, wide=True),
+                Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=AG),
+                Column("Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True),
+                Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=TF),
+                Column(
+                    "Let by",
+                    lambda row: share(row.measured.routed),
+                    lambda row: row.measured.routed,
+                    number=True,
+                    help="The share of the queries that the gate lets by as about an edit.",
+                ),
+            )
+        )
+        self.relations: RowsModel[RelationFigures] = RowsModel(
+            (
+                Column("Relation", lambda row: row.name, wide=True),
+                Column("Edits", lambda row: f"{row.report.reliability.asked:,}", _edits, number=True),
+                Column("Reliability", lambda row: share(row.report.reliability.ag), _reliability, number=True),
+                Column("Generality", lambda row: share(row.report.generality.ag), _generality, number=True),
+                Column("Locality", lambda row: share(_locality(row)), _locality, number=True),
+                Column("Score", lambda row: share(row.report.score()), lambda row: row.report.score(), number=True),
+                Column("Wrong", lambda row: f"{len(row.report.wrong):,}", _wrong, number=True),
+            )
+        )
+        self.by_kind = rows_view("Figures by kind of query", self.kinds)
+        self.by_relation = rows_view("Figures by relation", self.relations)
+        self._told = hint("")
+        self._lay_out()
+        self.by_relation.activated.connect(self._open_relation)
+
+    def _lay_out(self) -> None:
+        figures = QHBoxLayout()
+        figures.setSpacing(2 * SPACE)
+        for card in (self.reliability, self.generality, self.locality, self.score):
+            figures.addWidget(card, 1)
+        by_kind, by_relation = Card("By kind of query"), Card("By relation")
+        by_kind.body.addWidget(self.by_kind, 1)
+        by_relation.head.addWidget(Label("Double-click a relation to see its queries.", muted=True))
+        by_relation.body.addWidget(self.by_relation, 1)
+        tables = QHBoxLayout()
+        tables.setSpacing(2 * SPACE)
+        tables.addWidget(by_kind, 5)
+        tables.addWidget(by_relation, 7)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 2 * SPACE, 0, 0)
+        box.setSpacing(2 * SPACE)
+        box.addLayout(figures)
+        box.addLayout(tables, 1)
+        box.addWidget(self._told)
+
+    def show_findings(self, found: Findings, in_use: float) -> None:
+        """Show the figures; `in_use` is the threshold that the run's pack answers with now."""
+        report = found.report
+        self.reliability.show_figure(report.reliability.ag, counts(report.reliability))
+        self.generality.show_figure(report.generality.ag, counts(report.generality))
+        ag, tf = report.mean_locality()
+        asked = sum(measured.asked for measured in report.locality.values())
+        right = sum(measured.right for measured in report.locality.values())
+        self.locality.show_figure(ag, f"{right:,} of {asked:,} · TF {share(tf)}" if asked else "no probes")
+        self.score.show_figure(report.score(), f"{len(report.wrong):,} of {len(report.asked):,} queries wrong")
+        self.kinds.show_rows(kind_figures(report))
+        self.relations.show_rows(found.relations)
+        head = found.evaluation.head
+        parts = []
+        if head.most is not None:
+            parts.append(f"At most {head.most:,} queries of each kind were asked, evenly spread over the edits.")
+        if abs(head.threshold - in_use) > 1e-9:
+            parts.append(
+                f"Asked with the threshold {head.threshold:.3f}; {in_use:.3f} is in use now: evaluate again for its "
+                "figures."
+            )
+        self._told.setText(" ".join(parts))
+        self._told.setVisible(bool(parts))
+
+    def _open_relation(self, index: QModelIndex) -> None:
+        self.relation_asked.emit(self.relations.rows[index.row()].id)
+
+
+def kind_figures(report: Report) -> list[KindFigures]:
+    """The figure of every kind of query."""
+    measured = {RELIABILITY: report.reliability, GENERALITY: report.generality, **report.locality}
+    return [KindFigures(NAMES[kind], one) for kind, one in measured.items()]
+
+
+def counts(measured: Measured) -> str:
+    """The counts behind a figure: “389 of 400 · TF 99.1 %”."""
+    return f"{right(measured)} · TF {share(measured.tf)}" if measured.asked else "nothing was asked"
+
+
+def right(measured: Measured) -> str:
+    """“389 of 400”."""
+    return f"{measured.right:,} of {measured.asked:,}"
+
+
+def _edits(row: RelationFigures) -> int:
+    return row.report.reliability.asked
+
+
+def _reliability(row: RelationFigures) -> float | None:
+    return row.report.reliability.ag
+
+
+def _generality(row: RelationFigures) -> float | None:
+    return row.report.generality.ag
+
+
+def _locality(row: RelationFigures) -> float | None:
+    return row.report.mean_locality()[0]
+
+
+def _wrong(row: RelationFigures) -> int:
+    return len(row.report.wrong)

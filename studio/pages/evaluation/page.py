@@ -1,0 +1,394 @@
+"""The Evaluation page: what a run's edits came to, asked query by query, and kept with the run."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+
+from engine.evaluation.document import ENDING, Subject, write_report
+from engine.evaluation.report import Report
+from engine.runs import Cancel, ProgressBoard
+from studio.errors import UserMessage
+from studio.evaluating import EvaluationOrder, Findings, evaluate_run, findings_of, run_figures
+from studio.jobs import Job
+from studio.messages import Kind
+from studio.model_jobs import Engagement, ModelSource
+from studio.pages.evaluation.beside_tab import BesideTab
+from studio.pages.evaluation.figures_tab import FiguresTab
+from studio.pages.evaluation.gate_tab import GateTab
+from studio.pages.evaluation.queries_tab import QueriesTab
+from studio.store import runs as keeping
+from studio.store.changes import Changes
+from studio.store.project import Project
+from studio.store.runs import RunRow, RunState
+from studio.theme import SPACE
+from studio.widgets.buttons import button
+from studio.widgets.empty_state import EmptyState
+from studio.widgets.figures import figure, share
+from studio.widgets.files import choose_target
+from studio.widgets.job_strip import JobStrip
+from studio.widgets.labels import page_title
+from studio.widgets.run_words import called, settings_in_words
+from studio.workspace import Workspace
+
+AMOUNTS: tuple[tuple[str, int | None], ...] = (
+    ("All queries", None),
+    ("At most 2,000 of each kind", 2_000),
+    ("At most 500 of each kind", 500),
+    ("At most 100 of each kind", 100),
+)
+"""How many queries are asked, by what the choice is called."""
+_NO_RUN, _NOT_EVALUATED, _FOUND = range(3)
+
+
+class EvaluationPage(QWidget):
+    """A run to choose, a button that evaluates it, and four views of what was found."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._runs: list[RunRow] = []
+        self._found: Findings | None = None
+        self._found_of: RunRow | None = None
+        self._followed: int | None = None  # the run in use that the page has gone over to
+        self._job: Job | None = None
+        self.run = QComboBox()
+        self.run.setAccessibleName("Run to evaluate")
+        self.run.setMinimumWidth(28 * SPACE)
+        self.amount = QComboBox()
+        self.amount.setAccessibleName("How many queries are asked")
+        for name, most in AMOUNTS:
+            self.amount.addItem(name, most)
+        self.evaluate = button(
+            "Evaluate", "evaluation", primary=True, tip="Ask every prompt, paraphrase and probe of the run's edits."
+        )
+        self.report = button("Report…", "export", tip="Write a page to keep or print, with every query in a JSON file.")
+        self.strip = JobStrip()
+        self.figures = FiguresTab()
+        self.queries = QueriesTab()
+        self.gate = GateTab()
+        self.beside = BesideTab()
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("Views of the evaluation")
+        self.tabs.setDocumentMode(True)
+        self._places = QStackedWidget()
+        self._lay_out()
+        self.setFocusProxy(self.run)
+        self._connect()
+        self._project_changed()
+
+    def _lay_out(self) -> None:
+        for name, tab in (
+            ("Figures", self.figures),
+            ("Queries", self.queries),
+            ("Gate", self.gate),
+            ("Two runs", self.beside),
+        ):
+            self.tabs.addTab(tab, name)
+        to_training = button("Go to Training", "training", primary=True)
+        to_training.clicked.connect(lambda _checked=False: self._workspace.page_asked.emit("training"))
+        self._places.addWidget(
+            EmptyState(
+                "evaluation",
+                "Nothing to evaluate yet",
+                "An evaluation asks a finished run everything that its edits can be asked: prompts, paraphrases, and "
+                "probes whose answers must not change. Train first.",
+                to_training,
+            )
+        )
+        begin = button("Evaluate this run", "evaluation", primary=True)
+        begin.clicked.connect(lambda _checked=False: self.begin())
+        self._begin = begin
+        self._places.addWidget(
+            EmptyState(
+                "evaluation",
+                "This run is not evaluated yet",
+                "Its prompts, paraphrases and probes are asked of both models. It can be stopped and gone on with; "
+                "what is found is kept with the run.",
+                begin,
+            )
+        )
+        self._places.addWidget(self.tabs)
+        head = QHBoxLayout()
+        head.setSpacing(SPACE)
+        head.addWidget(page_title("Evaluation"))
+        head.addSpacing(SPACE)
+        head.addWidget(self.run)
+        head.addWidget(self.amount)
+        head.addStretch(1)
+        head.addWidget(self.report)
+        head.addWidget(self.evaluate)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
+        box.setSpacing(2 * SPACE)
+        box.addLayout(head)
+        box.addWidget(self.strip)
+        box.addWidget(self._places, 1)
+
+    def _connect(self) -> None:
+        workspace = self._workspace
+        workspace.project_changed.connect(self._project_changed)
+        workspace.changed.connect(self._take_changes)
+        workspace.engagement_changed.connect(self._follow_use)
+        workspace.training_changed.connect(lambda _: self._tell())
+        workspace.relations_changed.connect(self._read_findings)
+        self.run.currentIndexChanged.connect(lambda _: self._run_chosen())
+        self.evaluate.clicked.connect(lambda _checked=False: self.begin())
+        self.report.clicked.connect(lambda _checked=False: self._choose_report())
+        self.figures.relation_asked.connect(self._show_relation)
+        self.queries.edit_asked.connect(self._show_edit)
+        self.beside.edit_asked.connect(self._show_edit)
+        self.beside.other_asked.connect(self._read_other)
+        self.beside.evaluation_asked.connect(self._evaluate_other)
+        self.gate.threshold_asked.connect(self._use_threshold)
+
+    # --- which run ---------------------------------------------------------------------------------------------
+
+    def _project_changed(self) -> None:
+        if self._job is not None:
+            self._job.stop()
+        self.setEnabled(self._workspace.project is not None)
+        self._take_runs([])
+        if self._workspace.project is not None:
+            self._read_runs()
+
+    def _take_changes(self, changes: Changes) -> None:
+        if changes.runs:
+            self._read_runs()
+
+    def _read_runs(self) -> None:
+        self._workspace.database.run(keeping.runs, on_success=self._take_runs, owner=self, name="Read the runs")
+
+    def _take_runs(self, runs: list[RunRow]) -> None:
+        before = self.chosen()
+        self._runs = [run for run in runs if run.state is RunState.FINISHED]
+        with QSignalBlocker(self.run):
+            self.run.clear()
+            for run in self._runs:
+                self.run.addItem(f"{called(run)} · {run.edits:,} edits", run.id)
+            self._choose(before)
+        self._follow_use()
+        self._run_chosen()
+
+    def _choose(self, run: RunRow | None) -> None:
+        places = [place for place, one in enumerate(self._runs) if run is not None and one.id == run.id]
+        self.run.setCurrentIndex(places[0] if places else 0 if self._runs else -1)
+
+    def _follow_use(self) -> None:
+        """A pack that was just put to use is what one wants to see evaluated."""
+        in_use = self._workspace.run
+        if in_use is None:
+            self._followed = None
+        elif in_use.id != self._followed and in_use.id in {run.id for run in self._runs} and self._job is None:
+            self._followed = in_use.id
+            self._choose(in_use)
+
+    def chosen(self) -> RunRow | None:
+        """The run on the page."""
+        place = self.run.currentIndex()
+        return self._runs[place] if 0 <= place < len(self._runs) else None
+
+    def has_findings(self) -> bool:
+        """Whether the evaluation of the chosen run is on the page."""
+        return self._found is not None
+
+    def _run_chosen(self) -> None:
+        run = self.chosen()
+        if run is None or self._found_of is None or run.id != self._found_of.id:
+            self._found = self._found_of = None
+        self._tell()
+        self._read_findings()
+
+    def _read_findings(self) -> None:
+        run = self.chosen()
+        if run is None:
+            return
+        if self._found is not None and self._found_of is not None and self._found_of.id == run.id:
+            self._show(run, self._found)  # its name or its threshold may have changed
+            return
+        names = self._names()
+        self._workspace.database.run(
+            lambda _project: findings_of(run, names),
+            on_success=partial(self._take_findings, run),
+            owner=self,
+            name="Read the evaluation",
+        )
+
+    def _take_findings(self, run: RunRow, found: Findings | None) -> None:
+        chosen = self.chosen()
+        if chosen is None or chosen.id != run.id:
+            return
+        if found is None:
+            self._found = self._found_of = None
+        else:
+            self._show(chosen, found)
+        self._tell()
+
+    def _show(self, run: RunRow, found: Findings) -> None:
+        fresh = self._found is not found
+        self._found, self._found_of = found, run
+        calibrated = figure(run.figures, "threshold")
+        in_use = run.threshold if run.threshold is not None else calibrated
+        if in_use is None:
+            in_use = found.evaluation.head.threshold
+        self.figures.show_findings(found, in_use)
+        if fresh:
+            self.queries.show_findings(found)
+        self.gate.show_findings(found, in_use, calibrated if calibrated is not None else in_use)
+        self.beside.show_findings(run, found, [other for other in self._runs if other.id != run.id])
+        self._tell()
+
+    def _names(self) -> dict[str, str]:
+        return {relation.id: relation.name for relation in self._workspace.relations}
+
+    def _tell(self) -> None:
+        """Show the place that fits, and enable what can be done."""
+        run, busy = self.chosen(), self._job is not None
+        place = _NO_RUN if run is None else _NOT_EVALUATED if self._found is None else _FOUND
+        self._places.setCurrentIndex(place)
+        free = run is not None and not busy and not self._workspace.training
+        self.run.setEnabled(bool(self._runs) and not busy)
+        self.amount.setEnabled(free)
+        self.evaluate.setEnabled(free)
+        self.evaluate.setText("Evaluate again" if self._found is not None else "Evaluate")
+        self.evaluate.setAccessibleName(self.evaluate.text())
+        self.evaluate.setVisible(place != _NOT_EVALUATED)
+        self._begin.setEnabled(free)
+        self.beside.evaluate.setEnabled(free)
+        self.report.setEnabled(self._found is not None)
+
+    # --- evaluating --------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Evaluate the chosen run, from where an evaluation of it was stopped."""
+        run = self.chosen()
+        if run is not None:
+            self._evaluate(run)
+
+    def _evaluate_other(self, run: RunRow | None) -> None:
+        if run is not None:
+            self._evaluate(run)
+
+    def _evaluate(self, run: RunRow) -> None:
+        if self._job is not None or self._workspace.training:
+            return
+        device = self._workspace.source.device
+        engagement = Engagement(ModelSource(run.model, device), threshold=run.threshold)
+        order = EvaluationOrder(engagement, run.folder, self.amount.currentData())
+        board, cancel = ProgressBoard(), Cancel()
+        self._job = self._workspace.models.run(
+            lambda shelf: evaluate_run(shelf, order, board, cancel),
+            on_success=partial(self._evaluated, run),
+            on_error=self._failed,
+            on_cancelled=self._cancelled,
+            cancel=cancel,
+            owner=self,
+            name="Evaluate",
+        )
+        self.strip.follow(self._job, board)
+        self._tell()
+
+    def _evaluated(self, run: RunRow, report: Report) -> None:
+        self._job = None
+        project = self._workspace.project
+        if project is None or run.folder.parent != project.runs_folder:
+            self._tell()
+            return
+        self._found = self._found_of = None
+        self._workspace.database.run(
+            lambda project: _note(project, run.id, report),
+            on_success=lambda _: self._noted(run, report),
+            owner=self,
+            name="Keep the figures",
+        )
+
+    def _noted(self, run: RunRow, report: Report) -> None:
+        score = report.score()
+        told = f"score {share(score)}, " if score is not None else ""
+        wrong = f"{len(report.wrong):,} of {len(report.asked):,} queries wrong"
+        self._workspace.say(Kind.GOOD, f"{called(run)} is evaluated: {told}{wrong}.")
+
+    def _failed(self, message: UserMessage) -> None:
+        self._job = None
+        self._workspace.report(message)
+        self._tell()
+        self._read_findings()
+
+    def _cancelled(self) -> None:
+        self._job = None
+        self._workspace.say(Kind.INFO, "Evaluation stopped. What was asked is kept: it goes on from there.")
+        self._tell()
+
+    # --- what the tabs ask for ---------------------------------------------------------------------------------
+
+    def _read_other(self, run: RunRow) -> None:
+        names = self._names()
+        self._workspace.database.run(
+            lambda _project: findings_of(run, names),
+            on_success=partial(self._take_other, run),
+            owner=self,
+            name="Read the other evaluation",
+        )
+
+    def _take_other(self, run: RunRow, found: Findings | None) -> None:
+        beside = self.beside.other_run()
+        if beside is not None and beside.id == run.id:
+            self.beside.show_other(found)
+
+    def _show_relation(self, relation: str) -> None:
+        self.queries.show_relation(relation)
+        self.tabs.setCurrentWidget(self.queries)
+
+    def _show_edit(self, key: str) -> None:
+        self._workspace.edits_asked.emit((key,))
+
+    def _use_threshold(self, threshold: float | None) -> None:
+        run = self.chosen()
+        if run is None:
+            return
+        told = "The calibrated threshold is" if threshold is None else f"The threshold {threshold:.3f} is kept and"
+        self._workspace.database.run(
+            lambda project: keeping.update_run(project, run.id, threshold=threshold),
+            on_success=lambda _: self._workspace.say(Kind.GOOD, f"{told} in use for {called(run)}."),
+            owner=self,
+            name="Keep the threshold",
+        )
+
+    # --- report ------------------------------------------------------------------------------------------------
+
+    def _choose_report(self) -> None:
+        run = self._found_of
+        if run is not None:
+            name = f"{run.folder.name}-report{ENDING}"
+            choose_target(
+                self, "Write a report", name, [("Report", ENDING)], lambda path, _: self.write_report_to(path)
+            )
+
+    def write_report_to(self, path: Path) -> None:
+        """Write the report of what is shown, and the JSON file beside it."""
+        run, found = self._found_of, self._found
+        if run is None or found is None:
+            return
+        about = {**settings_in_words(run), "folder": run.folder.name}
+        if run.note:
+            about["note"] = run.note
+        subject = Subject(f"Evaluation of {called(run)}", found.evaluation.head.threshold, about, dict(self._names()))
+        self._workspace.database.run(
+            lambda _project: write_report(path, subject, found.report.asked),
+            on_success=lambda made: self._workspace.say(
+                Kind.GOOD, f"The report is in {made[0]}, every query in {made[1].name}."
+            ),
+            owner=self,
+            name="Write the report",
+        )
+
+
+def _note(project: Project, run_id: int, report: Report) -> Changes:
+    """Keep the figures of an evaluation in the place of those that the training measured on a sample."""
+    run = next((one for one in keeping.runs(project) if one.id == run_id), None)
+    if run is None:
+        return Changes()
+    return keeping.update_run(project, run_id, figures={**run.figures, **run_figures(report)})

@@ -1,0 +1,72 @@
+"""A run in words: what it is called, what was chosen for it, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from studio.store.runs import RunRow
+from studio.widgets.figures import count, moment, share
+
+_SHARES = frozenset(f"{name}{way}" for name in ("reliability", "generality", "locality") for way in ("", " TF")) | {
+    "score"
+}
+
+
+def called(run: RunRow) -> str:
+    """The name that a person gave the run, or when it was started."""
+    return run.name or moment(run.created)
+
+
+def editor_name(run: RunRow) -> str:
+    """How the run's editor is written."""
+    return "MeG" if run.editor == "meg" else run.editor
+
+
+def model_name(run: RunRow) -> str:
+    """How the run's model is written: a folder by its own name."""
+    if run.model == "embedded":
+        return "embedded model"
+    return Path(run.model).name if Path(run.model).is_absolute() else run.model
+
+
+def settings_in_words(run: RunRow) -> dict[str, str]:
+    """What was chosen for the run, and where it is."""
+    told = {
+        "started": moment(run.created),
+        "model": run.model,
+        "editor": editor_name(run),
+        "seed": str(run.seed),
+        **{name: text for key, value in run.settings.items() for name, text in _setting(key, value)},
+        "snapshot": run.snapshot[:16],
+        "folder": str(run.folder),
+    }
+    if run.threshold is not None:
+        told["threshold, moved by hand"] = f"{run.threshold:.3f}"
+    return told | ({"message": run.message} if run.message else {})
+
+
+def figures_in_words(run: RunRow) -> dict[str, str]:
+    """What came of the run, but for the sweep over its layers, which a curve shows."""
+    return {name: _figure(name, value) for name, value in run.figures.items() if name != "layers"}
+
+
+def _setting(name: str, value: object) -> list[tuple[str, str]]:
+    """A setting, or those of a group under the group's name."""
+    if isinstance(value, Mapping):
+        return [told for key, part in value.items() for told in _setting(f"{name}: {key}", part)]
+    if value is None:
+        return [(name, "automatic")]
+    if isinstance(value, list | tuple):
+        return [(name, " · ".join(str(part) for part in value) or "none")]
+    return [(name, str(value))]
+
+
+def _figure(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return count(len(value), "edit")
+    if isinstance(value, int | float):
+        if name in _SHARES:
+            return share(float(value))
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+    return str(value)
