@@ -21,9 +21,11 @@ from engine.commands.fit import fit
 from engine.commands.models import models
 from engine.edits import EditError
 from engine.formats.source import FormatError
+from engine.metrics import MetricsError
 from engine.packs import PackError
 from engine.run_folder import RunError
 from engine.runs import Cancelled
+from engine.setting_fields import SettingError
 
 MENDABLE = 3
 INTERRUPTED = 130
@@ -55,7 +57,16 @@ def _mendable() -> tuple[type[Exception], ...]:
     from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
 
-    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError, CatalogueError)
+    plain: tuple[type[Exception], ...] = (
+        EditError,
+        SettingError,
+        FormatError,
+        PackError,
+        RunError,
+        MetricsError,
+        CheckpointError,
+        CatalogueError,
+    )
     if "torch" not in sys.modules:
         return plain
     from engine.device import DeviceError

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from engine.meg.generator import Generator, GeneratorSettings
+from engine.meg.generator import Generator
+from engine.meg.settings import GeneratorSettings
 from engine.meg.stored import StoredNeurons
 
 
