@@ -7,7 +7,7 @@ anew. `CurveLog` keeps the curves of a training in such a file, so that a traini
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -73,9 +73,14 @@ class CurveLog:
                 if "kept" in line and kept(str(line["kept"]), int(line.get("step", 0))):
                     whole = end
             self._do(lambda: _cut(path, whole))
-        self.points = list(read_points(path))
+        self._points = list(read_points(path))
         self._file: IO[bytes] = self._do(lambda: path.open("ab+", buffering=0))
         self._do(lambda: end_line(self._file))
+
+    @property
+    def points(self) -> Sequence[tuple[float, Progress]]:
+        """What the file held when it was gone on with."""
+        return self._points
 
     def add(self, moment: float, progress: Progress) -> None:
         """Keep a point that has a loss, a new share of edits answered or new answers. Raises MetricsError."""

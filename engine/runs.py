@@ -84,8 +84,9 @@ class Progress:
 class Recorder(Protocol):
     """What keeps the points of a board beyond the board's own life; see `engine.metrics`."""
 
-    points: Sequence[tuple[float, Progress]]
-    """What was kept before: seconds since the start of the job, and the progress then."""
+    @property
+    def points(self) -> Sequence[tuple[float, Progress]]:
+        """What was kept before: seconds since the start of the job, and the progress then."""
 
     def add(self, moment: float, progress: Progress) -> None:
         """Keep one more point."""
@@ -122,6 +123,11 @@ class ProgressBoard:
                 self._keep(*point)
             if self._history:
                 self._started -= self._history[-1][0]
+
+    def recall(self, moment: float, progress: Progress) -> None:
+        """Take up a point of a job that is over, so that its curves can be drawn."""
+        with self._lock:
+            self._keep(moment, progress)
 
     def seconds(self) -> float:
         """How long the job has been at work, without the time that it was held."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 _HELP, _LEAST, _MOST, _TITLE = "help", "least", "most", "title"
@@ -100,6 +101,24 @@ def check(settings: Any) -> None:
         refusal = described.refusal(getattr(settings, described.name))
         if refusal:
             raise SettingError(refusal)
+
+
+def value_at(settings: Any, path: str) -> Any:
+    """The value of the setting at `path`: “layer”, or “generator.steps” of a part."""
+    for name in path.split("."):
+        settings = getattr(settings, name)
+    return settings
+
+
+def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
+    """`settings` with other values at their paths. Raises SettingError where they are refused."""
+    parts: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        part, _, name = path.rpartition(".")
+        parts.setdefault(part, {})[name] = value
+    own = parts.pop("", {})
+    changed = {part: dataclasses.replace(getattr(settings, part), **inner) for part, inner in parts.items()}
+    return dataclasses.replace(settings, **own, **changed)
 
 
 def _described(field: dataclasses.Field[Any], hint: Any) -> Described:

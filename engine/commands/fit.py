@@ -95,6 +95,8 @@ def fit(
     _name_conflicts(edit_set)
     from engine.language_model import load
     from engine.meg.editor import MegEditor
+    from engine.model_check import check_model
+    from engine.model_files import ModelError
 
     settings = PRESETS[preset][1]()
     settings = dataclasses.replace(
@@ -106,7 +108,11 @@ def fit(
         collection=dataclasses.replace(settings.collection, neurons=neurons),
         generator=dataclasses.replace(settings.generator, kind=generator),
     )
-    language_model = load(model, device=processes.take_device(device), dtype=dtype)
+    target = processes.take_device(device)
+    check = check_model(model, device=target, dtype=dtype, edits=len(edit_set.enabled()), neurons=neurons, runs=out)
+    if check.obstacle:
+        raise ModelError(check.obstacle)
+    language_model = load(model, device=target, dtype=dtype)
     _name_long_objects(edit_set, language_model, more_neurons=start is None and neurons == 1)
     say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     editor = MegEditor(settings)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from engine.editor import Editor
 
 
+SWEEP = "Layers"
+"""The stage in which a layer is found by a sweep, after the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Settings that a form shows together."""
@@ -35,12 +39,17 @@ class EditorKind:
     about: str
     module: str
     made: str  # the class in `module`; takes the settings
-    stages: tuple[str, ...]  # as its `stages()` gives them
+    stages: tuple[str, ...]  # as its `stages()` gives them without a sweep
     groups: tuple[Group, ...]
     presets: Mapping[str, tuple[str, Callable[[], Any]]]  # by name: what it means in a sentence, and its settings
     restore: Callable[[Mapping[str, Any]], Any]  # settings from their `dataclasses.asdict`
     layered: bool = False  # whether a layer is chosen
     grows: bool = False  # whether its `fit` takes a pack to go on from
+
+    def stages_of(self, settings: Any) -> tuple[str, ...]:
+        """The stages of a training with `settings`."""
+        swept = self.layered and settings.layer == "auto"
+        return (self.stages[0], SWEEP, *self.stages[1:]) if swept else self.stages
 
 
 _GATE = (

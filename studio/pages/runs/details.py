@@ -64,7 +64,7 @@ def _settings(run: RunRow) -> dict[str, str]:
         "model": run.model,
         "editor": "MeG" if run.editor == "meg" else run.editor,
         "seed": str(run.seed),
-        **{name: _setting(value) for name, value in run.settings.items()},
+        **{name: _setting(value) for name, value in run.settings.items() if not isinstance(value, dict)},
         "snapshot": run.snapshot[:16],
         "folder": str(run.folder),
     }

@@ -16,7 +16,6 @@ from studio import icons, model_jobs
 from studio.errors import UserFixable
 from studio.messages import Kind
 from studio.pages.runs.details import MOST, Details
-from studio.pages.runs.layer_curve import LayerCurve
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
@@ -31,6 +30,7 @@ from studio.widgets.figures import count, figure, moment, share
 from studio.widgets.files import choose_folder
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
+from studio.widgets.layer_curve import LayerCurve
 from studio.widgets.tables import cell, fill, text_table
 from studio.workspace import Workspace, pack_folder
 
