@@ -99,7 +99,18 @@ def check_model(
             f"{_gib(disk_free)} free: make room there, or train fewer edits."
         )
     return ModelCheck(
-        name, place, kind, parameters, layers, width, str(target), memory, free, disk, disk_free, obstacle
+        name=name,
+        folder=place,
+        architecture=kind,
+        parameters=parameters,
+        layers=layers,
+        width=width,
+        device=str(target),
+        memory=memory,
+        memory_free=free,
+        disk=disk,
+        disk_free=disk_free,
+        obstacle=obstacle,
     )
 
 

@@ -370,6 +370,10 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
         return _Attached(pack.attach(model), keys, order.source, order.pack)
 
     attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
+    if order.watched:
+        # Some editors have nothing to ask before they are done; of the others these are the last answers.
+        now = {reply.query: reply.edited for reply in attached.edited.answer(order.watched, originals=False)}
+        board.report(MEASURING, 0, 0, answers=now)
     figures = _told(pack_figures(order.pack), edits.enabled())
     try:
         return _measured(attached.edited, edits.enabled(), figures, board, cancel)

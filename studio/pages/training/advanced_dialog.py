@@ -175,9 +175,9 @@ class AdvancedDialog(QDialog):
                 grid.setRowMinimumHeight(place + 3, SPACE)
                 place += 4
         holder = QWidget()
-        column = QVBoxLayout(holder)
-        column.addLayout(grid)
-        column.addStretch(1)
+        inner = QVBoxLayout(holder)
+        inner.addLayout(grid)
+        inner.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)

@@ -396,10 +396,12 @@ class TrainingPage(QWidget):
     def _growth_known(self, found: Growth) -> None:
         if self.settings.chosen_start() is None:
             return
-        learnt = f"{count(found.fresh, 'edit')} that are new or changed" if found.fresh else "nothing new"
-        self.settings.show_growth(
-            f"That pack knows {count(found.known, 'edit')} as they are now and learns {learnt}, with its own settings."
-        )
+        if found.known:
+            learnt = f"{count(found.fresh, 'edit')} will be learnt" if found.fresh else "there is nothing new to learn"
+            told = f"Its pack knows {count(found.known, 'edit')} as they are now; {learnt}. Its own settings hold."
+        else:
+            told = "Its pack knows none of these edits as they are now: going on from it gains little."
+        self.settings.show_growth(told)
 
     def _tell(self) -> None:
         """Say what can be done now."""

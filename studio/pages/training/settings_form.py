@@ -131,12 +131,11 @@ class SettingsForm(Card):
             named("Device", self.device, help="Where the model runs; automatic takes the fastest."),
             named("Editor", self.editor, help="The method that teaches the edits."),
         )
-        self._pair(
-            named("Preset", self.preset),
-            named("Start from", self.start, help="Go on from the pack of a finished run: only what is new is learnt."),
+        self._pair(named("Preset", self.preset), named("Encoder", self.encoder, help=help_of(MegSettings, "encoder")))
+        self.body.addLayout(
+            named("Start from", self.start, help="Go on from the pack of a finished run: only what is new is learnt.")
         )
         self.body.addWidget(self.growth)
-        self.body.addLayout(named("Encoder", self.encoder, help=help_of(MegSettings, "encoder")))
         self._pair(
             named("Layer", self.layer, help=help_of(MegSettings, "layer")),
             named("Seed", self.seed, help="The same seed on the same machine gives the same pack."),
@@ -402,8 +401,8 @@ class SettingsForm(Card):
         self.start.setEnabled(self.kind.grows and self.start.count() > 1)
         for field in (self.preset, self.encoder, self.chat, self.advanced):
             field.setEnabled(not begun)
-        for field in (self.layer, self.neurons):
-            field.setEnabled(not begun and self.kind.layered)
+        for number in (self.layer, self.neurons):
+            number.setEnabled(not begun and self.kind.layered)
         if not begun:
             self.show_growth("")
 
@@ -440,6 +439,7 @@ class SettingsForm(Card):
         self._danger.setVisible(asked)
 
     def _trust_changed(self) -> None:
+        self.show_fit("", "")
         self.source_changed.emit(self.source())
 
     def _model_chosen(self) -> None:

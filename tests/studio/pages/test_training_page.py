@@ -48,7 +48,7 @@ def test_training_shows_stages_curves_flips_and_figures(
     qtbot.waitUntil(lambda: page.watched.flipped() == 1, timeout=10_000)
     assert not page.train.isEnabled()
     assert page.cancel.isEnabled()
-    assert not page.settings.seed.isEnabled()
+    assert page.enqueue.isEnabled()
     finish(window, qtbot, settle)
     assert page.watched.table.item(0, 1).text() == f"old {prompt.split()[-1]}"
     assert page.watched.table.item(0, 2).text() == "Lyon"
@@ -65,7 +65,7 @@ def test_training_shows_stages_curves_flips_and_figures(
     page.curves.write_picture(tmp_path / "curves.png")
     assert QImage(str(tmp_path / "curves.png")).width() > 100
     table = page.curves.table().splitlines()
-    assert table[0] == "stage,seconds,step,loss,answered"
+    assert table[0] == "stage,seconds,step,loss,smoothed loss,answered"
     assert len(table) > 20
 
 
@@ -186,13 +186,13 @@ def test_the_layer_may_be_found_by_a_sweep(
     window: MainWindow, page: TrainingPage, qtbot: QtBot, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = page.settings.layer
-    assert (layer.text(), page.settings.choices().layer) == ("the middle", None)
+    assert (layer.text(), page.settings.choices().settings.layer) == ("the middle", None)
     layer.selectAll()
     qtbot.keyClicks(layer, "3")
-    assert (layer.value(), page.settings.choices().layer) == (3, 3)
+    assert (layer.value(), page.settings.choices().settings.layer) == (3, 3)
     layer.selectAll()
     qtbot.keyClicks(layer, "by a sweep?")
-    assert (layer.text(), page.settings.choices().layer) == ("by a sweep", "auto")
+    assert (layer.text(), page.settings.choices().settings.layer) == ("by a sweep", "auto")
     layer.stepUp()
     assert layer.text() == "the middle"
     layer.stepDown()
