@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from engine.device import choose_device, choose_dtype, free_memory
@@ -75,9 +76,8 @@ def check_model(
         folder = find_model(name)
         place = str(folder)
         check_files(folder, name, trust_remote_code=trust_remote_code)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
-        kind = str(config.model_type)
-        model = _without_weights(config, name, trust_remote_code)
+        model = _without_weights(folder, name, trust_remote_code)
+        kind = str(model.config.model_type)
         blocks = [find_ffn_block(layer, index, model) for index, layer in enumerate(find_layers(model))]
         parameters = sum(weight.numel() for weight in model.parameters())
         layers, width = len(blocks), blocks[0].d_model
@@ -114,13 +114,15 @@ def check_model(
     )
 
 
-def _without_weights(config: object, name: str, trust_remote_code: bool) -> PreTrainedModel:
+def _without_weights(folder: Path, name: str, trust_remote_code: bool) -> PreTrainedModel:
     try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
-    except (ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, StrictDataclassError) as error:
         # A configuration may say anything, and code of others raise anything of these.
-        raise ModelError(f"“{name}” cannot be built from its config.json: {error}") from error
+        told = " ".join(str(error).split())
+        raise ModelError(f"“{name}” cannot be built from its config.json: {told}") from error
     if not isinstance(model, PreTrainedModel):
         raise ModelError(f"“{name}” is no transformers model: choose another one.")
     return model

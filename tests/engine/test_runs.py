@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from engine.metrics import CurveLog, MetricsError, read_points
-from engine.runs import Cancel, Cancelled, ProgressBoard
+from engine.runs import Cancel, Cancelled, Progress, ProgressBoard
 
 
 def test_a_job_that_is_held_waits_until_it_is_let_go_on():
@@ -82,17 +82,19 @@ def test_a_job_that_leaps_to_where_it_was_tells_its_time_by_what_it_does_now(mon
 
 
 def test_a_million_points_take_the_room_of_some_and_keep_their_peaks():
-    board = ProgressBoard()
-    most = 0
+    board, most = ProgressBoard(), 0
+    usual = [Progress("Learn", step, 7, loss=1.0 + step) for step in range(7)]
+    peak = Progress("Learn", 0, 7, loss=50.0)
     for step in range(1_000_000):
-        board.report("Learn", step, 1_000_000, loss=50.0 if step == 123_456 else 1 + step % 7)
+        board.recall(float(step), peak if step == 123_456 else usual[step % 7])
         if step % 5_000 == 0:
             most = max(most, len(board.history()))
     losses = [progress.loss for _, progress in board.history()]
+    moments = [moment for moment, _ in board.history()]
     assert most <= ProgressBoard.POINTS
-    assert max(losses) == 50.0
-    assert min(losses) == 1.0
-    assert [progress.step for _, progress in board.history()] == sorted(p.step for _, p in board.history())
+    assert (min(losses), max(losses)) == (1.0, 50.0)
+    assert moments == sorted(moments)
+    assert (moments[0], moments[-1]) == (0.0, 999_999.0)
 
 
 class TestCurveLog:
