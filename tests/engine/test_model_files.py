@@ -153,8 +153,9 @@ class TestCheck:
         assert "a smaller model" in check_model(str(folder), device="cpu").obstacle
 
     def test_a_model_without_a_known_ffn_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = save(tmp_path / "model")
         monkeypatch.setattr("engine.ffn_blocks._shape", lambda _: None)
-        assert "no feed-forward block" in check_model(str(save(tmp_path / "model")), device="cpu").obstacle
+        assert "no feed-forward block" in check_model(str(folder), device="cpu").obstacle
 
     def test_a_configuration_that_makes_no_sense_is_told(self, tmp_path: Path) -> None:
         folder = save(tmp_path / "model")

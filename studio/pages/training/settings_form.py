@@ -268,7 +268,8 @@ class SettingsForm(Card):
         self._filling = True
         changes = state.get("changes")
         self.editor.setCurrentIndex(max(self.editor.findData(state.get("editor", "meg")), 0))
-        self.preset.setCurrentIndex(max(self.preset.findData(state.get("preset", _BALANCED)), 0))
+        preset = self.preset.findData(state.get("preset", _BALANCED))
+        self.preset.setCurrentIndex(preset if preset >= 0 else self.preset.findData(_BALANCED))
         seed = state.get("seed", 0)
         self.seed.setValue(seed if isinstance(seed, int) else 0)
         self._choose(self.encoder, str(state.get("encoder", EMBEDDED)))
