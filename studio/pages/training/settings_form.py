@@ -87,6 +87,7 @@ class SettingsForm(Card):
         self.model.addItem("Embedded model", EMBEDDED)
         self.model.addItem("Folder…", _FOLDER)
         self.trust = QCheckBox("Allow this model's own code")
+        self.trust.setAccessibleName(self.trust.text())
         self._danger = hint("It may do anything on this computer: allow it only if you trust who made the model.")
         self.fit = hint("")
         self.device = QComboBox()
