@@ -40,7 +40,9 @@ def test_waiting_runs_are_trained_one_after_the_other(
     window.trainer.started.connect(lambda run, _board: began.append(run.seed))
     for seed in (1, 2, 3):
         window.trainer.enqueue(choices(seed))
+    window.show_page("runs")
     settle(window)
+    assert {window.page("runs").table.item(row, 0).text() for row in range(3)} == {"waiting"}
     rows = ask(window, queue.waiting)
     assert [run.seed for run in rows] == [1, 2, 3]
     ask(window, lambda project: queue.reorder(project, [rows[2].id, rows[0].id, rows[1].id]))

@@ -36,6 +36,7 @@ from studio.workspace import Workspace, pack_folder
 
 _TITLES = ("State", "Started", "Editor", "Model", "Edits", "Seed", "Reliability", "Generality", "Locality")
 _ICONS = {
+    RunState.WAITING: "history",
     RunState.RUNNING: "train",
     RunState.FINISHED: "good",
     RunState.CANCELLED: "stop",
