@@ -170,6 +170,11 @@ class Checkpoints:
             raise _Unusable(f"its manifest lacks {error}") from None
 
 
+def is_kept(folder: Path, stage: str, step: int) -> bool:
+    """Whether there is a checkpoint of `stage` at `step` in `folder`, whole or not."""
+    return any((folder / quote(stage, safe=" ")).glob(f"step-{step:09d}-*"))
+
+
 def fingerprint_of(*, settings: Mapping[str, Any], edits: EditSet, seed: int, model: str) -> str:
     """A hash of all that a training depends on; `model` is `LanguageModel.fingerprint()`."""
     parts = {

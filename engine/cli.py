@@ -21,9 +21,11 @@ from engine.commands.fit import fit
 from engine.commands.models import models
 from engine.edits import EditError
 from engine.formats.source import FormatError
+from engine.metrics import MetricsError
 from engine.packs import PackError
 from engine.run_folder import RunError
 from engine.runs import Cancelled
+from engine.setting_fields import SettingError
 
 MENDABLE = 3
 INTERRUPTED = 130
@@ -58,9 +60,11 @@ def _mendable() -> tuple[type[Exception], ...]:
 
     plain: tuple[type[Exception], ...] = (
         EditError,
+        SettingError,
         FormatError,
         PackError,
         RunError,
+        MetricsError,
         CheckpointError,
         CatalogueError,
         EvaluationError,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
@@ -503,6 +504,6 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
         model = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=number, trust_remote_code=trust_remote_code
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise ModelError(f"“{name}” cannot be loaded from {folder}: {error}") from error
     return LanguageModel(model.to(target), tokenizer, name)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from huggingface_hub import scan_cache_dir, snapshot_download
 from huggingface_hub.errors import CacheNotFound, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from transformers import AutoConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
 from assets import catalogue
+from engine.runs import Cancel
 
 EMBEDDED = "embedded"
 
@@ -22,33 +28,74 @@ class ModelError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model that could be loaded."""
+    """A model that could be loaded; `fault` is a sentence where it cannot be as it lies there."""
 
     name: str
     label: str
     path: Path
-    complete: bool
+    fault: str = ""
+    remote_code: bool = False  # whether it comes with code of its own, which has to be trusted before it is loaded
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of its files are there."""
+        return not self.fault
 
 
-def available() -> list[ModelChoice]:
-    """The embedded model and every model of the Hugging Face cache, complete or not."""
-    choices = [ModelChoice(EMBEDDED, "Embedded model", catalogue.MODEL, complete=True)]
+def available(folders: Iterable[Path] = ()) -> list[ModelChoice]:
+    """The embedded model, every model of the Hugging Face cache, complete or not, and those below `folders`.
+
+    Where the cache lies is for huggingface_hub to say (HF_HOME, HF_HUB_CACHE); no network is used.
+    """
+    choices = [ModelChoice(EMBEDDED, "Embedded model", catalogue.MODEL), *_cached()]
+    for folder in folders:
+        choices += models_below(folder)
+    return choices
+
+
+def models_below(folder: Path, *, cancel: Cancel | None = None) -> list[ModelChoice]:
+    """The causal language models in `folder` and the folders in it, however deep; hidden folders are left out."""
+    found = []
+    for place, inner, files in os.walk(folder):
+        if cancel is not None:
+            cancel.check()
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if "config.json" in files:
+            path = Path(place)
+            kind = _kind(path)
+            if kind is not _Kind.OTHER:
+                inner.clear()  # what lies deeper belongs to this model
+                label = str(path.relative_to(folder)) if path != folder else path.name
+                found.append(_choice(str(path), label, path, kind))
+    return found
+
+
+def _cached() -> list[ModelChoice]:
     try:
         cache = scan_cache_dir()
     except CacheNotFound:
-        return choices
+        return []
+    choices = []
     for repo in sorted(cache.repos, key=lambda repo: repo.repo_id):
-        if repo.repo_type != "model":
+        if repo.repo_type != "model" or not repo.revisions:
             continue
-        for revision in repo.revisions:
-            names = {file.file_name for file in revision.files}
-            if "config.json" not in names or not _is_causal(revision.snapshot_path):
-                continue
-            complete = _is_complete(revision.snapshot_path)
-            label = repo.repo_id if complete else f"{repo.repo_id} (incomplete)"
-            choices.append(ModelChoice(repo.repo_id, label, revision.snapshot_path, complete))
-            break
+        # `find_model` takes what “main” means; another revision goes by its folder.
+        newest = max(repo.revisions, key=lambda revision: ("main" in revision.refs, revision.last_modified))
+        path, names = newest.snapshot_path, {file.file_name for file in newest.files}
+        name = repo.repo_id if "main" in newest.refs else str(path)
+        kind = _kind(path)
+        begun = any((repo.repo_path / "blobs").glob("*.incomplete"))
+        if "config.json" not in names and (begun or any(file.endswith(".safetensors") for file in names)):
+            choices.append(ModelChoice(name, f"{repo.repo_id} (incomplete)", path, _lacks_config(repo.repo_id)))
+        elif kind is not _Kind.OTHER:
+            choices.append(_choice(name, repo.repo_id, path, kind))
     return choices
+
+
+def _choice(name: str, label: str, path: Path, kind: _Kind) -> ModelChoice:
+    fault = _weights_fault(path, label)
+    told = f"{label} (incomplete)" if fault else f"{label} (own code)" if kind is _Kind.REMOTE else label
+    return ModelChoice(name, told, path, fault, remote_code=kind is _Kind.REMOTE)
 
 
 def find_model(name: str) -> Path:
@@ -74,37 +121,69 @@ def check_files(folder: Path, name: str, *, trust_remote_code: bool) -> None:
 
     With `trust_remote_code` the model may be one that transformers itself does not know.
     """
-    if not _is_causal(folder) and not trust_remote_code:
-        raise ModelError(f"“{name}” is no causal language model that transformers knows: choose another model.")
-    _check_weights(folder, name)
-
-
-def _is_causal(folder: Path) -> bool:
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError):
-        return False
-    return config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-
-def _is_complete(folder: Path) -> bool:
-    try:
-        _check_weights(folder, folder.name)
-    except ModelError:
-        return False
-    return True
-
-
-def _check_weights(folder: Path, name: str) -> None:
-    """Raise ModelError unless every safetensors file that the model's index names is there."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    else:
-        wanted = {"model.safetensors"}
-    missing = sorted(file for file in wanted if not (folder / file).is_file())
-    if missing:
+    if not (folder / "config.json").is_file():
+        raise ModelError(_lacks_config(name))
+    kind = _kind(folder)
+    if kind is _Kind.REMOTE and not trust_remote_code:
         raise ModelError(
-            f"“{name}” lacks {missing[0]}{' and more' if len(missing) > 1 else ''}: "
-            "complete its download, or convert its weights to safetensors."
+            f"“{name}” comes with program code of its own, which may do anything on this computer: "
+            "allow it for this model if you trust who made it, or choose another model."
         )
+    if kind is _Kind.OTHER:
+        raise ModelError(f"“{name}” is no causal language model that transformers knows: choose another model.")
+    fault = _weights_fault(folder, name)
+    if fault:
+        raise ModelError(fault)
+
+
+class _Kind(Enum):
+    """What a model's configuration says that it is."""
+
+    KNOWN = 1  # a causal language model of transformers' own
+    REMOTE = 2  # one that brings its code along
+    OTHER = 3
+
+
+def _kind(folder: Path) -> _Kind:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return _Kind.OTHER
+    if not isinstance(config, dict):
+        return _Kind.OTHER
+    model_type, architectures = str(config.get("model_type")), config.get("architectures") or ()
+    if model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+        # An encoder that could be run as a decoder, and was not trained as one, reads both ways.
+        both_ways = (
+            model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+            and bool(architectures)
+            and not causal & set(map(str, architectures))
+        )
+        return _Kind.OTHER if both_ways else _Kind.KNOWN
+    own = config.get("auto_map")
+    return _Kind.REMOTE if isinstance(own, dict) and "AutoModelForCausalLM" in own else _Kind.OTHER
+
+
+def _lacks_config(name: str) -> str:
+    return (
+        f"“{name}” lacks config.json: complete its download; where the model is gated, accept its terms on its page "
+        "and log in with your own token first."
+    )
+
+
+def _weights_fault(folder: Path, name: str) -> str:
+    """A sentence where a safetensors file that the model's index names is missing, empty where none is."""
+    index = folder / "model.safetensors.index.json"
+    try:
+        weights = json.loads(index.read_text(encoding="utf-8"))["weight_map"] if index.is_file() else None
+        wanted = {"model.safetensors"} if weights is None else {str(file) for file in weights.values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"“{name}” has a damaged {index.name}: download the model again."
+    missing = sorted(file for file in wanted if not (folder / file).is_file())
+    if not missing:
+        return ""
+    if weights is None and any(folder.glob("*.bin")):
+        return f"“{name}” has its weights in .bin files, which may hold programs: convert them to safetensors."
+    more = " and more" if len(missing) > 1 else ""
+    return f"“{name}” lacks {missing[0]}{more}: complete its download, or convert its weights to safetensors."

@@ -30,8 +30,8 @@ from engine import atomic
 from engine.edits import EditSet
 from engine.formats import jsonl
 from engine.formats.source import FormatError, Source
+from engine.metrics import append_line, read_lines
 from engine.sealed import SealError, seal, unseal
-from engine.strict_json import JsonFault, dump, parse
 
 FORMAT = "meg-run"
 VERSION = 1
@@ -205,32 +205,15 @@ class RunFolder:
 
     def append_metrics(self, values: Mapping[str, Any]) -> None:
         """Append one measurement: what JSON can hold, without NaN (ValueError). Raises RunError."""
-        line = dump(values).encode() + b"\n"
         try:
-            with (self.folder / METRICS).open("ab") as file:
-                if file.tell() and not self._ends_a_line():
-                    line = b"\n" + line  # the line that a killed process left half-written stays by itself
-                file.write(line)
+            with (self.folder / METRICS).open("ab+") as file:
+                append_line(file, values)
         except OSError as error:
             raise RunError(f"The figures of the run {self.folder} cannot be written: {error.strerror}.") from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All measurements, oldest first; half-written lines are left out."""
-        try:
-            text = (self.folder / METRICS).read_bytes().decode(errors="replace")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise RunError(f"The figures of the run {self.folder} cannot be read: {error.strerror}.") from error
-        found = []
-        for line in text.split("\n"):
-            try:
-                value = parse(line)
-            except JsonFault:
-                continue
-            if isinstance(value, dict):
-                found.append(value)
-        return found
+        """All measurements, oldest first; half-written lines are left out. Raises MetricsError."""
+        return [line for _, line in read_lines(self.folder / METRICS)]
 
     def _put(self, state: RunState, message: str = "") -> None:
         try:
@@ -248,11 +231,6 @@ class RunFolder:
             return False
         lock.release()
         return False
-
-    def _ends_a_line(self) -> bool:
-        with (self.folder / METRICS).open("rb") as file:
-            file.seek(-1, 2)
-            return file.read(1) == b"\n"
 
 
 def list_runs(parent: Path) -> list[RunSummary]:

@@ -85,6 +85,8 @@ class EndOfAnswer(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, _scores: Tensor, **_: object) -> Tensor:
         """Whether each row is done: [rows], bool, for `input_ids` [rows, length]."""
+        if self._cancel is not None:
+            self._cancel.wait_while_held()
         if self._cancel is not None and self._cancel.requested:
             return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
         said = input_ids.shape[1] - self._start

@@ -8,12 +8,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from engine.edits import Edit
+from engine import usage
+from engine.checkpoints import is_kept
+from engine.editors import registry
+from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
 from engine.formats.registry import read_edits
+from engine.metrics import CurveLog
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from studio.engine_loading import collector_at_rest, load_engine
 from studio.jobs import Shelf
@@ -22,6 +27,9 @@ from studio.run_log import logged
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel, Editor, Pack, Routing
     from engine.language_model import LanguageModel, TokenChance
+    from engine.meg.editor import MegEditor
+    from engine.meg.pack import MegPack
+    from engine.model_check import ModelCheck
     from engine.model_files import ModelChoice
 
 AT_ONCE = 64
@@ -33,6 +41,8 @@ LOADING = "Load the model"
 MEASURING = "Measure"
 EDITS = "edits.jsonl"
 """The snapshot of the edits, in a run's folder and in a pack."""
+METRICS = "metrics.jsonl"
+"""The curves, in a run's folder."""
 PACK = "pack"
 """The folder of the pack, in a run's folder."""
 
@@ -54,6 +64,12 @@ class ModelSource:
 
     name: str = "embedded"  # "embedded", a folder, or a name in the Hugging Face cache
     device: str = "auto"
+    trusts: str = ""  # the name of the model whose own code may be run; another model's never is
+
+    @property
+    def remote_code(self) -> bool:
+        """Whether code that comes with the model may be run."""
+        return bool(self.trusts) and self.trusts == self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +84,10 @@ class Engagement:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What can be chosen: the models at hand, the devices of this machine, the stages of a training."""
+    """What can be chosen: the models at hand and the devices of this machine."""
 
     models: tuple[ModelChoice, ...]
     devices: tuple[str, ...]
-    stages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +95,16 @@ class TrainingOrder:
     """Everything that one training depends on; the same order gives the same pack."""
 
     source: ModelSource
-    layer: int | Literal["auto"] | None  # None: the editor chooses; "auto": by a sweep
-    encoder: str  # "embedded", a folder, or a name in the Hugging Face cache
+    editor: str
+    settings: Mapping[str, Any]  # the editor's own, as plain values
     seed: int
-    watched: tuple[str, ...]
     folder: Path  # of the run
+    start: Path | None = None  # a pack to go on from
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The questions that are asked again and again while training goes on."""
+        return tuple(self.settings.get("watched", ()))
 
     @property
     def pack(self) -> Path:
@@ -154,16 +174,13 @@ def load_model(source: ModelSource) -> LanguageModel:
 
     told_on_the_terminal.disable_progress_bar()  # progress is shown in the window
     with collector_at_rest():
-        return load(source.name, device=source.device)
+        return load(source.name, device=source.device, trust_remote_code=source.remote_code)
 
 
 def make_editor(order: TrainingOrder) -> Editor:
     """The editor with the settings of `order`."""
     load_engine()
-    from engine.meg.editor import MegEditor
-    from engine.meg.settings import MegSettings
-
-    return MegEditor(MegSettings(layer=order.layer, encoder=order.encoder, watched=order.watched))
+    return registry.make_editor(order.editor, registry.editor_kind(order.editor).restore(order.settings))
 
 
 def open_pack(folder: Path, model: LanguageModel) -> Pack:
@@ -182,14 +199,37 @@ def pack_figures(folder: Path) -> Mapping[str, object]:
     return read_manifest(folder).figures
 
 
-def look_around() -> Machine:
-    """What there is to choose from."""
+def look_around(folders: Sequence[Path] = ()) -> Machine:
+    """What there is to choose from; `folders` are searched for models."""
     load_engine()
     from engine.device import available_devices
-    from engine.meg.editor import MegEditor
     from engine.model_files import available
 
-    return Machine(tuple(available()), tuple(available_devices()), (LOADING, *MegEditor().stages(), MEASURING))
+    return Machine(tuple(available(folders)), tuple(available_devices()))
+
+
+def find_models(folder: Path, cancel: Cancel) -> list[ModelChoice]:
+    """The language models in a folder, however deep."""
+    load_engine()
+    from engine.model_files import models_below
+
+    return models_below(folder, cancel=cancel)
+
+
+def look_at_model(source: ModelSource, edits: int, neurons: int, runs: Path) -> ModelCheck:
+    """Whether so many edits can be trained on a model, before any of its weights is loaded."""
+    load_engine()
+    from engine.model_check import check_model
+
+    with collector_at_rest():
+        return check_model(
+            source.name,
+            device=source.device,
+            trust_remote_code=source.remote_code,
+            edits=edits,
+            neurons=neurons,
+            runs=runs,
+        )
 
 
 def language_model(shelf: Shelf, source: ModelSource) -> LanguageModel:
@@ -313,8 +353,19 @@ def familiarities(
 def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Cancel) -> Trained:
     """Train on the run's snapshot, keep the pack in the run's folder, attach it and measure it.
 
-    A run that was stopped goes on from its checkpoints. Raises Cancelled, and what the editor raises.
+    A run that was stopped goes on from its checkpoints, and its curves with it. Raises Cancelled, and what the editor
+    raises.
     """
+    trained_before = order.pack.is_dir()  # killed between its last step and the note that it was finished
+    log = CurveLog(order.folder / METRICS, None if trained_before else partial(is_kept, order.folder / CHECKPOINTS))
+    try:
+        board.record(log)
+        return _train(shelf, order, board, cancel)
+    finally:
+        log.close()
+
+
+def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Cancel) -> Trained:
     board.report(LOADING, 0, 0)
     edits = read_edits(order.folder / EDITS, "jsonl").or_nothing()
     model = language_model(shelf, order.source)
@@ -325,10 +376,10 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
         board.report(LOADING, 1, 1, answers=originally)
     cancel.check()
     if order.pack.is_dir():
-        # The studio ended between the last step of this training and the note that it was finished.
         pack = open_pack(order.pack, model)
     else:
-        pack = make_editor(order).fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
+        with usage.watched(model.device, board.note_usage):
+            pack = _fitted(order, model, edits, board, cancel)
         pack.save(order.pack)
     shutil.rmtree(order.folder / CHECKPOINTS, ignore_errors=True)  # several times as large as the pack
     keys = [edit.id for edit in edits.edits]
@@ -337,12 +388,29 @@ def train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Canc
         return _Attached(pack.attach(model), keys, order.source, order.pack)
 
     attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
+    if order.watched:
+        # Some editors have nothing to ask before they are done; of the others these are the last answers.
+        now = {reply.query: reply.edited for reply in attached.edited.answer(order.watched, originals=False)}
+        board.report(MEASURING, 0, 0, answers=now)
     figures = told_figures(pack_figures(order.pack), edits.enabled())
     try:
         return _measured(attached.edited, edits.enabled(), figures, board, cancel)
     except Cancelled:
         # The pack is on the disk: a stop that comes now costs figures, not the training.
         return Trained(figures, {})
+
+
+def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: ProgressBoard, cancel: Cancel) -> Pack:
+    """Train, from another run's pack where the order says so; a run that goes on has its curves from their start."""
+    editor = make_editor(order)
+    if order.start is None:
+        return editor.fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
+    if not registry.editor_kind(order.editor).grows:
+        raise EditError(f"The editor “{order.editor}” cannot go on from a pack: train it from the start.")
+    known = cast("MegPack", open_pack(order.start, model))
+    return cast("MegEditor", editor).fit(
+        model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder, start=known
+    )
 
 
 def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:
@@ -373,6 +441,9 @@ def _measured(
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
     groups = {"generality": paraphrases, "locality": probes}
+    if "reliability" not in figures:  # an editor that does not ask its edits itself
+        groups["reliability"] = _sample([(edit.prompt, edit) for edit in edits])
+    unanswered: list[str] = []
     whole, done = sum(len(group) for group in groups.values()) + len(edits), 0
     for name, group in groups.items():
         right = 0
@@ -382,10 +453,15 @@ def _measured(
             compared = name == "locality"
             answers = edited.answer([query for query, _ in some], cancel=cancel, originals=compared)
             for answer, (_, edit) in zip(answers, some, strict=True):
-                right += is_answer(answer.edited, answer.original if compared else edit.new_object)
+                as_wanted = is_answer(answer.edited, answer.original if compared else edit.new_object)
+                right += as_wanted
+                if name == "reliability" and not as_wanted:
+                    unanswered.append(edit.id)
             done += len(some)
         if group:
             figures |= {name: right / len(group), f"{name} queries": len(group)}
+    if unanswered:
+        figures[UNANSWERED] = unanswered
     familiarity: dict[str, float] = {}
     for key, value in _routed(edited, {edit.id: edit.prompt for edit in edits}, cancel):
         familiarity[key] = value

@@ -38,9 +38,9 @@ def logged(train: Training) -> Training:
     @wraps(train)
     def training(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Cancel) -> Trained:
         with _log(order.folder / LOG) as say:
-            layer = "chosen by the editor" if order.layer is None else order.layer
+            chosen = ", ".join(f"{name} {value}" for name, value in order.settings.items() if _is_plain(value))
             say(f"Training begins: model {order.source.name}, device {order.source.device}, seed {order.seed}.")
-            say(f"Layer {layer}, encoder {order.encoder}.")
+            say(f"Editor {order.editor}: {chosen}.")
             try:
                 trained = train(shelf, order, board, cancel)
             except Cancelled:
@@ -112,6 +112,10 @@ def _say_stages(board: ProgressBoard, say: Callable[[str], None]) -> None:
         if last.answered is not None:
             parts.append(f"{100 * last.answered:.1f} % of the edits answered")
         say(", ".join(parts))
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _is_number(value: object) -> bool:

@@ -8,34 +8,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from engine import atomic
 from engine.formats import jsonl
+from engine.formats.registry import read_edits
+from engine.meg.settings import MegSettings
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
 from studio.errors import UserFixable, UserMessage
 from studio.jobs import Job
 from studio.messages import Deed, Kind
-from studio.model_jobs import EDITS, UNANSWERED, UNLEARNT, ModelSource, Trained, TrainingOrder
+from studio.model_jobs import EDITS, PACK, UNANSWERED, UNLEARNT, ModelSource, Trained, TrainingOrder
 from studio.store import listing
 from studio.store import runs as keeping
 from studio.store.changes import Changes
 from studio.store.edits import set_familiarity
 from studio.store.project import Project
+from studio.store.queue import reorder, waiting
 from studio.store.runs import RunRow, RunState
 from studio.store.trained import note_trained
 from studio.store.watched import watched
+from studio.training_phase import Event, Phase, TrainingPhase
 from studio.widgets.figures import count, figure, share
 from studio.workspace import Workspace
 
 ADVICE = "word the prompt otherwise, train again with another seed or layer, or switch the edit off."
 """What to do about an edit that a training did not get right."""
+SETTINGS = "settings"
+"""Where a run keeps all of its editor's settings; what is beside it is what people look for first."""
 RESUMABLE = (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED)
 
 
@@ -45,16 +50,18 @@ class TrainingChoices:
 
     source: ModelSource
     editor: str = "meg"
-    layer: int | Literal["auto"] | None = None  # None: the editor chooses; "auto": by a sweep
-    encoder: str = "embedded"
+    preset: str = "balanced"
+    settings: MegSettings = field(default_factory=MegSettings)
     seed: int = 0
+    start: RunRow | None = None  # a finished run whose pack is gone on from
 
 
 class Trainer(QObject):
-    """Trains one editor at a time; lives as long as the window."""
+    """Trains one editor at a time, and one waiting run after the other; lives as long as the window."""
 
     started = Signal(object, object)  # RunRow, ProgressBoard
     stopping = Signal()
+    paused = Signal(bool)  # whether the training is held now
     ended = Signal(object)  # RunRow as the project has it now
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
@@ -62,40 +69,74 @@ class Trainer(QObject):
         self._workspace = workspace
         self._job: Job | None = None
         self._run: RunRow | None = None
+        self._board: ProgressBoard | None = None
         self._cancel = Cancel()
-        self._preparing = False
+        self._state = TrainingPhase()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the training stands."""
+        return self._state.phase
 
     @property
     def busy(self) -> bool:
         """Whether a training is under way, its last note to the project included."""
-        return self._preparing or self._run is not None
+        return self._state.busy
+
+    @property
+    def standing_still(self) -> bool:
+        """Whether a training that is paused has come to rest; until then it ends its step."""
+        return self.phase is Phase.PAUSED and self._cancel.waiting
 
     def start(self, choices: TrainingChoices) -> None:
         """Begin a new run on the edits that are switched on."""
-        self._begin(partial(_prepare, choices=choices))
+        self._begin(partial(_prepare, choices=choices, state=RunState.RUNNING))
+
+    def enqueue(self, choices: TrainingChoices) -> None:
+        """Write a new run down, on the edits as they are now; it is trained when those before it are done."""
+        self._workspace.database.run(
+            lambda project: _enqueue(project, choices),
+            on_success=lambda _: self._workspace.say(
+                Kind.INFO, "The run waits for its turn. It is trained on the edits as they are now."
+            ),
+            on_error=self._workspace.report,
+            owner=self,
+            name="Write down a run",
+        )
+
+    def start_queue(self) -> None:
+        """Begin with the run that waits first, if any does."""
+        if not self.busy and self._workspace.project is not None:
+            self._workspace.database.run(waiting, on_success=self._next_known, owner=self, name="Read the queue")
 
     def resume(self, run: RunRow) -> None:
-        """Go on with a run that was stopped, from its checkpoints."""
+        """Go on with a run that was stopped, from its checkpoints, or begin with one that waits."""
         self._begin(partial(_take_up, run=run))
 
+    def _next_known(self, rows: list[RunRow]) -> None:
+        if rows:
+            self.resume(rows[0])
+
     def _begin(self, prepare: Callable[[Project], RunRow]) -> None:
-        if self.busy or self._workspace.project is None:
+        if self._workspace.project is None or not self._state.take(Event.START):
             return
-        self._preparing = True
-        self._cancel = Cancel()
+        self._cancel, self._board = Cancel(), ProgressBoard()
         self._workspace.set_training(True)
         self._workspace.database.run(
             prepare, on_success=self._train, on_error=self._not_begun, owner=self, name="Prepare the run"
         )
 
     def _not_begun(self, message: UserMessage) -> None:
-        self._preparing = False
+        self._state.take(Event.REFUSED)
         self._workspace.set_training(False)
         self._workspace.report(message)
+        self.ended.emit(None)
 
     def _train(self, run: RunRow) -> None:
-        order, board, cancel = _order(run), ProgressBoard(), self._cancel
-        self._run, self._preparing = run, False
+        self._state.take(Event.BEGUN)
+        board, cancel = self._board or ProgressBoard(), self._cancel
+        self._run = run
+        order = _order(run)
         self._job = self._workspace.models.run(
             lambda shelf: model_jobs.train(shelf, order, board, cancel),
             on_success=self._trained,
@@ -109,9 +150,25 @@ class Trainer(QObject):
         if cancel.requested:
             self._job.stop()
 
-    def cancel(self) -> None:
-        """Ask the training to stop; what was finished is kept in its checkpoints."""
-        if self.busy:
+    def pause(self) -> None:
+        """Let the training stand still after its step; its model stays loaded."""
+        if self._state.take(Event.PAUSE):
+            self._cancel.hold()
+            if self._board is not None:
+                self._board.hold()
+            self.paused.emit(True)
+
+    def go_on(self) -> None:
+        """Let a paused training go on where it stands."""
+        if self._state.take(Event.GO_ON):
+            if self._board is not None:
+                self._board.go_on()
+            self._cancel.go_on()
+            self.paused.emit(False)
+
+    def cancel(self, *, closing: bool = False) -> None:
+        """Ask the training to stop; what was finished is kept in its checkpoints. Waiting runs go on waiting."""
+        if self._state.take(Event.CLOSE if closing else Event.CANCEL):
             self._cancel.set()
             if self._job is not None:
                 self._job.stop()
@@ -145,7 +202,7 @@ class Trainer(QObject):
         self, state: RunState, figures: Mapping[str, object] | None, message: str, familiarity: Mapping[str, float]
     ) -> None:
         run = self._run
-        if run is None:
+        if run is None or not self._state.take(Event.ENDED):
             return
         self._job = None
         self._workspace.database.run(
@@ -171,16 +228,20 @@ class Trainer(QObject):
 
     def _not_noted(self, message: UserMessage) -> None:
         run, self._run = self._run, None
+        self._state.take(Event.NOTED)
         self._workspace.set_training(False)
         self._workspace.report(message)
         self.ended.emit(run)
 
     def _end(self, run: RunRow | None) -> None:
         self._run = None
+        self._state.take(Event.NOTED)
         if run is not None and run.state is RunState.FINISHED:
             self._workspace.use_run(run)
         self._workspace.set_training(False)
         self.ended.emit(run)
+        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED):
+            self.start_queue()  # after a stop by the user the others wait until they are asked for
 
 
 def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:
@@ -189,13 +250,15 @@ def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(key) for keys in listed if isinstance(keys, list) for key in keys))
 
 
-def _prepare(project: Project, choices: TrainingChoices) -> RunRow:
+def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> RunRow:
     """Note a new run and write its snapshot."""
     edits = listing.edit_set(project)
     enabled = len(edits.enabled())
     if not enabled:
         raise UserFixable("There is no edit to train.", "Add one on the Facts page, or switch one on.")
     data = b"".join(jsonl.lines(edits))
+    settings = replace(choices.settings, watched=watched(project))
+    start = choices.start
     run = keeping.add_run(
         project,
         editor=choices.editor,
@@ -204,19 +267,33 @@ def _prepare(project: Project, choices: TrainingChoices) -> RunRow:
         snapshot=hashlib.sha256(data).hexdigest(),
         edits=enabled,
         settings={
-            "layer": choices.layer,
-            "encoder": choices.encoder,
+            "preset": choices.preset,
+            "layer": settings.layer,
+            "encoder": settings.encoder,
             "device": choices.source.device,
-            "watched": list(watched(project)),
+            "watched": list(settings.watched),
+            **({"remote code": True} if choices.source.remote_code else {}),
+            **({"goes on from": start.folder.name} if start is not None else {}),
+            SETTINGS: asdict(settings),
         },
     )
     atomic.write_file(run.folder / EDITS, [data])
     note_trained(project, run.id)
+    if state is not RunState.RUNNING:
+        keeping.update_run(project, run.id, state=state)
     return run
 
 
+def _enqueue(project: Project, choices: TrainingChoices) -> Changes:
+    """Note a new run that waits, behind the others."""
+    before = waiting(project)
+    run = _prepare(project, choices, RunState.WAITING)
+    reorder(project, [*(row.id for row in before), run.id])
+    return Changes(runs=(run.id,))
+
+
 def _take_up(project: Project, run: RunRow) -> RunRow:
-    """Note that a run goes on."""
+    """Note that a run goes on, or begins."""
     if not (run.folder / EDITS).is_file():
         raise UserFixable("The run's folder is gone.", "Start a new training.")
     keeping.update_run(project, run.id, state=RunState.RUNNING, message="")
@@ -225,15 +302,43 @@ def _take_up(project: Project, run: RunRow) -> RunRow:
 
 def _order(run: RunRow) -> TrainingOrder:
     """The run as an order to the model worker: what was chosen then, not what is chosen now."""
-    layer, questions = run.settings.get("layer"), run.settings.get("watched")
+    told = run.settings
+    settings, start, device = told.get(SETTINGS), told.get("goes on from"), str(told.get("device", "auto"))
     return TrainingOrder(
-        source=ModelSource(run.model, str(run.settings.get("device", "auto"))),
-        layer="auto" if layer == "auto" else layer if isinstance(layer, int) else None,
-        encoder=str(run.settings.get("encoder", "embedded")),
+        source=ModelSource(run.model, device, trusts=run.model if told.get("remote code") is True else ""),
+        editor=run.editor,
+        settings=dict(settings) if isinstance(settings, Mapping) else _older(told),
         seed=run.seed,
-        watched=tuple(str(question) for question in questions) if isinstance(questions, list | tuple) else (),
         folder=Path(run.folder),
+        start=Path(run.folder).parent / start / PACK if isinstance(start, str) else None,
     )
+
+
+def _older(told: Mapping[str, object]) -> dict[str, object]:
+    """The settings of a run that was written down before all of them were."""
+    layer, questions = told.get("layer"), told.get("watched")
+    settings = MegSettings(
+        layer="auto" if layer == "auto" else layer if isinstance(layer, int) else None,
+        encoder=str(told.get("encoder", "embedded")),
+        watched=tuple(str(question) for question in questions) if isinstance(questions, list | tuple) else (),
+    )
+    return asdict(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What going on from a run's pack means for the edits as they are now."""
+
+    known: int  # edits that the pack holds just as they are now
+    fresh: int  # edits that are new or have changed
+
+
+def growth(project: Project, run: RunRow) -> Growth:
+    """Compare the edits that are switched on with the snapshot of `run`."""
+    before = {edit.id: edit for edit in read_edits(run.folder / EDITS, "jsonl").edit_set.enabled()}
+    now = listing.edit_set(project).enabled()
+    known = sum(before.get(edit.id) == edit for edit in now)
+    return Growth(known, len(now) - known)
 
 
 def _note(

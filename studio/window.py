@@ -18,6 +18,7 @@ from studio.dialogs.shortcuts import ShortcutsDialog
 from studio.jobs import DatabaseWorker, Job, JobState, ModelWorker
 from studio.menus import action, fill_recent, menu, scheme_menu
 from studio.messages import Kind, Message
+from studio.notification import Notifier
 from studio.pages.facts.page import FactsPage
 from studio.projects import Projects
 from studio.remembered import Remembered
@@ -182,6 +183,7 @@ class MainWindow(QMainWindow):
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
+        self.trainer.ended.connect(Notifier(self).training_ended)
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.changed.connect(self._list_recent)
         self._remembered.failed.connect(workspace.report)
@@ -370,7 +372,7 @@ class MainWindow(QMainWindow):
         """Stop the training, wait until its run is noted, then close."""
         if self.trainer.busy:
             self.trainer.ended.connect(lambda _: QTimer.singleShot(0, self, self.close))
-            self.trainer.cancel()
+            self.trainer.cancel(closing=True)
             self.workspace.say(Kind.INFO, "Stopping… the window closes when the checkpoint is written.")
         else:
             self.close()

@@ -138,7 +138,8 @@ class Workspace(QObject):
         """Answer with the pack of `run`, or with the original model alone."""
         self.run = run
         if run is not None:
-            self.source = replace(self.source, name=run.model)
+            trusts = run.model if run.settings.get("remote code") is True else self.source.trusts
+            self.source = replace(self.source, name=run.model, trusts=trusts)
         self._keep_choices()
 
     def _keep_choices(self) -> None:
@@ -180,11 +181,13 @@ def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None]:
     name = keeping.get_setting(project, "model", "embedded")
     device = keeping.get_setting(project, "device", "auto")
     wanted = keeping.get_setting(project, RUN_IN_USE)
+    trusts = keeping.get_setting(project, "trusts", "")
     found = [run for run in runs(project) if run.id == wanted and run.state is RunState.FINISHED]
-    return ModelSource(str(name), str(device)), found[0] if found else None
+    return ModelSource(str(name), str(device), str(trusts)), found[0] if found else None
 
 
 def _write_choices(project: Project, source: ModelSource, run_id: int | None) -> Changes:
     keeping.set_setting(project, "model", source.name)
     keeping.set_setting(project, "device", source.device)
+    keeping.set_setting(project, "trusts", source.trusts or None)
     return keeping.set_setting(project, RUN_IN_USE, run_id)

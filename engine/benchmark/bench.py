@@ -27,9 +27,8 @@ from engine.edits import EditSet, ProbeKind
 from engine.evaluation.gate import GateReport, report_gates
 from engine.evaluation.report import evaluate
 from engine.language_model import LanguageModel
-from engine.meg.generator import GeneratorSettings
 from engine.meg.pack import MegPack
-from engine.meg.settings import MegSettings
+from engine.meg.settings import GeneratorSettings, MegSettings
 from engine.meg.training import STAGES, Prepared, Training
 from engine.runs import Cancel, ProgressBoard
 

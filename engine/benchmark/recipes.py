@@ -13,13 +13,10 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from engine.edits import EditError
-from engine.meg.familiarity import FamiliaritySettings
-from engine.meg.generator import GeneratorSettings
-from engine.meg.settings import MegSettings
+from engine.meg.settings import MegSettings, paper
 
 Recipe = Literal["meg", "paper", "mlp", "stored", "retrieval"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
-PAPER_STEPS = 80  # passes over each edit while its neuron is found, as the authors take
 PAPER_OURS = (
     "the generator's width, blocks and heads; Muon, its rate and its steps for the familiarity network; in collection "
     "Adam with one step size for each part of a neuron, its rate, and the loss at which an edit leaves its group"
@@ -45,17 +42,6 @@ def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> Meg
         case "mlp" | "stored":
             return replace(start, generator=replace(start.generator, kind=recipe))
         case "paper":
-            ours = start.generator
-            return replace(
-                start,
-                gate="entropy",
-                guards=0,
-                prompt_alone=True,
-                collection=replace(start.collection, start="random", steps=PAPER_STEPS, second_try=0),
-                familiarity=FamiliaritySettings.paper(),
-                generator=replace(
-                    GeneratorSettings.paper(paper_minutes), width=ours.width, layers=ours.layers, heads=ours.heads
-                ),
-            )
+            return paper(start, paper_minutes)
         case "meg" | "retrieval":
             return start

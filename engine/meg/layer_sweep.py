@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.language_model import LanguageModel
-from engine.meg.collection import CollectionSettings, Lesson, LessonGroup
+from engine.meg.collection import Lesson, LessonGroup
+from engine.meg.settings import CollectionSettings
 from engine.neuron import attached
 from engine.runs import Cancel
 

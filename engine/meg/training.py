@@ -143,6 +143,7 @@ class Training:
         self, stage: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None, step: int = 0
     ) -> None:
         if self.checkpoints is not None:
+            self.progress.mark(stage, step)
             self.checkpoints.save(stage, step, tensors, meta)
 
     def _encoder(self) -> QueryEncoder:

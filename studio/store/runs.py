@@ -24,6 +24,7 @@ from studio.store.schema import RunNoteRecord, RunRecord
 class RunState(StrEnum):
     """How a run stands."""
 
+    WAITING = "waiting"  # in the queue: its snapshot is taken, nothing is trained yet
     RUNNING = "running"
     FINISHED = "finished"
     CANCELLED = "cancelled"

@@ -653,7 +653,7 @@ class TestModels:
         assert told.code == 0
         assert told.err == ""
         rows = [line.split("\t") for line in told.out.splitlines()]
-        assert rows[0][:2] == ["embedded", "complete"]
+        assert rows[0][:2] == ["embedded", "fits"]
         assert Path(rows[0][2], "config.json").is_file()
         assert rows[-1][0] == "devices"
         assert "cpu" in rows[-1][1]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 from engine.edits import EditSet
 from engine.packs import ModelIdentity, write_pack
@@ -43,6 +44,10 @@ class Model:
 
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
+
+    @property
+    def device(self) -> object:
+        return SimpleNamespace(type="cpu")
 
     def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
         for prompt in prompts:
@@ -202,14 +207,20 @@ class StandInEditor:
         return StandInPack(world, edits)
 
 
-def machine() -> Machine:
+def machine(_folders: Sequence[Path] = ()) -> Machine:
     from engine.model_files import ModelChoice
 
     return Machine(
         (
-            ModelChoice("embedded", "Embedded model", Path("model"), complete=True),
-            ModelChoice("big/half", "big/half (incomplete)", Path("half"), complete=False),
+            ModelChoice("embedded", "Embedded model", Path("model")),
+            ModelChoice("big/half", "big/half (incomplete)", Path("half"), "“big/half” is not complete."),
         ),
         ("cpu",),
-        ("Load the model", *STAGES, "Measure"),
     )
+
+
+def check(source: ModelSource, edits: int, neurons: int, runs: Path) -> object:
+    """A model that fits."""
+    from engine.model_check import ModelCheck
+
+    return ModelCheck(source.name, "model", "tiny", 1_000, 4, 32, "cpu", 10, 100, edits * neurons, 100, "")

@@ -10,6 +10,7 @@ from studio.widgets.rows import Column
 from studio.widgets.run_words import editor_name, model_name
 
 ICONS = {
+    RunState.WAITING: "history",
     RunState.RUNNING: "train",
     RunState.FINISHED: "good",
     RunState.CANCELLED: "stop",

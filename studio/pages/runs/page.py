@@ -29,7 +29,6 @@ from studio.messages import Kind
 from studio.model_jobs import EDITS
 from studio.pages.runs.columns import NAME, run_columns
 from studio.pages.runs.details import MOST, Details
-from studio.pages.runs.layer_curve import LayerCurve
 from studio.pages.runs.packs import export_archive, export_folder, import_pack
 from studio.pages.runs.since import SinceTab
 from studio.run_log import read_log
@@ -48,6 +47,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file, choose_folder, choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
+from studio.widgets.layer_curve import LayerCurve
 from studio.widgets.rows import RowsModel, chosen_rows, rows_view
 from studio.widgets.run_words import called
 from studio.workspace import Workspace

@@ -6,12 +6,13 @@ import csv
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QWidget
 
 from engine import atomic
 from engine.runs import Progress
@@ -19,13 +20,14 @@ from studio.theme import SPACE, tokens
 from studio.widgets.buttons import icon_button
 from studio.widgets.card import Card
 from studio.widgets.files import choose_target
+from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
 
 BETWEEN = 0.25
 """Seconds between two drawings."""
-DRAWN = 400
-"""Points of a curve that are drawn; all of them are in the table."""
+FAINT = 70
+"""How opaque a curve is behind its smoothed one, of 255."""
 
 
 class Curves(Card):
@@ -38,14 +40,24 @@ class Curves(Card):
         self._history: Sequence[tuple[float, Progress]] = ()
         self._room = 0.0  # seconds that the time axes have room for
         self._drawn = 0.0
+        self._was_smoothed = False
+        self._table: Callable[[], Iterable[tuple[float, Progress]]] | None = None
         self._stages: dict[str, pg.PlotDataItem] = {}
+        self._smoothed: dict[str, pg.PlotDataItem] = {}
         self._shares: dict[str, pg.PlotDataItem] = {}
         self.legend = Legend()
+        self.smoothing = QSlider(Qt.Orientation.Horizontal)
+        self.smoothing.setRange(0, 99)
+        self.smoothing.setFixedWidth(10 * SPACE)
+        self.smoothing.setAccessibleName("Smoothing of the loss, in per cent")
+        self.smoothing.setToolTip("Smooth the loss: each point is drawn towards those before it.")
         self.log = QCheckBox("Logarithmic loss")
         self.log.setAccessibleName("Logarithmic loss axis")
         self.picture = icon_button("Save the curves as a picture (PNG)", "chart", self._save_picture)
         self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
-        for control in (self.legend, self.log, self.picture, self.as_table):
+        self._smooth_told = Label("Smoothing", muted=True)
+        self._smooth_told.setBuddy(self.smoothing)
+        for control in (self.legend, self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
         self.loss = _plot("Loss", "loss")
         self.answered = _plot("Share of edits answered", "edits answered, %")
@@ -57,21 +69,33 @@ class Curves(Card):
         row.addWidget(self.answered, 1)
         self.body.addLayout(row, 1)
         self.log.toggled.connect(lambda on: self.loss.setLogMode(y=on))
+        self.smoothing.valueChanged.connect(lambda _: self.show_history(self._history, final=True))
         self._make_room(1.0)
         self._dress()
 
     def clear(self) -> None:
         """Start anew."""
-        for item in self._stages.values():
+        for item in (*self._stages.values(), *self._smoothed.values()):
             self.loss.removeItem(item)
         for item in self._shares.values():
             self.answered.removeItem(item)
         self._stages.clear()
+        self._smoothed.clear()
+        self._table = None
         self._shares.clear()
         self.legend.show_keys(())
         self._history = ()
         self._room = self._drawn = 0.0
         self._make_room(1.0)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a curve."""
+        return bool(self._history)
+
+    def keep_table_in(self, points: Callable[[], Iterable[tuple[float, Progress]]] | None) -> None:
+        """Where all points of the curves are: what is drawn of a long training is thinned, its table is not."""
+        self._table = points
 
     def show_history(self, history: Sequence[tuple[float, Progress]], *, final: bool = False) -> None:
         """Draw the points that have a loss and those that have a share, a curve for each stage.
@@ -98,8 +122,16 @@ class Curves(Card):
             for stage, (xs, ys) in points.by_stage.items():
                 if stage not in items:
                     items[stage] = plot.plot([], [], connect="finite")
+                    if items is self._stages:
+                        self._smoothed[stage] = plot.plot([], [], connect="finite")
                     self._dress()
-                items[stage].setData(*_thinned(xs, ys))
+                items[stage].setData(xs, ys)
+        weight = self.smoothing.value() / 100
+        for stage, (xs, ys) in losses.by_stage.items():
+            self._smoothed[stage].setData(xs if weight else [], smoothed(ys, weight) if weight else [])
+        if bool(weight) != self._was_smoothed:
+            self._was_smoothed = bool(weight)
+            self._dress()
         if history:
             self._make_room(history[-1][0])
 
@@ -111,17 +143,22 @@ class Curves(Card):
                 plot.setXRange(0, self._room, padding=0)
 
     def table(self) -> str:
-        """The curves as CSV: stage, seconds since the start, step, loss, share of edits answered."""
+        """The curves as CSV: stage, seconds since the start, step, loss, the same smoothed, share of edits answered."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(("stage", "seconds", "step", "loss", "answered"))
-        for moment, progress in self._history:
+        writer.writerow(("stage", "seconds", "step", "loss", "smoothed loss", "answered"))
+        weight, smooth = self.smoothing.value() / 100, dict[str, float]()
+        for moment, progress in self._history if self._table is None else self._table():
+            if progress.loss is not None:
+                before = smooth.get(progress.stage, progress.loss)
+                smooth[progress.stage] = weight * before + (1 - weight) * progress.loss
             writer.writerow(
                 (
                     progress.stage,
                     f"{moment:.3f}",
                     progress.step,
                     "" if progress.loss is None else f"{progress.loss:.6g}",
+                    "" if progress.loss is None else f"{smooth[progress.stage]:.6g}",
                     "" if progress.answered is None else f"{progress.answered:.4f}",
                 )
             )
@@ -165,6 +202,12 @@ class Curves(Card):
             for items in (self._stages, self._shares):
                 if stage in items:
                     items[stage].setPen(pg.mkPen(hue, width=2, style=style))
+            if stage in self._smoothed:
+                self._smoothed[stage].setPen(pg.mkPen(hue, width=2, style=style))
+                if self._was_smoothed:
+                    faint = QColor(hue)
+                    faint.setAlpha(FAINT)
+                    self._stages[stage].setPen(pg.mkPen(faint, width=1, style=style))
             keys.append(Key(stage, hue, style))
         self.legend.show_keys(keys)
 
@@ -187,14 +230,20 @@ class _Points:
         ys.append(value)
 
 
-def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
-    """At most DRAWN points, the last one among them."""
-    step = max(1, -(-len(xs) // DRAWN))
-    return xs[::-step][::-1], ys[::-step][::-1]
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """Each value drawn towards those before it, by `weight` from 0 to 1; a gap in the curve begins anew."""
+    found, before = [], math.nan
+    for value in values:
+        before = value if math.isnan(before) or math.isnan(value) else weight * before + (1 - weight) * value
+        found.append(before)
+    return found
 
 
 def _plot(name: str, left: str) -> pg.PlotWidget:
     made = still_plot(f"Curve: {name}", left, "seconds since the start")
     made.setMinimumHeight(18 * SPACE)
+    # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
+    made.setClipToView(True)
+    made.setDownsampling(auto=True, mode="peak")
     made.enableAutoRange(x=False, y=name == "Loss")
     return made

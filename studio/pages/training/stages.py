@@ -8,10 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QWidget
 
 from engine.runs import Progress
+from engine.usage import Usage
 from studio import icons
 from studio.theme import SPACE, tokens
 from studio.widgets.card import Card
-from studio.widgets.figures import seconds
+from studio.widgets.figures import seconds, share
 from studio.widgets.labels import Label
 
 
@@ -47,9 +48,22 @@ class StageList(Card):
         self._grid.setHorizontalSpacing(2 * SPACE)
         self._grid.setVerticalSpacing(SPACE)
         self._grid.setColumnStretch(2, 1)
+        self.usage = Label(muted=True)
         self.state = Label(muted=True)
+        self.head.addWidget(self.usage)
+        self.head.addSpacing(2 * SPACE)
         self.head.addWidget(self.state)
         self.body.addLayout(self._grid)
+
+    def show_usage(self, usage: Usage | None) -> None:
+        """Show how much of the machine the training takes; nothing where it is not known."""
+        parts = []
+        if usage is not None:
+            parts.append(f"memory {_gib(usage.ram)} of {_gib(usage.ram_of)} GiB")
+            if usage.gpu_of:
+                busy = f", {share(usage.busy)} busy" if usage.busy is not None else ""
+                parts.append(f"GPU {_gib(usage.gpu)} of {_gib(usage.gpu_of)} GiB{busy}")
+        self.usage.setText(" · ".join(parts))
 
     def durations(self) -> dict[str, float]:
         """How long each finished stage took, in seconds."""
@@ -83,16 +97,17 @@ class StageList(Card):
             begun.setdefault(progress.stage, moment)
             last[progress.stage] = progress
         order = list(begun)
+        at_work = history[-1][1].stage if history else ""
         for stage in order:
             if stage not in self._rows:
                 self._add(stage)
         colours = tokens()
         for place, stage in enumerate(order):
             row, progress = self._rows[stage], last[stage]
-            current = place == len(order) - 1
+            current, newest = stage == at_work, place == len(order) - 1
             if not current or not running:
-                end = begun[order[place + 1]] if not current else elapsed
-                done = not current or progress.step >= progress.of
+                end = begun[order[place + 1]] if not newest else elapsed
+                done = not newest or progress.step >= progress.of
                 row.bar.setRange(0, 1)
                 row.bar.setValue(int(done))
                 if done:
@@ -105,6 +120,10 @@ class StageList(Card):
             left = f" · about {seconds(progress.eta)} left" if progress.eta is not None and progress.of else ""
             row.told.setText(f"{_steps(progress)}{left}" if progress.of else "working…")
             row.show_state("train", colours.accent)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f}"
 
 
 def _steps(progress: Progress) -> str:

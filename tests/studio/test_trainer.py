@@ -1,0 +1,209 @@
+"""The trainer in a real window: its queue, its pause, and whatever order things happen in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from studio.model_jobs import METRICS, ModelSource
+from studio.notification import Notifier, told
+from studio.store import queue
+from studio.store.runs import RunRow, RunState, delete_run, runs
+from studio.trainer import TrainingChoices
+from studio.training_phase import Phase
+from studio.window import MainWindow
+from tests.studio.conftest import PATIENCE
+from tests.studio.standin import World
+
+Settle = Callable[[MainWindow], None]
+Ask = Callable[[MainWindow, Callable[..., object]], list[RunRow]]
+
+
+def choices(seed: int = 0) -> TrainingChoices:
+    return TrainingChoices(ModelSource(), seed=seed)
+
+
+def idle(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    qtbot.waitUntil(lambda: not window.trainer.busy, timeout=PATIENCE)
+    settle(window)
+
+
+def test_waiting_runs_are_trained_one_after_the_other(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    began: list[int] = []
+    window.trainer.started.connect(lambda run, _board: began.append(run.seed))
+    for seed in (1, 2, 3):
+        window.trainer.enqueue(choices(seed))
+    window.show_page("runs")
+    settle(window)
+    assert {window.page("runs").table.item(row, 0).text() for row in range(3)} == {"waiting"}
+    rows = ask(window, queue.waiting)
+    assert [run.seed for run in rows] == [1, 2, 3]
+    ask(window, lambda project: queue.reorder(project, [rows[2].id, rows[0].id, rows[1].id]))
+    ask(window, lambda project: delete_run(project, rows[0].id))
+    settle(window)
+    assert not window.trainer.busy  # nothing begins before it is asked for
+    window.trainer.start_queue()
+    qtbot.waitUntil(lambda: len(began) == 2 and not window.trainer.busy, timeout=PATIENCE)
+    settle(window)
+    assert began == [3, 2]
+    assert {run.state for run in ask(window, runs)} == {RunState.FINISHED}
+
+
+def test_a_failed_run_lets_the_next_one_begin_and_a_stop_by_the_user_does_not(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, world: World
+) -> None:
+    world.fail_with = RuntimeError("the sum is wrong")
+    window.trainer.enqueue(choices(1))
+    window.trainer.enqueue(choices(2))
+    settle(window)
+    window.trainer.start_queue()
+    qtbot.waitUntil(lambda: not ask(window, queue.waiting) and not window.trainer.busy, timeout=PATIENCE)
+    settle(window)
+    assert [run.state for run in ask(window, runs)] == [RunState.FAILED, RunState.FAILED]
+    world.fail_with, world.pause = None, 0.05
+    window.trainer.enqueue(choices(3))
+    window.trainer.start(choices(4))
+    qtbot.waitUntil(lambda: window.trainer.phase is Phase.TRAINING, timeout=PATIENCE)
+    window.trainer.cancel()
+    idle(window, qtbot, settle)
+    assert [run.seed for run in ask(window, queue.waiting)] == [3]
+
+
+def test_the_queue_survives_a_restart_as_waiting(
+    window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    window.trainer.enqueue(choices(7))
+    settle(window)
+    folder = window.workspace.project.folder
+    window.close()
+    again = make_window()
+    again.projects.open(folder)
+    qtbot.waitUntil(lambda: again.workspace.counts.total == 3, timeout=PATIENCE)
+    again.show_page("training")
+    settle(again)
+    page = again.page("training")
+    assert not again.trainer.busy
+    assert [run.seed for run in ask(again, queue.waiting)] == [7]
+    assert page.queue.list.count() == 1
+    page.queue.begin.click()
+    idle(again, qtbot, settle)
+    assert ask(again, runs)[0].state is RunState.FINISHED
+    assert not page.queue.isVisibleTo(page)
+
+
+def test_a_paused_training_stands_still_and_goes_on(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, world: World
+) -> None:
+    world.pause = 0.01
+    window.show_page("training")
+    settle(window)
+    page = window.page("training")
+    page.train.click()
+    qtbot.waitUntil(lambda: page._board is not None and page._board.latest().step > 2, timeout=PATIENCE)
+    page.pause.click()
+    assert page.pause.text() == "Go on"
+    qtbot.waitUntil(lambda: window.trainer.standing_still, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: page.stages.state.text() == "paused", timeout=PATIENCE)
+    step, seconds = page._board.latest().step, page._board.seconds()
+    qtbot.wait(50)
+    assert (page._board.latest().step, page._board.seconds()) == (step, seconds)
+    page.pause.click()
+    assert page.pause.text() == "Pause"
+    idle(window, qtbot, settle)
+    assert ask(window, runs)[0].state is RunState.FINISHED
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_order_things_happen_in_it_ends_at_rest(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, world: World, seed: int
+) -> None:
+    """Start, pause, go on, cancel, crash, finish, resume at random: no state is stuck, no run says it is running."""
+    draw = random.Random(seed)
+    trainer = window.trainer
+
+    def resume() -> None:
+        stopped = [run for run in ask(window, runs) if run.state in (RunState.CANCELLED, RunState.FAILED)]
+        if stopped:
+            trainer.resume(stopped[0])
+
+    def crash() -> None:
+        world.fail_with = draw.choice([RuntimeError("crashed"), MemoryError(), SystemExit(1)])
+
+    def mend() -> None:
+        world.fail_with = None
+
+    def wait() -> None:
+        qtbot.wait(draw.choice([0, 5, 30]))
+
+    deeds = [lambda: trainer.start(choices()), trainer.pause, trainer.go_on, trainer.cancel, resume, crash, mend, wait]
+    world.pause = 0.002
+    for _ in range(25):
+        draw.choice(deeds)()
+    mend()
+    trainer.go_on()
+    idle(window, qtbot, settle)
+    assert trainer.phase is Phase.IDLE
+    assert not window.workspace.training
+    assert RunState.RUNNING not in {run.state for run in ask(window, runs)}
+    trainer.start(choices())
+    idle(window, qtbot, settle)
+    assert ask(window, runs)[0].state is RunState.FINISHED
+
+
+def test_closing_a_window_whose_training_is_paused_loses_nothing(
+    window: MainWindow, qtbot: QtBot, settle: Settle, world: World
+) -> None:
+    world.pause = 0.01
+    window.trainer.start(choices())
+    qtbot.waitUntil(lambda: window.trainer.phase is Phase.TRAINING, timeout=PATIENCE)
+    window.trainer.pause()
+    window.stop_and_close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE)
+    assert window.trainer.phase is Phase.IDLE
+
+
+def test_word_is_sent_only_where_nobody_looks(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts: list[object] = []
+    monkeypatch.setattr(QApplication, "alert", lambda *given: alerts.append(given))
+    window.trainer.start(choices())
+    idle(window, qtbot, settle)
+    run = ask(window, runs)[0]
+    alerts.clear()
+    notifier = Notifier(window)
+    monkeypatch.setattr(window, "isActiveWindow", lambda: True)
+    notifier.training_ended(run)
+    assert not alerts
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    notifier.training_ended(None)
+    notifier.training_ended(run)
+    assert len(alerts) == 1
+    assert told(run) == ("Training finished", "3 edits: 100 % answered.")
+
+
+def test_curves_come_back_after_a_restart(
+    window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    window.trainer.start(choices())
+    idle(window, qtbot, settle)
+    run = ask(window, runs)[0]
+    assert (run.folder / METRICS).is_file()
+    folder = window.workspace.project.folder
+    window.close()
+    again = make_window()
+    again.projects.open(folder)
+    qtbot.waitUntil(lambda: again.workspace.counts.total == 3, timeout=PATIENCE)
+    again.show_page("training")
+    settle(again)
+    page = again.page("training")
+    assert list(page.curves._stages) == ["Collect", "Learn"]
+    assert len(page.curves.table().splitlines()) > 20
+    assert "the run of" in page.stages.state.text()
