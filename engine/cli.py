@@ -19,6 +19,7 @@ from engine.commands.convert import convert
 from engine.commands.evaluate import evaluate
 from engine.commands.fit import fit
 from engine.commands.models import models
+from engine.decoding import DecodingError
 from engine.edits import EditError
 from engine.formats.source import FormatError
 from engine.packs import PackError
@@ -55,7 +56,15 @@ def _mendable() -> tuple[type[Exception], ...]:
     from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
 
-    plain: tuple[type[Exception], ...] = (EditError, FormatError, PackError, RunError, CheckpointError, CatalogueError)
+    plain: tuple[type[Exception], ...] = (
+        EditError,
+        FormatError,
+        DecodingError,
+        PackError,
+        RunError,
+        CheckpointError,
+        CatalogueError,
+    )
     if "torch" not in sys.modules:
         return plain
     from engine.device import DeviceError
