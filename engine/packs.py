@@ -182,7 +182,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def pack_hash(folder: Path) -> str:
-    """A sha256 that names the pack in `folder`: of its manifest, which names every file by its own. Raises PackError."""
+    """A sha256 that names the pack in `folder`: its manifest, which names every file, hashed. Raises PackError."""
     read_manifest(folder)
     return atomic.sha256((folder / MANIFEST).read_bytes())
 

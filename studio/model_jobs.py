@@ -6,11 +6,14 @@ torch and what needs it are imported inside the functions: the window is on the 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from engine.decoding import GREEDY, Decoding
 from engine.edits import Edit
 from engine.evaluation.answers import is_answer
 from engine.formats.registry import read_edits
@@ -19,7 +22,7 @@ from studio.engine_loading import collector_at_rest, load_engine
 from studio.jobs import Shelf
 
 if TYPE_CHECKING:
-    from engine.editor import Answer, EditedModel, Editor, Pack, Routing
+    from engine.editor import Answer, EditedModel, Editor, Explanation, Pack
     from engine.language_model import LanguageModel, TokenChance
     from engine.model_files import ModelChoice
 
@@ -30,6 +33,7 @@ SAMPLE = 1_000
 
 LOADING = "Load the model"
 MEASURING = "Measure"
+ASKING = "Ask"
 EDITS = "edits.jsonl"
 """The snapshot of the edits, in a run's folder and in a pack."""
 PACK = "pack"
@@ -62,6 +66,7 @@ class Engagement:
     source: ModelSource
     pack: Path | None = None
     live: frozenset[str] = frozenset()  # ids of the project's enabled edits; any other edit of the pack is gated out
+    threshold: float | None = None  # where it was moved by hand; None: as calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,17 @@ class Reply:
 
     query: str
     original: str
+    original_seconds: float | None
     answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What answered: the model's weights and the pack, each by its hash, and the pack's own threshold."""
+
+    fingerprint: str
+    pack: str
+    calibrated: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,14 @@ class Chances:
     edited: tuple[TokenChance, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of many questions, answered."""
+
+    source: Provenance
+    replies: list[Reply]
+
+
 class _Attached:
     """An edited model, and which edits of its pack are switched off in it."""
 
@@ -122,6 +145,7 @@ class _Attached:
         self.edited = edited
         self.source = source
         self.folder = folder
+        self._calibrated = edited.threshold
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
 
@@ -131,6 +155,12 @@ class _Attached:
         self.edited.enable(self._off - off)
         self.edited.disable(off - self._off)
         self._off = off
+
+    def move_threshold(self, threshold: float | None) -> None:
+        """Route from `threshold` on, None: from the calibrated one."""
+        wanted = self._calibrated if threshold is None else threshold
+        if wanted != self.edited.threshold:
+            self.edited.threshold = wanted
 
 
 # --- loading -------------------------------------------------------------------------------------------------------
@@ -208,6 +238,7 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
+    attached.move_threshold(engagement.threshold)
     return attached.edited
 
 
@@ -250,19 +281,56 @@ def original_answers(
     return answers
 
 
-def reply(shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel) -> list[Reply]:
-    """Both models' answers to each question."""
+def reply(
+    shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel, decoding: Decoding = GREEDY
+) -> list[Reply]:
+    """Both models' answers to each question, under the same settings."""
     edited = edited_model(shelf, engagement)
     if edited is None:
-        texts = language_model(shelf, engagement.source).answer(questions, cancel=cancel)
-        return [Reply(query, text, None) for query, text in zip(questions, texts, strict=True)]
-    return [Reply(answer.query, answer.original, answer) for answer in edited.answer(questions, cancel=cancel)]
+        model = language_model(shelf, engagement.source)
+        began = time.perf_counter()
+        texts = model.answer(questions, decoding=decoding, cancel=cancel)
+        each = (time.perf_counter() - began) / max(len(questions), 1)
+        return [Reply(query, text, each, None) for query, text in zip(questions, texts, strict=True)]
+    answers = edited.answer(questions, cancel=cancel, decoding=decoding)
+    return [Reply(answer.query, answer.original, answer.original_seconds, answer) for answer in answers]
 
 
-def route(shelf: Shelf, engagement: Engagement, query: str) -> Routing | None:
-    """The gate's word on one query; None without a pack."""
+def replies(
+    shelf: Shelf,
+    engagement: Engagement,
+    questions: Sequence[str],
+    decoding: Decoding,
+    board: ProgressBoard,
+    cancel: Cancel,
+    answered: SimpleQueue[Batch],
+) -> None:
+    """Both models' answers to many questions, handed to `answered` a few at a time. Needs a pack."""
+    board.report(LOADING, 0, 0)
+    if engagement.pack is None:
+        raise ValueError("without a pack there is nothing to compare")
+    source = provenance(engagement.pack)
+    for start in range(0, len(questions), AT_ONCE):
+        cancel.check()
+        board.report(ASKING, start, len(questions))
+        some = reply(shelf, engagement, questions[start : start + AT_ONCE], cancel, decoding)
+        answered.put(Batch(source, some))
+
+
+def explain(shelf: Shelf, engagement: Engagement, query: str) -> Explanation | None:
+    """The gate's word on one query, with what it hangs on; None without a pack."""
     edited = edited_model(shelf, engagement)
-    return None if edited is None else edited.route([query])[0]
+    return None if edited is None else edited.explain(query)
+
+
+def provenance(pack: Path) -> Provenance:
+    """What the pack in the folder `pack` was trained on, and what it is called by. Raises PackError."""
+    from engine.packs import pack_hash, read_manifest
+
+    manifest = read_manifest(pack)
+    threshold = manifest.figures.get("threshold")
+    calibrated = float(threshold) if isinstance(threshold, int | float) else None
+    return Provenance(manifest.model.fingerprint, pack_hash(pack), calibrated)
 
 
 def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 8) -> Chances:

@@ -45,6 +45,7 @@ class Workspace(QObject):
     counts_changed = Signal()
     relations_changed = Signal()
     engagement_changed = Signal()  # the model or the pack in use
+    threshold_changed = Signal()  # the gate's threshold was moved by hand, or is the calibrated one again
     training_changed = Signal(bool)
     said = Signal(object)  # Message
     page_asked = Signal(str)  # another page shall be shown, by its name
@@ -59,6 +60,7 @@ class Workspace(QObject):
         self.relations: tuple[Relation, ...] = ()
         self.source = ModelSource()
         self.run: RunRow | None = None
+        self.threshold: float | None = None  # of the gate, where it was moved by hand
         self._live: frozenset[str] = frozenset()
         self._training = False
         database.changed.connect(self._take_changes)
@@ -82,7 +84,7 @@ class Workspace(QObject):
         """Take over the project that the database worker has opened, or that there is none."""
         self.project = info
         self.counts, self._live, self.relations = NO_COUNTS, frozenset(), ()
-        self.source, self.run = ModelSource(), None
+        self.source, self.run, self.threshold = ModelSource(), None, None
         self.project_changed.emit()
         self.counts_changed.emit()
         self.engagement_changed.emit()
@@ -90,8 +92,8 @@ class Workspace(QObject):
             self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the project")
             self._look()
 
-    def _choices_read(self, found: tuple[ModelSource, RunRow | None]) -> None:
-        self.source, self.run = found
+    def _choices_read(self, found: tuple[ModelSource, RunRow | None, float | None]) -> None:
+        self.source, self.run, self.threshold = found
         self.engagement_changed.emit()
 
     def _take_changes(self, changes: Changes) -> None:
@@ -119,7 +121,7 @@ class Workspace(QObject):
         run = self.run
         if run is None:
             return Engagement(self.source)
-        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live)
+        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live, self.threshold)
 
     def use_model(self, source: ModelSource) -> None:
         """Choose another model or device; a pack of another model is put aside."""
@@ -127,21 +129,35 @@ class Workspace(QObject):
             return
         self.source = source
         if self.run is not None and self.run.model != source.name:
-            self.run = None
+            self.run = self.threshold = None
         self._keep_choices()
 
     def use_run(self, run: RunRow | None) -> None:
         """Answer with the pack of `run`, or with the original model alone."""
+        if run is None or self.run is None or run.id != self.run.id:
+            self.threshold = None  # it belongs to the gate of one pack
         self.run = run
         if run is not None:
             self.source = replace(self.source, name=run.model)
         self._keep_choices()
 
+    def move_threshold(self, threshold: float | None) -> None:
+        """Route from `threshold` on, in [0, 1]; None: from the calibrated one."""
+        if threshold != self.threshold:
+            self.threshold = threshold
+            self._write_choices()
+            self.threshold_changed.emit()
+
     def _keep_choices(self) -> None:
-        source, run_id = self.source, self.run.id if self.run else None
-        if self.project is not None:
-            self.database.run(lambda project: _write_choices(project, source, run_id), owner=self, name="Keep a choice")
+        self._write_choices()
         self.engagement_changed.emit()
+
+    def _write_choices(self) -> None:
+        source, run_id, threshold = self.source, self.run.id if self.run else None, self.threshold
+        if self.project is not None:
+            self.database.run(
+                lambda project: _write_choices(project, source, run_id, threshold), owner=self, name="Keep a choice"
+            )
 
     # --- training ----------------------------------------------------------------------------------------------
 
@@ -172,15 +188,18 @@ def _look(project: Project) -> _Standing:
     return _Standing(listing.counts(project), listing.enabled_keys(project), known)
 
 
-def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None]:
+def _read_choices(project: Project) -> tuple[ModelSource, RunRow | None, float | None]:
     name = keeping.get_setting(project, "model", "embedded")
     device = keeping.get_setting(project, "device", "auto")
     wanted = keeping.get_setting(project, "run")
     found = [run for run in runs(project) if run.id == wanted and run.state is RunState.FINISHED]
-    return ModelSource(str(name), str(device)), found[0] if found else None
+    moved = keeping.get_setting(project, "threshold")
+    threshold = float(moved) if found and isinstance(moved, int | float) and 0 <= moved <= 1 else None
+    return ModelSource(str(name), str(device)), found[0] if found else None, threshold
 
 
-def _write_choices(project: Project, source: ModelSource, run_id: int | None) -> Changes:
+def _write_choices(project: Project, source: ModelSource, run_id: int | None, threshold: float | None) -> Changes:
     keeping.set_setting(project, "model", source.name)
     keeping.set_setting(project, "device", source.device)
+    keeping.set_setting(project, "threshold", threshold)
     return keeping.set_setting(project, "run", run_id)

@@ -85,6 +85,23 @@ def header_cells(source: Source, *, delimiter: Delimiter | None = None, skip_row
     return tuple(_opened(source, delimiter, skip_rows)[1])
 
 
+def columns_of(source: Source) -> dict[str, list[str]]:
+    """Every column of a table of any kind, by its name, without its empty cells; a row that cannot be read is left out.
+
+    Raises FormatError where the table has no header.
+    """
+    header = header_line(source)
+    delimiter = max(DELIMITERS, key=header.count)
+    _, names, rows = _opened(source, delimiter, 0)
+    columns: dict[str, list[str]] = {name.strip(): [] for name in names}
+    for _, cells in rows:
+        if not isinstance(cells, str):
+            for name, cell in zip(names, cells, strict=False):
+                if cell.strip():
+                    columns[name.strip()].append(cell)
+    return columns
+
+
 def column_of(cell: str) -> str:
     """What a header cell is taken for: one of SINGLE and MANY, or nothing."""
     return _field(cell)

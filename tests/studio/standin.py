@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.decoding import GREEDY, Decoding
 from engine.edits import EditSet
 from engine.formats import jsonl
 from engine.runs import Cancel, ProgressBoard
@@ -27,10 +28,13 @@ class World:
     burn: Callable[[], object] | None = None  # what keeps the processor busy at each step
     loads: list[ModelSource] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
     attached: int = 0
     detached: int = 0
     resumed_from: int | None = None
     slow_answers: float = 0.0
+    stop_before: str = ""  # the question before which the models wait
+    fail_at: str = ""  # the question that there is no memory for
     unlearnable: tuple[str, ...] = ()  # new objects that no training gets the model to answer
     go_on: threading.Event = field(default_factory=threading.Event)  # set: nothing waits
 
@@ -44,10 +48,15 @@ class Model:
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
 
-    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
+    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None, decoding: Decoding = GREEDY) -> list[str]:
+        self.world.decodings.append(decoding)
         for prompt in prompts:
             if cancel is not None:
                 cancel.check()
+            if prompt == self.world.stop_before:
+                self.world.go_on.clear()
+            if prompt == self.world.fail_at:
+                raise MemoryError
             self.world.go_on.wait(10)
             time.sleep(self.world.slow_answers)
             self.world.asked.append(prompt)
@@ -71,9 +80,8 @@ def chances(text: str) -> tuple[object, ...]:
 class Edited:
     """Knows the edits by prompt and by paraphrase."""
 
-    threshold = 0.5
-
     def __init__(self, world: World, model: Model, edits: EditSet) -> None:
+        self.threshold = 0.5
         self.world, self.model = world, model
         self.by_prompt = {text: edit for edit in edits.enabled() for text in (edit.prompt, *edit.paraphrases)}
         self.off: set[str] = set()
@@ -88,19 +96,42 @@ class Edited:
             edit = self.by_prompt.get(query)
             nearest = edit or next(iter(self.by_prompt.values()))
             familiarity = 0.9 if edit else min(len(query), 40) / 100
-            routed = edit is not None and edit.id not in self.off
-            routings.append(Routing(query, familiarity, routed, 0.5, 1 - familiarity, nearest.id, familiarity))
+            routed = edit is not None and edit.id not in self.off and familiarity >= self.threshold
+            routings.append(
+                Routing(query, familiarity, routed, self.threshold, 1 - familiarity, nearest.id, familiarity)
+            )
         return routings
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[object]:
+    def explain(self, query: str) -> object:
+        from engine.editor import Explanation, NearEdit, Reason
+
+        (routing,) = self.route([query])
+        others = [edit.id for edit in self.by_prompt.values() if edit.id != routing.nearest_edit]
+        near = [NearEdit(routing.nearest_edit, routing.similarity, routing.familiarity)]
+        near += [NearEdit(edit, 0.1, 0.01) for edit in dict.fromkeys(others)]
+        known = self.by_prompt.get(query)
+        verbatim = known is not None and known.prompt == query
+        sign = 1 if known else -1
+        reasons = (Reason("subject", float(sign > 0), 0.5, sign * 2.5), Reason("entropy", 0.2, 0.5, -0.01))
+        return Explanation(routing, tuple(near), () if verbatim else reasons, verbatim, 0.5)
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[object]:
         from engine.editor import Answer
 
         answers = []
         for query, text, routing in zip(
-            queries, self.model.answer(queries, cancel=cancel), self.route(queries), strict=True
+            queries, self.model.answer(queries, cancel=cancel, decoding=decoding), self.route(queries), strict=True
         ):
             edited = self.by_prompt[query].new_object if routing.routed else text
-            answers.append(Answer(query, text if originals or not routing.routed else "", edited, routing))
+            original = text if originals or not routing.routed else ""
+            answers.append(Answer(query, original, edited, routing, original_seconds=0.2, edited_seconds=0.25))
         return answers
 
     def next_tokens(self, query: str, k: int = 8) -> object:
