@@ -333,7 +333,7 @@ def provenance(pack: Path) -> Provenance:
     return Provenance(manifest.model.fingerprint, pack_hash(pack), calibrated)
 
 
-def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 8) -> Chances:
+def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 6) -> Chances:
     """The likeliest next tokens of both models."""
     edited = edited_model(shelf, engagement)
     if edited is None:

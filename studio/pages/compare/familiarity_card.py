@@ -53,6 +53,7 @@ class FamiliarityCard(Card):
         self.threshold.setDecimals(3)
         self.threshold.setSingleStep(0.01)
         self.threshold.setKeyboardTracking(False)
+        self.threshold.lineEdit().setTextMargins(SPACE, 0, 0, 0)
         self.threshold.setAccessibleName("Threshold")
         told = "The familiarity from which a question is answered as edited."
         self.threshold.setToolTip(told)
@@ -61,7 +62,9 @@ class FamiliarityCard(Card):
         self.moved = Label(muted=True, wrap=True)
         self._entropy = Label("–")
         self._similarity = Label("–")
-        grid = QGridLayout()
+        self._figures = QWidget()
+        grid = QGridLayout(self._figures)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(2 * SPACE)
         grid.setVerticalSpacing(SPACE // 2)
         grid.setColumnStretch(1, 1)
@@ -88,7 +91,7 @@ class FamiliarityCard(Card):
         self.body.addWidget(self.gauge)
         self.body.addWidget(self.decision)
         self.body.addWidget(self._first_steps)
-        self.body.addLayout(grid)
+        self.body.addWidget(self._figures)
         self.body.addStretch(1)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -110,6 +113,7 @@ class FamiliarityCard(Card):
             self.gauge.show_value(routing.familiarity, routing.threshold)
         self.decision.setText(decision(routing))
         self._first_steps.hide()
+        self._figures.show()
         self._entropy.setText(f"{routing.entropy:.2f} of 1")
         self._similarity.setText(f"{routing.similarity:.2f}")
 
@@ -132,6 +136,7 @@ class FamiliarityCard(Card):
         self.gauge.clear()
         self.decision.setText(text)
         self._first_steps.setVisible(first_steps)
+        self._figures.setVisible(not first_steps)
         if first_steps:
             self.show_threshold(None, None)
         for label in (self._entropy, self._similarity):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.store import listing
 from studio.store.adopting import Role
@@ -46,20 +46,24 @@ class NearEdits(Card):
         self._near: tuple[NearEdit, ...] = ()
         self._known: Mapping[str, KnownEdit] = {}
         self.paraphrase = button(
-            "Make it a paraphrase",
+            "Paraphrase",
             "add",
-            tip="The question should be answered with this edit: from now on generality is measured on it too.",
+            tip="Make the question a paraphrase of the edit: it should be answered so; generality is measured on it.",
         )
         self.probe = button(
-            "Make it a probe",
+            "Probe",
             "add",
-            tip="The question must keep its original answer: from now on locality is measured on it too.",
+            tip="Make the question a probe of the edit: it must keep its answer; locality is measured on it.",
         )
         self.switch = button("Switch off", "stop", tip="Questions about the edit get the original answer, at once.")
-        self.show_edit = button("Show it", "facts", tip="Go to the edit on the Facts page.")
+        self.show_edit = button("Show", "facts", tip="Go to the edit on the Facts page.")
+        self.paraphrase.setAccessibleName("Make the question a paraphrase of the edit")
+        self.probe.setAccessibleName("Make the question a probe of the edit")
+        self.show_edit.setAccessibleName("Show the edit on the Facts page")
         self.table = text_table("Nearest edits", ("Edit", "Similarity", "Familiarity", "State"), stretch=(0,))
         self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
-        self.table.setMinimumHeight(18 * SPACE)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.table.setMinimumHeight(13 * SPACE)
         for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
             self.head.addWidget(control)
         self.body.addWidget(self.table, 1)

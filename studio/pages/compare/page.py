@@ -105,6 +105,7 @@ class ComparePage(QWidget):
         head.addWidget(self.sampling)
         head.addWidget(self.many)
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
         self.tabs.addTab(self._one_question(), "One question")
         self.tabs.addTab(self._all_questions(), "Questions asked")
         box = QVBoxLayout(self)
@@ -122,9 +123,12 @@ class ComparePage(QWidget):
         row.addWidget(self.ask)
         middle = QHBoxLayout()
         middle.setSpacing(2 * SPACE)
-        middle.addWidget(self.familiarity, 5)
-        middle.addWidget(self.reasons, 6)
-        middle.addWidget(self._tokens(), 6)
+        middle.addWidget(self.familiarity, 2)
+        middle.addWidget(self._tokens(), 3)
+        below = QHBoxLayout()
+        below.setSpacing(2 * SPACE)
+        below.addWidget(self.reasons, 5)
+        below.addWidget(self.near, 6)
         content = QWidget()
         content.setProperty("scrolled", True)
         box = QVBoxLayout(content)
@@ -133,7 +137,7 @@ class ComparePage(QWidget):
         box.addLayout(row)
         box.addWidget(self.answers, 2)
         box.addLayout(middle, 3)
-        box.addWidget(self.near, 2)
+        box.addLayout(below, 4)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -292,7 +296,7 @@ class ComparePage(QWidget):
     def _silent(self, why: str, *, first_steps: bool = False) -> None:
         self._explanation = None
         self.familiarity.say(why, first_steps=first_steps)
-        self.reasons.clear()
+        self.reasons.clear("Without a pack there is no gate." if first_steps else "What the gate goes by is told here.")
         self._show_near()
 
     def _explained(self, explanation: Explanation) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QColor, QFont
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.pages.compare.words import SLIGHT, bearing, evidence, why
-from studio.theme import tokens
+from studio.theme import SPACE, tokens
 from studio.widgets.card import Card
 from studio.widgets.labels import Label
 from studio.widgets.tables import cell, fill, text_table
@@ -25,13 +26,20 @@ class ReasonsCard(Card):
         self.told = Label(muted=True, wrap=True)
         self.table = text_table("Evidence for and against the nearest edit", ("Evidence", "Counts"), stretch=(0,))
         self.table.setToolTip("What each adds to the logarithm of the odds that the question is about the edit.")
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.table.setMinimumHeight(13 * SPACE)
+        self.table.horizontalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().lineSpacing() + SPACE)
+        self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.told.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.body.addWidget(self.told)
         self.body.addWidget(self.table, 1)
-        self.clear()
+        self.body.addStretch()
+        self.clear("")
 
-    def clear(self) -> None:
-        """Show that there is nothing to explain."""
-        self.told.setText("Type a question to see what the gate goes by.")
+    def clear(self, why: str) -> None:
+        """Show that there is nothing to explain, and why."""
+        self.told.setText(why)
         self.table.hide()
 
     def show_explanation(self, explanation: Explanation) -> None:

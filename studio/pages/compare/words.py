@@ -46,10 +46,9 @@ def evidence(reason: Reason) -> str:
                 return "The model's thought tells nothing of the relation that is asked"
             return f"The model takes it to ask {'the edit’s' if value > 0 else 'another'} relation"
         case "state":
-            near = "nearly that" if more else "unlike that"
-            return f"The model's state is {near} after the edit's prompt: similarity {value:.2f}"
+            return f"The model's state is {'near' if more else 'unlike'} that after the prompt: {value:.2f}"
         case "answer":
-            return f"The model begins the answer as after the edit's prompt with a chance of {share(value)}"
+            return f"The model begins its answer as after the prompt: chance {share(value)}"
         case "entropy":
             seen = "has seen its like" if more else "has not seen its like"
             return f"The familiarity network {seen}: entropy {1 - value:.2f} of 1"
