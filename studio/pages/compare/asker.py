@@ -77,22 +77,25 @@ class Follower(QObject):
         self._out = True
         self._workspace.models.run(
             lambda shelf: model_jobs.explain(shelf, engagement, query),
-            on_success=partial(self._told, query),
-            on_error=self._not_told,
+            on_success=partial(self._told, query, engagement),
+            on_error=partial(self._not_told, query),
             on_cancelled=self._let_go,
             owner=self,
             name="Follow the question",
         )
 
-    def _told(self, query: str, explanation: Explanation | None) -> None:
+    def _told(self, query: str, engagement: Engagement, explanation: Explanation | None) -> None:
         self._out = False
-        if query != self._wanted:
+        if query != self._wanted or engagement != self._workspace.engagement:
             self._ask()
         elif explanation is not None:
             self.explained.emit(explanation)
 
-    def _not_told(self, message: UserMessage) -> None:
+    def _not_told(self, query: str, message: UserMessage) -> None:
         self._out = False
+        if query != self._wanted:
+            self._ask()
+            return
         self.failed.emit(f"{message.sentence} {message.action}".strip())
 
     def _let_go(self) -> None:

@@ -39,6 +39,7 @@ class SamplingForm(Card):
         self.max_new_tokens.setRange(0, MAX_TOKENS)
         self.max_new_tokens.setSpecialValueText("automatic")
         self.first_sentence = QCheckBox("End with the first sentence")
+        self.first_sentence.setAccessibleName(self.first_sentence.text())
         self.first_sentence.setToolTip(_HELP["first_sentence"])
         self.first_sentence.setAccessibleDescription(_HELP["first_sentence"])
         row = QHBoxLayout()

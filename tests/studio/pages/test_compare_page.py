@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -346,6 +346,32 @@ def test_the_threshold_is_moved_here_seen_kept_and_put_back(
     qtbot.waitUntil(lambda: reopened.answers.edited.toPlainText() == "Osaka")
     assert again.workspace.threshold is None
     qtbot.waitUntil(lambda: reopened.familiarity.moved.text() == "As calibrated.")
+
+
+def test_a_threshold_that_is_moved_while_the_gate_thinks_counts(
+    trained: MainWindow, page: ComparePage, qtbot: QtBot, settle: Settle, ask: Ask, world: World
+) -> None:
+    prompt = prompt_of(trained, ask, "Japan")
+    world.go_on.clear()
+    page.question.setText(prompt)
+    qtbot.waitUntil(lambda: page.follower.busy)
+    trained.workspace.move_threshold(0.95)
+    while page.follower._soon.isActive():
+        QTest.qWait(20)
+    world.go_on.set()
+    settle_typing(trained, page, settle)
+    assert "Not familiar" in page.familiarity.decision.text()
+
+
+def test_the_threshold_can_be_dragged(
+    trained: MainWindow, page: ComparePage, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    page.question.setText(prompt_of(trained, ask, "Japan"))
+    settle_typing(trained, page, settle)
+    gauge = page.familiarity.gauge
+    qtbot.mousePress(gauge, Qt.MouseButton.LeftButton, pos=QPoint(round(gauge.width() * 0.25), 12))
+    qtbot.waitUntil(lambda: trained.workspace.threshold is not None)
+    assert trained.workspace.threshold == pytest.approx(0.25, abs=0.02)
 
 
 def test_the_reasons_are_told_in_words(trained: MainWindow, page: ComparePage, settle: Settle, ask: Ask) -> None:
