@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QSignalBlocker,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHBoxLayout, QHeaderView, QLineEdit, QTableView, QWidget
 
 from studio.pages.compare.history_table import Column, HistoryTable
@@ -164,12 +172,13 @@ class History(Card):
         chosen = {row.id for row in self.selected()}
         self._table.show_rows(rows)
         if chosen:
-            mode = self.table.selectionMode()
-            self.table.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
+            still = QItemSelection()
             for place, row in enumerate(self.rows):
                 if row.id in chosen:
-                    self.table.selectRow(place)
-            self.table.setSelectionMode(mode)
+                    still.append(
+                        QItemSelectionRange(self._table.index(place, 0), self._table.index(place, len(Column) - 1))
+                    )
+            self.table.selectionModel().select(still, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self._tell()
 
     def show_lists(self, lists: Sequence[AskedList]) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QTa
 
 from engine import atomic
 from engine.decoding import Decoding, DecodingError
+from studio.errors import UserMessage
 from studio.messages import Kind
 from studio.pages.compare.answers import Answers
 from studio.pages.compare.asker import Answered, Asker, Follower
@@ -65,6 +66,7 @@ class ComparePage(QWidget):
         self._explanation: Explanation | None = None
         self._shown: Answered | None = None
         self._known: dict[str, KnownEdit] = {}
+        self._reading_history = self._history_stale = False
         self.follower = Follower(workspace, self)
         self.asker = Asker(workspace, self)
         self.question = line("Question", "The capital of France is")
@@ -433,17 +435,32 @@ class ComparePage(QWidget):
     # --- the history -------------------------------------------------------------------------------------------
 
     def _read_history(self) -> None:
-        if self._workspace.project is None:
+        self._history_stale = True
+        if self._workspace.project is None or self._reading_history:
             return
+        # While a list is answered the history changes again and again: what came meanwhile is read once.
+        self._reading_history, self._history_stale = True, False
         wanted = self.history.wanted
         self._workspace.database.run(
             lambda project: _history(project, wanted),
             on_success=partial(self._history_read, wanted),
+            on_error=self._history_not_read,
+            on_cancelled=self._history_let_go,
             owner=self,
             name="Read the history",
         )
 
+    def _history_let_go(self) -> None:
+        self._reading_history = False
+
+    def _history_not_read(self, message: UserMessage) -> None:
+        self._reading_history = False
+        self._workspace.report(message)
+
     def _history_read(self, wanted: Wanted, found: tuple[list[ComparisonRow], list[AskedList]]) -> None:
+        self._reading_history = False
+        if self._history_stale:
+            self._read_history()
         if wanted == self.history.wanted:
             self.history.show_lists(found[1])
             self.history.show_rows(found[0])
