@@ -55,7 +55,7 @@ def ask(studio: Studio, question: str) -> tuple[str, str, str]:
 def explain_and_switch(studio: Studio, edit: Edit) -> None:
     """Why the gate decides, in words; what switching an edit and moving the threshold do at once; and the record."""
     page = studio.page("compare")
-    ask(studio, f"{edit.prompt} of course")
+    ask(studio, "Once upon a time there was a")
     assert page.near.chosen in page.near.keys
     assert page.reasons.table.rowCount() == 7
     ask(studio, edit.prompt)

@@ -45,7 +45,8 @@ class Answers(QWidget):
 
     def show_reply(self, reply: Reply) -> None:
         """Show both answers, or the original one while no pack is in use."""
-        self.took.setText("" if reply.original_seconds is None else seconds(reply.original_seconds))
+        took = "" if reply.original_seconds is None else seconds(reply.original_seconds)
+        self.took.setText(took if reply.original else f"an empty answer · {took}")
         if reply.answer is None:
             self.original.show_pieces([Piece(reply.original, Mark.SAME)])
             self.edited.show_pieces(())
