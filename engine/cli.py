@@ -19,6 +19,7 @@ from engine.commands.convert import convert
 from engine.commands.evaluate import evaluate
 from engine.commands.fit import fit
 from engine.commands.models import models
+from engine.decoding import DecodingError
 from engine.edits import EditError
 from engine.formats.source import FormatError
 from engine.metrics import MetricsError
@@ -62,6 +63,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         EditError,
         SettingError,
         FormatError,
+        DecodingError,
         PackError,
         RunError,
         MetricsError,

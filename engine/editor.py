@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from engine.decoding import GREEDY, Decoding
 from engine.edits import EditSet
 from engine.language_model import LanguageModel, TokenChance
 from engine.runs import Cancel, ProgressBoard
@@ -26,6 +27,36 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True)
+class NearEdit:
+    """An edit that a query may be about."""
+
+    edit: str  # id
+    similarity: float  # cosine in the tuned space
+    familiarity: float | None  # None where the gate did not weigh it
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One kind of evidence that a query is, or is not, about its nearest edit."""
+
+    evidence: str  # its name: one of `engine.meg.reasons.EVIDENCE`
+    value: float  # what was found
+    usual: float  # its mean over the queries and candidates that the gate was calibrated on
+    weight: float  # what it adds to the log-odds of the familiarity: below 0 it speaks against
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why the gate decides on one query as it does."""
+
+    routing: Routing
+    near: tuple[NearEdit, ...]  # the likeliest first: that is the routing's nearest edit
+    reasons: tuple[Reason, ...]  # the weightiest first; empty where the gate weighs no evidence
+    verbatim: bool  # the query is the nearest edit's prompt, word for word, which decides alone
+    calibrated: float  # the threshold that was calibrated, wherever it was moved since
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The original and the edited model's answers to one query."""
 
@@ -33,6 +64,9 @@ class Answer:
     original: str
     edited: str
     routing: Routing
+    # In a batch, each query's even share of it.
+    original_seconds: float | None = field(default=None, compare=False)  # None where the original model was not asked
+    edited_seconds: float | None = field(default=None, compare=False)  # the gate's part and the generator's included
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +87,17 @@ class EditedModel(Protocol):
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query: no decoding, quick enough to follow typing."""
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+    def explain(self, query: str) -> Explanation:
+        """The gate's word on one query, with what it hangs on: no decoding, quick enough to follow typing."""
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[Answer]:
         """Both models' answers to each query; the rows of one batch are routed one by one.
 
         With `originals` False the original answers to routed queries are left empty, which saves decoding them.

@@ -1,7 +1,8 @@
 """A causal language model as the studio sees it: loaded, asked, scored, run from any layer on.
 
 Every query is padded on the left, so that answers begin at the same column, and positions are counted from the
-first real token. Decoding is greedy: the same question always gets the same answer.
+first real token. Decoding is greedy unless something else is asked for; under the same settings the same question
+always gets the same answer.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from transformers import (
 )
 
 from engine.chat import ChatTemplate, begun_reply, user_turn
+from engine.decoding import GREEDY, Decoding
 from engine.device import choose_device, choose_dtype, free_memory
 from engine.ffn_blocks import find_ffn_block, find_layers
 from engine.model_files import ModelError, check_files, find_model
 from engine.runs import Cancel
+from engine.sampling import processors
 from engine.stopping import MAX_NEW_TOKENS, EndOfAnswer, Extent
 
 SPARE_TOKENS = 4  # beyond those of a wanted answer: it may be written in other tokens than it was learnt in
@@ -382,18 +385,27 @@ class LanguageModel:
 
     @torch.no_grad()
     def answer(
-        self, prompts: Sequence[str], *, extents: Sequence[Extent] | None = None, cancel: Cancel | None = None
+        self,
+        prompts: Sequence[str],
+        *,
+        extents: Sequence[Extent] | None = None,
+        decoding: Decoding = GREEDY,
+        questions: Sequence[str] | None = None,
+        cancel: Cancel | None = None,
     ) -> list[str]:
-        """The model's greedy answers, each as far as its extent: by default to the end of the first sentence.
+        """The model's answers, each as far as its extent: by default to the end of the first sentence.
 
-        Raises QueryError for a prompt that cannot be asked, Cancelled when asked to stop.
+        `extents` are used as they are; without them `decoding` says how far an answer goes. `questions` are what the
+        random numbers go by where the prompts say more than the questions. Raises QueryError for a prompt that cannot
+        be asked, Cancelled when asked to stop.
         """
         answers = [""] * len(prompts)
-        far = [Extent()] * len(prompts) if extents is None else extents
+        far = [Extent().under(decoding)] * len(prompts) if extents is None else extents
         for rows in self.batches(prompts, far):
             if cancel is not None:
                 cancel.check()
-            texts = self.decode([prompts[row] for row in rows], [far[row] for row in rows], cancel)
+            asked, named = [prompts[row] for row in rows], [(questions or prompts)[row] for row in rows]
+            texts = self.decode(asked, [far[row] for row in rows], cancel, decoding, named)
             for row, text in zip(rows, texts, strict=True):
                 answers[row] = text
         return answers
@@ -411,8 +423,15 @@ class LanguageModel:
         if rows:
             yield rows
 
-    def decode(self, prompts: Sequence[str], extents: Sequence[Extent], cancel: Cancel | None = None) -> list[str]:
-        """The answers to one batch, in its order, each as far as its extent."""
+    def decode(
+        self,
+        prompts: Sequence[str],
+        extents: Sequence[Extent],
+        cancel: Cancel | None = None,
+        decoding: Decoding = GREEDY,
+        questions: Sequence[str] | None = None,
+    ) -> list[str]:
+        """The answers to one batch, in its order, each as far as its extent; `questions` as in `answer`."""
         batch = self.encode(prompts)
         length = batch.input_ids.shape[1]
         ending = EndOfAnswer(self.tokenizer, length, extents, cancel)
@@ -421,6 +440,7 @@ class LanguageModel:
             input_ids=batch.input_ids,
             attention_mask=batch.attention_mask,
             generation_config=self.greedy(most),
+            logits_processor=processors(decoding, questions or prompts),
             stopping_criteria=StoppingCriteriaList([ending]),
         )
         if cancel is not None:
@@ -428,7 +448,7 @@ class LanguageModel:
         return [extent.clip(text) for extent, text in zip(extents, ending.texts(tokens), strict=True)]
 
     def greedy(self, most: int = MAX_NEW_TOKENS) -> GenerationConfig:
-        """The settings of every answer: greedy, of `most` tokens at most."""
+        """What the likeliest tokens are taken with, after whatever was drawn: `most` of them at most."""
         return GenerationConfig(
             max_new_tokens=most,
             do_sample=False,

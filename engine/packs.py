@@ -184,6 +184,12 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def pack_hash(folder: Path) -> str:
+    """A sha256 that names the pack in `folder`: its manifest, which names every file, hashed. Raises PackError."""
+    read_manifest(folder)
+    return atomic.sha256((folder / MANIFEST).read_bytes())
+
+
 def read_pack(folder: Path) -> StoredPack:
     """The pack in `folder`, every file's hash, every tensor's form and numbers checked. Raises PackError."""
     manifest = read_manifest(folder)

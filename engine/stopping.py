@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
+from engine.decoding import Decoding
 from engine.runs import Cancel
 
 MAX_NEW_TOKENS = 24
@@ -20,7 +21,7 @@ _STOP = re.compile(r"(\w*)\.(?=\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far an answer goes: so many tokens at most, and to the end of its first sentence.
+    """How far an answer goes: so many tokens at most, and to the end of its first sentence unless it is `open`.
 
     An answer that is saying what is `wanted`, word for word, goes on to the end of that instead, wherever the wanted
     answer itself has a stop or a new line.
@@ -28,9 +29,12 @@ class Extent:
 
     tokens: int = MAX_NEW_TOKENS
     wanted: str = ""
+    open: bool = False
 
     def end(self, text: str, *, whole: bool) -> int | None:
         """Where the answer in `text` ends, or None; `whole` as in `sentence_end`."""
+        if self.open:
+            return None
         offset = len(text) - len(text.lstrip())
         body, wanted = text[offset:], f"{self.wanted}."
         said = body.rstrip("\ufffd")  # a letter of which not every byte is there yet
@@ -39,6 +43,10 @@ class Extent:
         if self.wanted and body.startswith(wanted) and not body[len(wanted) :][:1].strip():
             return offset + len(self.wanted)
         return sentence_end(text, whole=whole)
+
+    def under(self, decoding: Decoding) -> Extent:
+        """The extent as `decoding` would have it."""
+        return Extent(decoding.max_new_tokens or self.tokens, self.wanted, not decoding.first_sentence)
 
     def clip(self, text: str) -> str:
         """The answer alone, without its stop, trimmed."""

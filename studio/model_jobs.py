@@ -6,14 +6,17 @@ torch and what needs it are imported inside the functions: the window is on the 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from engine import usage
 from engine.checkpoints import is_kept
+from engine.decoding import GREEDY, Decoding
 from engine.editors import registry
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
@@ -25,7 +28,7 @@ from studio.jobs import Shelf
 from studio.run_log import logged
 
 if TYPE_CHECKING:
-    from engine.editor import Answer, EditedModel, Editor, Pack, Routing
+    from engine.editor import Answer, EditedModel, Editor, Explanation, Pack
     from engine.language_model import LanguageModel, TokenChance
     from engine.meg.editor import MegEditor
     from engine.meg.pack import MegPack
@@ -39,6 +42,7 @@ SAMPLE = 1_000
 
 LOADING = "Load the model"
 MEASURING = "Measure"
+ASKING = "Ask"
 EDITS = "edits.jsonl"
 """The snapshot of the edits, in a run's folder and in a pack."""
 METRICS = "metrics.jsonl"
@@ -79,7 +83,7 @@ class Engagement:
     source: ModelSource
     pack: Path | None = None
     live: frozenset[str] = frozenset()  # ids of the project's enabled edits; any other edit of the pack is gated out
-    threshold: float | None = None  # of the gate; None: as it was calibrated
+    threshold: float | None = None  # where it was moved by hand; None: as calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,17 @@ class Reply:
 
     query: str
     original: str
+    original_seconds: float | None
     answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What answered: the model's weights and the pack, each by its hash, and the pack's own threshold."""
+
+    fingerprint: str
+    pack: str
+    calibrated: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,14 @@ class Chances:
     edited: tuple[TokenChance, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of many questions, answered."""
+
+    source: Provenance
+    replies: list[Reply]
+
+
 class _Attached:
     """An edited model, and which edits of its pack are switched off in it."""
 
@@ -144,15 +166,9 @@ class _Attached:
         self.edited = edited
         self.source = source
         self.folder = folder
+        self._calibrated = edited.threshold
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
-        self._calibrated = edited.threshold
-
-    def keep_threshold(self, threshold: float | None) -> None:
-        """Move the gate's threshold, or put it back to where it was calibrated."""
-        wanted = self._calibrated if threshold is None else threshold
-        if self.edited.threshold != wanted:
-            self.edited.threshold = wanted
 
     def keep_live(self, live: frozenset[str]) -> None:
         """Gate out every edit of the pack that is not `live`."""
@@ -160,6 +176,12 @@ class _Attached:
         self.edited.enable(self._off - off)
         self.edited.disable(off - self._off)
         self._off = off
+
+    def move_threshold(self, threshold: float | None) -> None:
+        """Route from `threshold` on, None: from the calibrated one."""
+        wanted = self._calibrated if threshold is None else threshold
+        if wanted != self.edited.threshold:
+            self.edited.threshold = wanted
 
 
 # --- loading -------------------------------------------------------------------------------------------------------
@@ -257,7 +279,7 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
-    attached.keep_threshold(engagement.threshold)
+    attached.move_threshold(engagement.threshold)
     return attached.edited
 
 
@@ -307,22 +329,59 @@ def original_answers(
     return answers
 
 
-def reply(shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel) -> list[Reply]:
-    """Both models' answers to each question."""
+def reply(
+    shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel, decoding: Decoding = GREEDY
+) -> list[Reply]:
+    """Both models' answers to each question, under the same settings."""
     edited = edited_model(shelf, engagement)
     if edited is None:
-        texts = language_model(shelf, engagement.source).answer(questions, cancel=cancel)
-        return [Reply(query, text, None) for query, text in zip(questions, texts, strict=True)]
-    return [Reply(answer.query, answer.original, answer) for answer in edited.answer(questions, cancel=cancel)]
+        model = language_model(shelf, engagement.source)
+        began = time.perf_counter()
+        texts = model.answer(questions, decoding=decoding, cancel=cancel)
+        each = (time.perf_counter() - began) / max(len(questions), 1)
+        return [Reply(query, text, each, None) for query, text in zip(questions, texts, strict=True)]
+    answers = edited.answer(questions, cancel=cancel, decoding=decoding)
+    return [Reply(answer.query, answer.original, answer.original_seconds, answer) for answer in answers]
 
 
-def route(shelf: Shelf, engagement: Engagement, query: str) -> Routing | None:
-    """The gate's word on one query; None without a pack."""
+def replies(
+    shelf: Shelf,
+    engagement: Engagement,
+    questions: Sequence[str],
+    decoding: Decoding,
+    board: ProgressBoard,
+    cancel: Cancel,
+    answered: SimpleQueue[Batch],
+) -> None:
+    """Both models' answers to many questions, handed to `answered` a few at a time. Needs a pack."""
+    board.report(LOADING, 0, 0)
+    if engagement.pack is None:
+        raise ValueError("without a pack there is nothing to compare")
+    source = provenance(engagement.pack)
+    for start in range(0, len(questions), AT_ONCE):
+        cancel.check()
+        board.report(ASKING, start, len(questions))
+        some = reply(shelf, engagement, questions[start : start + AT_ONCE], cancel, decoding)
+        answered.put(Batch(source, some))
+
+
+def explain(shelf: Shelf, engagement: Engagement, query: str) -> Explanation | None:
+    """The gate's word on one query, with what it hangs on; None without a pack."""
     edited = edited_model(shelf, engagement)
-    return None if edited is None else edited.route([query])[0]
+    return None if edited is None else edited.explain(query)
 
 
-def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 8) -> Chances:
+def provenance(pack: Path) -> Provenance:
+    """What the pack in the folder `pack` was trained on, and what it is called by. Raises PackError."""
+    from engine.packs import pack_hash, read_manifest
+
+    manifest = read_manifest(pack)
+    threshold = manifest.figures.get("threshold")
+    calibrated = float(threshold) if isinstance(threshold, int | float) else None
+    return Provenance(manifest.model.fingerprint, pack_hash(pack), calibrated)
+
+
+def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 6) -> Chances:
     """The likeliest next tokens of both models."""
     edited = edited_model(shelf, engagement)
     if edited is None:

@@ -156,13 +156,15 @@ class _Tour:
             raise TypeError("the compare page is not what it was")
         self._window.show_page("compare")
         prompts, probes = self._ask_database(_questions)
-        before = len(page.history.rows)
-        page.ask_all((*probes, *prompts))
+        asked = (*probes, *prompts)
+        page.ask_all(asked)
         self._wait(
-            lambda: len(page.history.rows) >= before + len(prompts) + len(probes), "the answers to be kept", PATIENCE
+            lambda: not page.asker.busy and [row.query for row in reversed(page.history.rows)] == list(asked),
+            "the answers to be kept",
+            PATIENCE,
         )
         _write("")
-        for text in table(page.history.rows[: len(prompts) + len(probes)]):
+        for text in table(page.history.rows):
             _write(text)
         _write("")
         page.ask_question(prompts[0])

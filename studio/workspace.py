@@ -23,7 +23,7 @@ from studio.store.changes import Changes
 from studio.store.listing import EditCounts
 from studio.store.project import Project, ProjectInfo
 from studio.store.relations import relations
-from studio.store.runs import RunRow, RunState, runs
+from studio.store.runs import RunRow, RunState, runs, update_run
 from studio.store.trained import RUN_IN_USE
 
 NO_COUNTS = EditCounts(0, 0, 0, 0)
@@ -46,6 +46,7 @@ class Workspace(QObject):
     counts_changed = Signal()
     relations_changed = Signal()
     engagement_changed = Signal()  # the model or the pack in use
+    threshold_changed = Signal()  # the gate's threshold was moved by hand, or is the calibrated one again
     training_changed = Signal(bool)
     said = Signal(object)  # Message
     page_asked = Signal(str)  # another page shall be shown, by its name
@@ -92,8 +93,14 @@ class Workspace(QObject):
             self._look()
 
     def _choices_read(self, found: tuple[ModelSource, RunRow | None]) -> None:
+        source, run = self.source, self.run
         self.source, self.run = found
-        self.engagement_changed.emit()
+        if source != self.source or run is None or self.run is None:
+            self.engagement_changed.emit()
+        elif run.threshold != self.run.threshold:
+            self.threshold_changed.emit()
+        elif run != self.run:
+            self.engagement_changed.emit()
 
     def _take_changes(self, changes: Changes) -> None:
         if self.run is not None and self.run.id in changes.runs:
@@ -141,6 +148,24 @@ class Workspace(QObject):
             trusts = run.model if run.settings.get("remote code") is True else self.source.trusts
             self.source = replace(self.source, name=run.model, trusts=trusts)
         self._keep_choices()
+
+    @property
+    def threshold(self) -> float | None:
+        """The familiarity from which the run in use routes, where it was moved by hand."""
+        return None if self.run is None else self.run.threshold
+
+    def move_threshold(self, threshold: float | None) -> None:
+        """Route from `threshold` on, in [0, 1]; None: from the calibrated one. It is kept with the run in use."""
+        run = self.run
+        if run is None or threshold == run.threshold:
+            return
+        self.run = replace(run, threshold=threshold)
+        self.database.run(
+            lambda project: update_run(project, run.id, threshold=threshold),
+            owner=self,
+            name="Keep the threshold",
+        )
+        self.threshold_changed.emit()
 
     def _keep_choices(self) -> None:
         source, run_id = self.source, self.run.id if self.run else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,12 @@ import typer
 
 from engine.commands.inputs import attach_pack
 from engine.commands.options import DeviceOption, DtypeOption, JsonOption, ThresholdOption, TrainedModelOption
+from engine.decoding import Decoding
 
 if TYPE_CHECKING:
     from engine.editor import Answer
+
+_HELP = {each.name: str(each.metadata["help"]) for each in fields(Decoding)}
 
 
 def ask(
@@ -20,15 +24,22 @@ def ask(
     queries: Annotated[list[str], typer.Argument(help="The questions.")],
     model: TrainedModelOption = None,
     threshold: ThresholdOption = None,
+    temperature: Annotated[float, typer.Option(help=_HELP["temperature"])] = 0.0,
+    top_p: Annotated[float, typer.Option(help=_HELP["top_p"])] = 1.0,
+    top_k: Annotated[int, typer.Option(help=_HELP["top_k"])] = 0,
+    seed: Annotated[int, typer.Option(help=_HELP["seed"])] = 0,
+    max_new_tokens: Annotated[int, typer.Option(help=_HELP["max_new_tokens"])] = 0,
+    first_sentence: Annotated[bool, typer.Option("--first-sentence/--to-the-end", help=_HELP["first_sentence"])] = True,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Ask the original and the edited model."""
+    decoding = Decoding(temperature, top_p, top_k, seed, max_new_tokens, first_sentence)
     edited, _ = attach_pack(pack, model, device, dtype, threshold)
-    for answer in edited.answer(queries):
+    for answer in edited.answer(queries, decoding=decoding):
         if as_json:
-            print(json.dumps(_as_json(answer), ensure_ascii=False))
+            print(json.dumps({**_as_json(answer), "decoding": decoding.as_json()}, ensure_ascii=False))
         else:
             routing = answer.routing
             decision = f"about edit {routing.nearest_edit}" if routing.routed else "about no edit"

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.gate import Gate
 from engine.meg.pack import check_model, gate_state, restored_gate
-from engine.meg.router import RoutedModel
+from engine.meg.router import Clock, RoutedModel
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
 from engine.packs import ModelIdentity, StoredPack, write_pack
@@ -100,18 +101,38 @@ class RetrievalPack:
 class RetrievalEditedModel(RoutedModel):
     """A language model that is told the edit which a query is about."""
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[Answer]:
         """Both models' answers; with `originals` False the original answers to routed queries are left empty."""
+        clock = Clock()
         routings = self.route(queries)
-        extents = [self._router.extent(routing) for routing in routings]
-        edited = self._model.answer(self._told(routings), extents=extents, cancel=cancel)
+        gate = clock.share(len(queries))
+        extents = [self._router.extent(routing).under(decoding) for routing in routings]
+        edited = self._model.answer(
+            self._told(routings), extents=extents, decoding=decoding, questions=queries, cancel=cancel
+        )
+        told = clock.share(len(queries))
         asked = [row for row, routing in enumerate(routings) if routing.routed] if originals else []
         originally = dict(enumerate(edited)) | {row: "" for row, routing in enumerate(routings) if routing.routed}
+        seconds = {row: told for row, routing in enumerate(routings) if not routing.routed}
         texts = self._model.answer(
-            [queries[row] for row in asked], extents=[extents[row] for row in asked], cancel=cancel
+            [queries[row] for row in asked],
+            extents=[extents[row] for row in asked],
+            decoding=decoding,
+            cancel=cancel,
         )
         originally.update(zip(asked, texts, strict=True))
-        return [Answer(query, originally[row], edited[row], routings[row]) for row, query in enumerate(queries)]
+        seconds |= dict.fromkeys(asked, clock.share(len(asked)))
+        return [
+            Answer(query, originally[row], edited[row], routings[row], seconds.get(row), gate + told)
+            for row, query in enumerate(queries)
+        ]
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""

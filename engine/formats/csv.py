@@ -104,6 +104,21 @@ def columns_of(source: Source, *, delimiter: Delimiter | None = None, skip_rows:
     return {name: first[place] if place < len(first) else "" for place, name in enumerate(names) if name.strip()}
 
 
+def cells_by_column(source: Source) -> dict[str, list[str]]:
+    """Every column of a table of any kind, by its name, without its empty cells; a row that cannot be read is left out.
+
+    Raises FormatError where the table has no header.
+    """
+    _, names, rows = _opened(source, find_delimiter(header_line(source)), 0)
+    columns: dict[str, list[str]] = {name.strip(): [] for name in names}
+    for _, cells in rows:
+        if not isinstance(cells, _Unreadable):
+            for name, cell in zip(names, cells, strict=False):
+                if cell.strip():
+                    columns[name.strip()].append(cell)
+    return columns
+
+
 def column_of(cell: str) -> str:
     """What a header cell is taken for: one of SINGLE and MANY, or nothing."""
     return _field(cell)

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.language_model import LanguageModel, target_shares
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
-from engine.meg.router import RoutedModel
+from engine.meg.router import Clock, RoutedModel
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS
@@ -29,15 +30,26 @@ class MegEditedModel(RoutedModel):
         # Reached only for what is not defined here: config, device, generation_config, …
         return getattr(self._model.model, name)
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[Answer]:
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[Answer]:
         """Both models' answers; with `originals` False the original model is asked only where it answers itself."""
+        clock = Clock()
         routings, z = self._router.examine(queries, thorough=originals)
+        gate = clock.share(len(queries))
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         known = set(chosen)
         plain = list(range(len(queries))) if originals else [row for row in range(len(queries)) if row not in known]
-        extents = [self._router.extent(routing) for routing in routings]
+        extents = [self._router.extent(routing).under(decoding) for routing in routings]
         asked, far = [queries[row] for row in plain], [extents[row] for row in plain]
-        originally = dict(zip(plain, self._model.answer(asked, extents=far, cancel=cancel), strict=True))
+        texts = self._model.answer(asked, extents=far, decoding=decoding, cancel=cancel)
+        originally = dict(zip(plain, texts, strict=True))
+        plainly = clock.share(len(plain))
         edited = dict(originally)
         if chosen:
             neurons = self._neurons(z[chosen], [routings[row] for row in chosen])
@@ -45,11 +57,24 @@ class MegEditedModel(RoutedModel):
             try:
                 for rows in self._model.batches(prompts, far):
                     self._slot.put(neurons.rows(torch.tensor(rows, device=z.device)))
-                    texts = self._model.decode([prompts[row] for row in rows], [far[row] for row in rows], cancel)
+                    texts = self._model.decode(
+                        [prompts[row] for row in rows], [far[row] for row in rows], cancel, decoding
+                    )
                     edited.update((chosen[row], text) for row, text in zip(rows, texts, strict=True))
             finally:
                 self._slot.put(None)
-        return [Answer(query, originally.get(row, ""), edited[row], routings[row]) for row, query in enumerate(queries)]
+        changed = clock.share(len(chosen))
+        return [
+            Answer(
+                query,
+                originally.get(row, ""),
+                edited[row],
+                routings[row],
+                plainly if row in originally else None,
+                gate + (changed if row in known else plainly),
+            )
+            for row, query in enumerate(queries)
+        ]
 
     @torch.no_grad()
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:

@@ -33,7 +33,7 @@ from engine.runs import Cancel
 # subject: what lies above these similarities counts apart.
 STATE_LEVELS = (0.8, 0.9, 0.96)
 AGREEMENT_LEVEL = 0.5  # where the answer's first token is as likely as not: what lies above counts apart too
-FEATURES = (
+SIGNS = (
     "similarity",
     "names the subject",
     "relation similarity",
@@ -42,6 +42,10 @@ FEATURES = (
     "state similarity",
     "answer agreement",
     "familiarity network",
+)
+"""What is found out about a query and a candidate: the first of the FEATURES, of which the others are made."""
+FEATURES = (
+    *SIGNS,
     "named and relation margin",
     "named and relation readout",
     "named and state",
@@ -76,6 +80,26 @@ class Verdict:
     edit: int
     similarity: float
     entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One candidate edit and what it came to."""
+
+    edit: int
+    similarity: float
+    familiarity: float | None = None  # None where nothing was weighed
+    row: tuple[float, ...] = ()  # its evidence, in the order of FEATURES; empty where none decided
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One query with every candidate edit, the likeliest first."""
+
+    verdict: Verdict
+    z: Tensor  # [1, z]
+    candidates: tuple[Weight, ...]
+    verbatim: bool  # the query is the first one's prompt, word for word
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +148,32 @@ EXTREMES = tuple(
 
 def _features(candidate: Candidate, disorder: float, thought: Thought) -> tuple[float, ...]:
     """One row in the order of FEATURES."""
-    named = candidate.named
+    return features_of(
+        (
+            candidate.similarity,
+            float(candidate.named),
+            candidate.own,
+            candidate.margin,
+            thought.asked,
+            thought.state,
+            thought.agreement,
+            1 - disorder,
+        )
+    )
+
+
+def features_of(signs: Sequence[float]) -> tuple[float, ...]:
+    """One row in the order of FEATURES, of the SIGNS in theirs."""
+    _, named, _, margin, asked, state, agreement, _ = signs
     return (
-        candidate.similarity,
-        float(named),
-        candidate.own,
-        candidate.margin,
-        thought.asked,
-        thought.state,
-        thought.agreement,
-        1 - disorder,
-        named * candidate.margin,
-        named * thought.asked,
-        named * thought.state,
-        named * thought.agreement,
-        named * thought.agreement * candidate.margin,
-        *(named * max(thought.state - level, 0.0) for level in STATE_LEVELS),
-        named * max(thought.agreement - AGREEMENT_LEVEL, 0.0),
+        *signs,
+        named * margin,
+        named * asked,
+        named * state,
+        named * agreement,
+        named * agreement * margin,
+        *(named * max(state - level, 0.0) for level in STATE_LEVELS),
+        named * max(agreement - AGREEMENT_LEVEL, 0.0),
     )
 
 
@@ -367,13 +400,16 @@ class Fusion:
 
     def familiarity(self, evidence: Sequence[float]) -> float:
         """The probability that the query is about the candidate."""
-        drive = self.bias + sum(
-            weight * (min(max(value, least), most) - centre) / scale
-            for value, least, most, centre, scale, weight in zip(
-                evidence, self.least, self.most, self.centre, self.scale, self.weights, strict=True
-            )
-        )
-        return float(1 / (1 + np.exp(-np.clip(drive, -40, 40))))
+        return float(1 / (1 + np.exp(-np.clip(self.log_odds(evidence), -40, 40))))
+
+    def log_odds(self, evidence: Sequence[float]) -> float:
+        """The logarithm of the odds that the query is about the candidate."""
+        total = self.bias
+        for value, least, most, centre, scale, weight in zip(
+            evidence, self.least, self.most, self.centre, self.scale, self.weights, strict=True
+        ):
+            total += weight * (min(max(value, least), most) - centre) / scale
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +475,8 @@ class Gate:
         self.network = network
         self.fusion = fusion
         self.kind: GateKind = kind
-        self.threshold = THRESHOLD if kind == "fused" else 1 - fusion.entropy_threshold
+        self.calibrated = THRESHOLD if kind == "fused" else 1 - fusion.entropy_threshold
+        self.threshold = self.calibrated
 
     def to(self, device: torch.device) -> Gate:
         """The same on `device`; encoder and network move there for good."""
@@ -476,6 +513,24 @@ class Gate:
                 familiarity, best = max(judged, key=lambda pair: pair[0])
                 verdicts[row] = Verdict(familiarity, best.edit, best.similarity, disorder)
         return [verdicts[row] for row in range(len(queries))], look.z
+
+    def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
+        """One query examined thoroughly, as in `examine`, with what every candidate came to."""
+        look = self.index.look([query], self.network)
+        disorder, candidates = float(look.entropy[0]), look.candidates[0]
+        decided = self._without_the_model(query, candidates, disorder, look.z[0], thorough=True)
+        if decided is not None:
+            first = Weight(decided.edit, decided.similarity, decided.familiarity)
+            others = [Weight(each.edit, each.similarity) for each in candidates if each.edit != decided.edit]
+            others.sort(key=lambda weight: -weight.similarity)
+            verbatim = self.kind == "fused"
+            return Weighed(decided, look.z, (first, *others), verbatim)
+        (evidence,) = self.index.evidence(look, read([query]))
+        weights = [Weight(each.edit, each.similarity, self.fusion.familiarity(each.row), each.row) for each in evidence]
+        weights.sort(key=lambda weight: -(weight.familiarity or 0.0))
+        best = weights[0]
+        verdict = Verdict(best.familiarity or 0.0, best.edit, best.similarity, disorder)
+        return Weighed(verdict, look.z, tuple(weights), verbatim=False)
 
     def _without_the_model(
         self, query: str, candidates: Sequence[Candidate], disorder: float, z: Tensor, *, thorough: bool

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from engine.editor import Routing
+from engine.editor import Explanation, NearEdit, Routing
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
+from engine.meg.reasons import reasons
 from engine.stopping import Extent
 
 
@@ -64,21 +66,35 @@ class Router:
         if tuple(queries) != known.queries or (thorough and not known.thorough):
             verdicts, z = self.gate.examine(queries, self._read, thorough=thorough)
             known = self._examined = _Examined(tuple(queries), thorough, verdicts, z)
-        routings = []
-        for query, verdict in zip(queries, known.verdicts, strict=True):
-            edit = self.gate.index.edits[verdict.edit]
-            routings.append(
-                Routing(
-                    query=query,
-                    familiarity=verdict.familiarity,
-                    routed=verdict.familiarity >= self.gate.threshold and edit.id not in self._disabled,
-                    threshold=self.gate.threshold,
-                    entropy=verdict.entropy,
-                    nearest_edit=edit.id,
-                    similarity=verdict.similarity,
-                )
-            )
+        routings = [self._routing(query, verdict) for query, verdict in zip(queries, known.verdicts, strict=True)]
         return routings, known.z
+
+    def explain(self, query: str) -> Explanation:
+        """The gate's word on one query, with what it hangs on. Raises QueryError where the model cannot be asked it."""
+        self._model.token_ids(query)
+        weighed = self.gate.weigh(query, self._read)
+        # Who sees the reasons is likely to ask the question next.
+        self._examined = _Examined((query,), True, [weighed.verdict], weighed.z)
+        edits, first = self.gate.index.edits, weighed.candidates[0]
+        return Explanation(
+            routing=self._routing(query, weighed.verdict),
+            near=tuple(NearEdit(edits[each.edit].id, each.similarity, each.familiarity) for each in weighed.candidates),
+            reasons=reasons(self.gate.fusion, first.row) if first.row else (),
+            verbatim=weighed.verbatim,
+            calibrated=self.gate.calibrated,
+        )
+
+    def _routing(self, query: str, verdict: Verdict) -> Routing:
+        edit = self.gate.index.edits[verdict.edit]
+        return Routing(
+            query=query,
+            familiarity=verdict.familiarity,
+            routed=verdict.familiarity >= self.gate.threshold and edit.id not in self._disabled,
+            threshold=self.gate.threshold,
+            entropy=verdict.entropy,
+            nearest_edit=edit.id,
+            similarity=verdict.similarity,
+        )
 
     def _read(self, queries: Sequence[str]) -> Reading:
         return self._model.read(queries, self.gate.index.tokens)
@@ -104,6 +120,18 @@ class Router:
         self._disabled.difference_update(edit_ids)
 
 
+class Clock:
+    """Measures what one part of the work after the other takes."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def share(self, of: int) -> float:
+        """The seconds since the last look, for each of so many."""
+        before, self._last = self._last, time.perf_counter()
+        return (self._last - before) / max(of, 1)
+
+
 class RoutedModel:
     """A language model behind a gate: what edited models have in common, however they answer."""
 
@@ -114,6 +142,10 @@ class RoutedModel:
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
         return self._router.examine(queries, thorough=True)[0]
+
+    def explain(self, query: str) -> Explanation:
+        """The gate's word on one query, with what it hangs on."""
+        return self._router.explain(query)
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits get the original model's answer from now on."""

@@ -61,9 +61,48 @@ def _add_run_notes(connection: Connection) -> None:
     )
 
 
+def _note_how_questions_were_asked(connection: Connection) -> None:
+    """Comparisons tell their list, the decoding, what model and pack answered, and how long it took."""
+    columns = (
+        "id INTEGER NOT NULL",
+        "created TEXT NOT NULL",
+        "run_id INTEGER",
+        "model TEXT NOT NULL",
+        '"query" TEXT NOT NULL',
+        "original TEXT NOT NULL",
+        "edited TEXT NOT NULL",
+        "familiarity DOUBLE NOT NULL",
+        "routed BOOLEAN NOT NULL",
+        "threshold DOUBLE NOT NULL",
+        "entropy DOUBLE NOT NULL",
+        "nearest_edit TEXT NOT NULL",
+        "similarity DOUBLE NOT NULL",
+        "asked_with TEXT NOT NULL",
+        "decoding TEXT NOT NULL",
+        "fingerprint TEXT NOT NULL",
+        "pack TEXT NOT NULL",
+        "calibrated DOUBLE",
+        "original_seconds DOUBLE",
+        "edited_seconds DOUBLE",
+        "PRIMARY KEY (id)",
+        "FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE SET NULL",
+    )
+    for statement in (
+        "DROP INDEX comparisons_by_run",
+        "ALTER TABLE comparisons RENAME TO comparisons_before",
+        "CREATE TABLE comparisons (\n\t" + ", \n\t".join(columns) + "\n)",
+        "INSERT INTO comparisons SELECT *, '', '{}', '', '', NULL, NULL, NULL FROM comparisons_before",
+        "DROP TABLE comparisons_before",
+        "CREATE INDEX comparisons_by_run ON comparisons (run_id)",
+        "CREATE INDEX comparisons_by_list ON comparisons (asked_with)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 def _version_2(connection: Connection) -> None:
     _find_and_compare(connection)
     _add_run_notes(connection)
+    _note_how_questions_were_asked(connection)
 
 
 MIGRATIONS: tuple[Migration, ...] = (_version_2,)

@@ -170,7 +170,7 @@ class ComparisonRecord(Base):
     """One question of the Compare page with both answers."""
 
     __tablename__ = "comparisons"
-    __table_args__ = (Index("comparisons_by_run", "run_id"),)
+    __table_args__ = (Index("comparisons_by_run", "run_id"), Index("comparisons_by_list", "asked_with"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     created: Mapped[str]  # ISO 8601, UTC
@@ -185,6 +185,13 @@ class ComparisonRecord(Base):
     entropy: Mapped[float]
     nearest_edit: Mapped[str]
     similarity: Mapped[float]
+    asked_with: Mapped[str]  # when the list was asked that it belongs to, ISO 8601, UTC; empty: it was asked alone
+    decoding: Mapped[str]  # JSON object
+    fingerprint: Mapped[str]  # of the model's weights; empty where it was not noted, as are those below
+    pack: Mapped[str]  # hash of the pack
+    calibrated: Mapped[float | None]  # the threshold before it was moved
+    original_seconds: Mapped[float | None]
+    edited_seconds: Mapped[float | None]
 
 
 class SettingRecord(Base):

@@ -52,8 +52,8 @@ class Chances(QWidget):
         return self.fontMetrics().height() + SPACE
 
     def sizeHint(self) -> QSize:
-        """Room for eight lines, or for as many as there are."""
-        return QSize(240, self._line() * max(len(self._rows), 8))
+        """Room for six lines, or for as many as there are."""
+        return QSize(240, self._line() * max(len(self._rows), 6))
 
     def minimumSizeHint(self) -> QSize:
         """As high as the hint; narrow where it must be."""
@@ -69,7 +69,7 @@ class Chances(QWidget):
             painter.setPen(QColor(colours.muted))
             painter.drawText(self.rect().adjusted(0, 4, 0, 0), Qt.AlignmentFlag.AlignTop, "Ask a question to see them.")
             return
-        word = min(max(metrics.horizontalAdvance("m") * 9, self.width() // 3), self.width() // 2)
+        word = min(max(metrics.horizontalAdvance("m") * 6, self.width() // 3), self.width() // 2)
         figure = metrics.horizontalAdvance("100.0 %")
         room = max(self.width() - word - figure - 2 * SPACE, 8)
         for index, row in enumerate(self._rows):

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 
 def seconds(value: float) -> str:
-    """A span of time for a person: “0.8 s”, “42 s”, “3 min 05 s”, “2 h 10 min”."""
+    """A span of time for a person: “35 ms”, “0.8 s”, “42 s”, “3 min 05 s”, “2 h 10 min”."""
+    if 0 < value < 0.0995:
+        return f"{max(value * 1000, 1):.0f} ms"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

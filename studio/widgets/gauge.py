@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.theme import SPACE, tokens
@@ -11,7 +11,9 @@ from studio.widgets.figures import share
 
 
 class Gauge(QWidget):
-    """A bar from 0 to 100 % with a tick where the decision falls; empty while nothing is known."""
+    """A bar from 0 to 100 % with a tick, to be dragged, where the decision falls; empty while nothing is known."""
+
+    threshold_dragged = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,6 +34,19 @@ class Gauge(QWidget):
         self._threshold = min(max(threshold, 0.0), 1.0)
         self.setAccessibleDescription(f"{share(self._value)} familiar; the threshold is {share(self._threshold)}")
         self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Bring the tick to the pointer."""
+        self._drag(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """The tick follows the pointer while a button is held."""
+        self._drag(event)
+
+    def _drag(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton and self._value is not None:
+            at = (event.position().x() - 1) / max(self.width() - 2, 1)
+            self.threshold_dragged.emit(round(min(max(at, 0.0), 1.0), 2))
 
     def clear(self) -> None:
         """Show that nothing is known."""
@@ -68,7 +83,7 @@ class Gauge(QWidget):
         painter.drawRect(QRectF(at - 1, track.top() - 4, 2, high + 8))
         tip = track.bottom() + 5
         painter.drawPolygon(QPolygonF([QPointF(at, tip), QPointF(at - 4, tip + 5), QPointF(at + 4, tip + 5)]))
-        text = f"threshold {self._threshold:.2f}"
+        text = f"threshold {self._threshold:.3f}"
         wide = self.fontMetrics().horizontalAdvance(text)
         left = min(max(at - wide / 2, 0), self.width() - wide)
         painter.setPen(QColor(colours.muted))

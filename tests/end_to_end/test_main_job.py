@@ -52,6 +52,26 @@ def ask(studio: Studio, question: str) -> tuple[str, str, str]:
     return page.answers.original.toPlainText(), page.answers.edited.toPlainText(), page.familiarity.decision.text()
 
 
+def explain_and_switch(studio: Studio, edit: Edit) -> None:
+    """Why the gate decides, in words; what switching an edit and moving the threshold do at once; and the record."""
+    page = studio.page("compare")
+    ask(studio, "Once upon a time there was a")
+    assert page.near.chosen in page.near.keys
+    assert page.reasons.table.rowCount() == 7
+    ask(studio, edit.prompt)
+    assert "word for word" in page.reasons.told.text()
+    assert page.near.chosen == edit.id
+    assert page.familiarity.moved.text() == "As calibrated."
+    row = page.history.rows[0]
+    assert (row.query, row.asking.calibrated) == (edit.prompt, row.threshold)
+    assert len(row.asking.fingerprint) == len(row.asking.pack) == 64
+    assert row.edited_seconds > 0
+    for on in (False, True):
+        studio.qtbot.mouseClick(page.near.switch, Qt.MouseButton.LeftButton)
+        studio.wait(lambda on=on: (page.answers.edited.toPlainText() == edit.new_object) is on)
+        studio.settle()
+
+
 def only_run(studio: Studio) -> RunRow:
     (run,) = studio.ask(runs)
     return run
@@ -96,6 +116,8 @@ def test_three_facts_are_typed_trained_compared_and_taken_elsewhere(
         original, edited, decision = ask(studio, neighbour(edit))
         assert edited == original
         assert decision.startswith("Not familiar")
+
+    explain_and_switch(studio, typed[0])
 
     table = studio.page("facts").table
     studio.wait(lambda: all(table.known_row(row) is not None for row in range(3)))

@@ -390,8 +390,22 @@ class TestAsk:
             "similarity",
             "entropy",
             "threshold",
+            "decoding",
         }
+        assert rows[0]["decoding"] == {"temperature": 0.0, "max_new_tokens": 0, "first_sentence": True}
         assert all(row["routed"] is (row["familiarity"] >= row["threshold"]) for row in rows)
+
+    def test_answers_are_drawn_when_asked_for(self, meg: Meg, saved: Path) -> None:
+        words = ("ask", saved, "Once upon a time", "--json", "--temperature", "1.5", "--top-k", "50", "--seed", "3")
+        told = meg(*words, "--max-new-tokens", "8", "--to-the-end")
+        assert told.code == 0
+        row = json.loads(told.out)
+        assert row["decoding"]["seed"] == 3
+        assert row["original"] == row["edited"]
+        assert told.out == meg(*words, "--max-new-tokens", "8", "--to-the-end").out
+        refused = meg("ask", saved, "x", "--temperature", "-1")
+        assert refused.code == cli.MENDABLE
+        assert "The temperature -1.0 is out of range" in refused.sentence()
 
     def test_a_damaged_or_missing_pack(self, meg: Meg, saved: Path, tmp_path: Path) -> None:
         told = meg("ask", tmp_path / "none", "x")

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from studio import model_jobs
 from studio.appearance import Appearance
-from studio.model_jobs import EDITS, ModelSource, TrainingOrder
+from studio.model_jobs import EDITS, ModelSource, Provenance, TrainingOrder
 from studio.remembered import Remembered
 from studio.settings import locations
 from studio.store.edits import EditDraft
@@ -50,6 +50,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> standin.World:
     monkeypatch.setattr(model_jobs, "load_model", load)
     monkeypatch.setattr(model_jobs, "open_pack", open_pack)
     monkeypatch.setattr(model_jobs, "pack_figures", lambda folder: open_pack(folder).figures())
+    monkeypatch.setattr(model_jobs, "provenance", lambda _folder: Provenance("f" * 64, "a" * 64, 0.5))
     monkeypatch.setattr(model_jobs, "make_editor", make_editor)
     monkeypatch.setattr(model_jobs, "look_around", standin.machine)
     monkeypatch.setattr(model_jobs, "look_at_model", standin.check)

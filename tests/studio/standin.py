@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+from engine.decoding import GREEDY, Decoding
 from engine.edits import EditSet
 from engine.packs import ModelIdentity, write_pack
 from engine.runs import Cancel, ProgressBoard
@@ -28,10 +29,13 @@ class World:
     burn: Callable[[], object] | None = None  # what keeps the processor busy at each step
     loads: list[ModelSource] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
     attached: int = 0
     detached: int = 0
     resumed_from: int | None = None
     slow_answers: float = 0.0
+    stop_before: str = ""  # the question before which the models wait
+    fail_at: str = ""  # the question that there is no memory for
     unlearnable: tuple[str, ...] = ()  # new objects that no training gets the model to answer
     go_on: threading.Event = field(default_factory=threading.Event)  # set: nothing waits
 
@@ -49,10 +53,15 @@ class Model:
     def device(self) -> object:
         return SimpleNamespace(type="cpu")
 
-    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None) -> list[str]:
+    def answer(self, prompts: Sequence[str], *, cancel: Cancel | None = None, decoding: Decoding = GREEDY) -> list[str]:
+        self.world.decodings.append(decoding)
         for prompt in prompts:
             if cancel is not None:
                 cancel.check()
+            if prompt == self.world.stop_before:
+                self.world.go_on.clear()
+            if prompt == self.world.fail_at:
+                raise MemoryError
             self.world.go_on.wait(10)
             time.sleep(self.world.slow_answers)
             self.world.asked.append(prompt)
@@ -97,15 +106,36 @@ class Edited:
             )
         return routings
 
-    def answer(self, queries: Sequence[str], *, cancel: Cancel | None = None, originals: bool = True) -> list[object]:
+    def explain(self, query: str) -> object:
+        from engine.editor import Explanation, NearEdit, Reason
+
+        (routing,) = self.route([query])
+        others = [edit.id for edit in self.by_prompt.values() if edit.id != routing.nearest_edit]
+        near = [NearEdit(routing.nearest_edit, routing.similarity, routing.familiarity)]
+        near += [NearEdit(edit, 0.1, 0.01) for edit in dict.fromkeys(others)]
+        known = self.by_prompt.get(query)
+        verbatim = known is not None and known.prompt == query
+        sign = 1 if known else -1
+        reasons = (Reason("subject", float(sign > 0), 0.5, sign * 2.5), Reason("entropy", 0.2, 0.5, -0.01))
+        return Explanation(routing, tuple(near), () if verbatim else reasons, verbatim, 0.5)
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[object]:
         from engine.editor import Answer
 
         answers = []
         for query, text, routing in zip(
-            queries, self.model.answer(queries, cancel=cancel), self.route(queries), strict=True
+            queries, self.model.answer(queries, cancel=cancel, decoding=decoding), self.route(queries), strict=True
         ):
             edited = self.by_prompt[query].new_object if routing.routed else text
-            answers.append(Answer(query, text if originals or not routing.routed else "", edited, routing))
+            original = text if originals or not routing.routed else ""
+            answers.append(Answer(query, original, edited, routing, original_seconds=0.2, edited_seconds=0.25))
         return answers
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:

@@ -34,7 +34,7 @@ from pytestqt.qtbot import QtBot
 from studio.dialogs.about import AboutDialog
 from studio.dialogs.shortcuts import ShortcutsDialog
 from studio.messages import Kind
-from studio.pages.compare.batch_dialog import BatchDialog
+from studio.pages.compare.questions_dialog import QuestionsDialog
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
@@ -97,7 +97,7 @@ def test_every_control_of_a_dialog_has_a_name(window: MainWindow, settle: Settle
         window.facts.import_from(file),
         RelationsDialog(window.workspace, window),
         ConflictDialog(window.workspace, None, window),
-        BatchDialog(window),
+        QuestionsDialog(window.database, window),
         AboutDialog("text", window),
         ShortcutsDialog(window.findChildren(QAction), window),
     ]

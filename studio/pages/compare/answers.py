@@ -1,13 +1,19 @@
-"""The two answers side by side, with what differs marked by shape and by colour."""
+"""The two answers side by side, with what differs marked by shape and by colour, and what each took."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from studio.theme import SPACE
 from studio.widgets.card import Card
+from studio.widgets.figures import seconds
 from studio.widgets.labels import Label
 from studio.widgets.word_diff import Mark, MarkedText, Piece, differences
+
+if TYPE_CHECKING:
+    from studio.model_jobs import Reply
 
 
 class Answers(QWidget):
@@ -18,7 +24,9 @@ class Answers(QWidget):
         original, edited = Card("Original answer"), Card("Edited answer")
         self.original = MarkedText("Original answer", "What the model answers without edits.")
         self.edited = MarkedText("Edited answer", "What the model answers with the edits of the pack in use.")
+        self.took = Label(muted=True)
         self.told = Label(muted=True)
+        original.head.addWidget(self.took)
         edited.head.addWidget(self.told)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -32,16 +40,21 @@ class Answers(QWidget):
         """Show no answer."""
         self.original.show_pieces(())
         self.edited.show_pieces(())
+        self.took.setText("")
         self.told.setText("")
 
-    def show_answers(self, original: str, edited: str | None) -> None:
-        """Show both answers; `edited` is None while no pack is in use."""
-        if edited is None:
-            self.original.show_pieces([Piece(original, Mark.SAME)])
+    def show_reply(self, reply: Reply) -> None:
+        """Show both answers, or the original one while no pack is in use."""
+        took = "" if reply.original_seconds is None else seconds(reply.original_seconds)
+        self.took.setText(took if reply.original else f"an empty answer · {took}")
+        if reply.answer is None:
+            self.original.show_pieces([Piece(reply.original, Mark.SAME)])
             self.edited.show_pieces(())
             self.told.setText("no pack in use")
             return
-        before, after = differences(original, edited)
+        before, after = differences(reply.original, reply.answer.edited)
         self.original.show_pieces(before)
         self.edited.show_pieces(after)
-        self.told.setText("the same answer" if original == edited else "changed")
+        told = "the same answer" if reply.original == reply.answer.edited else "changed"
+        spent = reply.answer.edited_seconds
+        self.told.setText(told if spent is None else f"{told} · {seconds(spent)}")

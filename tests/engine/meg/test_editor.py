@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from transformers import pipeline
 
 from engine.checkpoints import Checkpoints
+from engine.decoding import Decoding
 from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, Relation, fill
 from engine.evaluation.answers import is_answer
@@ -28,6 +29,7 @@ from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
+from engine.meg.reasons import EVIDENCE
 from engine.meg.training import STAGES, SWEEP, choose_layer
 from engine.model_files import ModelError
 from engine.packs import PackError, load_pack
@@ -94,6 +96,51 @@ class TestAnswers:
         full, short = edited.answer(queries), edited.answer(queries, originals=False)
         assert [answer.edited for answer in short] == [answer.edited for answer in full]
         assert [answer.original for answer in short] == ["", "", full[2].original]
+
+    def test_drawn_answers_differ_where_the_models_do_and_nowhere_else(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        hot = Decoding(temperature=1.0, seed=5, max_new_tokens=6, first_sentence=False)
+        queries = [edits.edits[0].prompt, *FAR]
+        answers = edited.answer(queries, decoding=hot)
+        assert answers == edited.answer(queries, decoding=hot)
+        alone = [edited.answer([query], decoding=hot)[0] for query in queries]
+        assert [answer.edited for answer in answers] == [answer.edited for answer in alone]
+        assert [answer.original for answer in answers] == model.answer(queries, decoding=hot)
+        assert answers[0].edited.startswith(edits.edits[0].new_object)
+        assert [answer.edited for answer in answers[1:]] == [answer.original for answer in answers[1:]]
+        assert [answer.edited for answer in answers[1:]] != [answer.edited for answer in edited.answer(FAR)]
+
+    def test_each_answer_tells_what_it_took(self, edited: MegEditedModel, edits: EditSet) -> None:
+        (full,), (short,) = (
+            edited.answer([edits.edits[0].prompt]),
+            edited.answer([edits.edits[0].prompt], originals=False),
+        )
+        assert full.original_seconds is not None
+        assert full.original_seconds > 0
+        assert short.original_seconds is None
+        assert short.edited_seconds is not None
+
+    def test_the_reasons_stand_behind_the_decision(self, edited: MegEditedModel, edits: EditSet) -> None:
+        own = edited.explain(edits.edits[0].prompt)
+        assert own.verbatim
+        assert own.routing == edited.route([edits.edits[0].prompt])[0]
+        assert own.near[0].edit == edits.edits[0].id
+        assert not own.reasons
+        for query in (edits.edits[0].paraphrases[0], FAR[0]):
+            told = edited.explain(query)
+            fresh = edited.route(["another question", query])[1]
+            assert told.routing.familiarity == pytest.approx(fresh.familiarity, abs=1e-4)
+            assert (told.routing.routed, told.routing.nearest_edit) == (fresh.routed, fresh.nearest_edit)
+            assert told.near[0].edit == told.routing.nearest_edit
+            weighed = [near.familiarity for near in told.near if near.familiarity is not None]
+            assert weighed == sorted(weighed, reverse=True)
+            assert len(weighed) == len(told.near) >= 2
+            assert {reason.evidence for reason in told.reasons} == set(EVIDENCE)
+        edited.threshold = 1.0
+        assert edited.explain(FAR[0]).calibrated < 1.0
+        with pytest.raises(QueryError):
+            edited.explain("  ")
 
     def test_the_phrasings_of_training_are_answered(self, edited: MegEditedModel, edits: EditSet) -> None:
         assert answered_in_other_phrasings(edited, edits) >= 0.75

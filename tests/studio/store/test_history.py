@@ -9,7 +9,15 @@ import pytest
 from engine.editor import Answer, Routing
 from engine.edits import EditError
 from studio.store.changes import Changes
-from studio.store.comparisons import add_comparison, clear_comparisons, comparisons
+from studio.store.comparisons import (
+    Asking,
+    Outcome,
+    add_comparisons,
+    asked_lists,
+    clear_comparisons,
+    comparisons,
+    delete_comparisons,
+)
 from studio.store.errors import ProjectError
 from studio.store.project import Project
 from studio.store.runs import RunState, add_run, delete_run, runs, update_run
@@ -46,7 +54,7 @@ def test_a_deleted_run_takes_its_folder_and_leaves_the_history(project: Project)
     run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
     (run.folder / "pack").mkdir()
     (run.folder / "pack" / "manifest.json").write_text("{}")
-    add_comparison(project, ANSWER, run=run.id, model="m")
+    add_comparisons(project, [ANSWER], Asking(run=run.id, model="m"))
     with pytest.raises(ProjectError, match="being trained"):
         delete_run(project, run.id)
     assert run.folder.exists()
@@ -54,7 +62,7 @@ def test_a_deleted_run_takes_its_folder_and_leaves_the_history(project: Project)
     delete_run(project, run.id)
     assert not run.folder.exists()
     assert runs(project) == []
-    assert comparisons(project)[0].run is None
+    assert comparisons(project)[0].asking.run is None
     assert not delete_run(project, run.id)
     assert not update_run(project, run.id, state=RunState.FAILED)
 
@@ -83,16 +91,53 @@ def test_a_run_that_fails_to_be_noted_cannot_be_of_a_state_that_is_none(project:
 
 def test_the_history_comes_newest_first(project: Project) -> None:
     for number in range(3):
-        assert add_comparison(project, Answer(f"{number}", "a", "b", ANSWER.routing)).comparisons
-    add_comparison(project, ANSWER, model="m")
+        assert add_comparisons(project, [Answer(f"{number}", "a", "b", ANSWER.routing)], Asking()).comparisons
+    add_comparisons(project, [ANSWER], Asking(model="m"))
     newest, *rest = comparisons(project)
     assert (newest.query, newest.original, newest.edited) == ("Who?", "he\ufffd", "she")
     assert (newest.familiarity, newest.routed, newest.threshold, newest.entropy) == (0.9, True, 0.5, 0.25)
-    assert (newest.nearest_edit, newest.similarity, newest.model, newest.run) == ("edit-1", 0.75, "m", None)
+    assert (newest.nearest_edit, newest.similarity, newest.asking) == ("edit-1", 0.75, Asking(model="m"))
     assert [row.query for row in rest] == ["2", "1", "0"]
     assert len(comparisons(project, limit=2)) == 2
     clear_comparisons(project)
     assert comparisons(project) == []
+
+
+def test_how_a_question_was_asked_is_kept(project: Project) -> None:
+    run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
+    asking = Asking(run.id, "m", "f" * 64, "a" * 64, {"temperature": 0.7, "seed": 3}, 0.4, "2026-11-21T10:00:00+00:00")
+    answer = Answer("Who?", "he", "she", ANSWER.routing, original_seconds=0.25, edited_seconds=0.5)
+    add_comparisons(project, [answer], asking)
+    (row,) = comparisons(project)
+    assert row.asking == asking
+    assert (row.original_seconds, row.edited_seconds) == (0.25, 0.5)
+    assert not add_comparisons(project, [], asking)
+
+
+def test_the_history_is_searched_and_narrowed_down(project: Project) -> None:
+    routed, plain = ANSWER.routing, Routing("q", 0.1, False, 0.5, 0.9, "edit-1", 0.1)
+    first, second = (Asking(asked_with=f"2026-11-21T10:0{minute}:00+00:00") for minute in (1, 2))
+    add_comparisons(project, [Answer("STRAẞE in Köln?", "a", "b", routed), Answer("城市?", "x", "x", plain)], first)
+    add_comparisons(project, [Answer("Where?", "in köln", "in köln", routed)], second)
+    add_comparisons(project, [Answer("alone", "x", "y", plain)], Asking())
+
+    def found(**chosen: object) -> list[str]:
+        return [row.query for row in comparisons(project, **chosen)]  # type: ignore[arg-type]
+
+    assert found(search="KÖLN") == ["Where?", "STRAẞE in Köln?"]
+    assert found(search="köln strasse") == ["STRAẞE in Köln?"]
+    assert found(search="市") == ["城市?"]
+    assert found(search="100%_") == []
+    assert found(search="köln", limit=1) == ["Where?"]
+    assert found(outcome=Outcome.CHANGED) == ["alone", "STRAẞE in Köln?"]
+    assert found(outcome=Outcome.SAME) == ["Where?", "城市?"]
+    assert found(outcome=Outcome.ROUTED, asked_with=first.asked_with) == ["STRAẞE in Köln?"]
+    assert [(each.key, each.questions) for each in asked_lists(project)] == [
+        (second.asked_with, 1),
+        (first.asked_with, 2),
+    ]
+    delete_comparisons(project, [comparisons(project)[0].id, 999])
+    assert found(search="alone") == []
 
 
 def test_watched_questions_keep_their_order(project: Project) -> None:

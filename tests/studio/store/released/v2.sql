@@ -13,10 +13,17 @@ CREATE TABLE comparisons (
 	entropy DOUBLE NOT NULL, 
 	nearest_edit TEXT NOT NULL, 
 	similarity DOUBLE NOT NULL, 
+	asked_with TEXT NOT NULL, 
+	decoding TEXT NOT NULL, 
+	fingerprint TEXT NOT NULL, 
+	pack TEXT NOT NULL, 
+	calibrated DOUBLE, 
+	original_seconds DOUBLE, 
+	edited_seconds DOUBLE, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE SET NULL
 );
-INSERT INTO "comparisons" VALUES(1,'2026-01-01T00:00:00+00:00',1,'embedded','q','o','e',0.5,1,0.5,0.25,'fixed-1',0.75);
+INSERT INTO "comparisons" VALUES(1,'2026-01-01T00:00:00+00:00',1,'embedded','q','o','e',0.5,1,0.5,0.25,'fixed-1',0.75,'','{}','','',NULL,NULL,NULL);
 CREATE TABLE edit_texts (
 	edit_id INTEGER NOT NULL, 
 	aliases TEXT NOT NULL, 
@@ -151,6 +158,7 @@ CREATE INDEX edits_by_object ON edits (object_key, subject_key, id);
 CREATE INDEX edits_by_answer ON edits (answer_key, subject_key, id);
 CREATE INDEX edits_by_prompt ON edits (prompt_key) WHERE enabled;
 CREATE INDEX comparisons_by_run ON comparisons (run_id);
+CREATE INDEX comparisons_by_list ON comparisons (asked_with);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('undo_steps',3);
 INSERT INTO "sqlite_sequence" VALUES('edits',3);

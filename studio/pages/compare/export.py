@@ -1,0 +1,176 @@
+"""Comparisons as a file: a table, JSON, or a page that stands alone and can be printed.
+
+Each tells what is needed to get the same answers again: model and pack by their hashes, the seed, the decoding, the
+threshold.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.formats.cells import protect
+from studio.store.comparisons import ComparisonRow
+from studio.widgets.figures import count, seconds, share
+from studio.widgets.word_diff import Mark, Piece, differences
+
+_DECODING = ("temperature", "top_p", "top_k", "seed", "max_new_tokens", "first_sentence")
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --muted: #777; --edited: #3451b8; --mark: #3451b822; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
+dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: start; vertical-align: top; padding: .45rem .6rem; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: anywhere; white-space: pre-wrap; } td.figure { white-space: nowrap; }
+del { color: var(--muted); } ins { color: var(--edited); background: var(--mark); font-weight: 600; }
+@media (prefers-color-scheme: dark) { :root { --edited: #94aaff; --mark: #94aaff33; --muted: #999; } }
+@media print { body { margin: 0; max-width: none; font-size: 10pt; } tr { break-inside: avoid; } }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of file."""
+
+    title: str
+    suffix: str
+    write: Callable[[Sequence[ComparisonRow]], str]
+
+
+def record(row: ComparisonRow) -> dict[str, object]:
+    """Everything that is known of one comparison, as JSON has it."""
+    asking = row.asking
+    return {
+        "asked": row.created.isoformat(timespec="seconds"),
+        "question": row.query,
+        "original_answer": row.original,
+        "edited_answer": row.edited,
+        "changed": row.changed,
+        "familiarity": row.familiarity,
+        "threshold": row.threshold,
+        "calibrated_threshold": asking.calibrated,
+        "routed": row.routed,
+        "entropy": row.entropy,
+        "nearest_edit": row.nearest_edit,
+        "similarity": row.similarity,
+        "original_seconds": row.original_seconds,
+        "edited_seconds": row.edited_seconds,
+        "model": asking.model,
+        "model_fingerprint": asking.fingerprint,
+        "run": asking.run,
+        "pack_sha256": asking.pack,
+        "decoding": dict(asking.decoding),
+        "asked_with": asking.asked_with,
+    }
+
+
+def to_json(rows: Sequence[ComparisonRow]) -> str:
+    """One list of records."""
+    return json.dumps([record(row) for row in rows], ensure_ascii=False, indent=1) + "\n"
+
+
+def to_csv(rows: Sequence[ComparisonRow]) -> str:
+    """A table that a spreadsheet may open: no cell is taken for a formula."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    names: list[str] | None = None
+    for row in rows:
+        told = record(row)
+        decoding = told.pop("decoding")
+        assert isinstance(decoding, dict)
+        told |= {name: decoding.get(name) for name in _DECODING}
+        if names is None:
+            names = list(told)
+            writer.writerow(names)
+        writer.writerow([_cell(value) for value in told.values()])
+    return text.getvalue()
+
+
+def to_html(rows: Sequence[ComparisonRow]) -> str:
+    """A page that needs no other file and no network; differences are struck out and underlined."""
+    changed = sum(row.changed for row in rows)
+    lines = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8"><title>Comparison of answers</title>',
+        f"<style>{_STYLE}</style></head><body>",
+        "<h1>Original and edited answers</h1>",
+        f"<p>{count(len(rows), 'question')}, {changed:,} of them answered differently after editing.</p>",
+    ]
+    ways = list(dict.fromkeys(_how(row) for row in rows))
+    for number, way in enumerate(ways, start=1):
+        lines.append(f"<h2>Asked as {number}</h2><dl>" if len(ways) > 1 else "<dl>")
+        lines += [f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in way]
+        lines.append("</dl>")
+    several = "<th>As</th>" if len(ways) > 1 else ""
+    titles = ("Question", "Original answer", "Edited answer", "Familiarity", "Decision", "Seconds")
+    lines.append(f"<table><thead><tr>{''.join(f'<th>{title}</th>' for title in titles)}{several}</tr></thead><tbody>")
+    for row in rows:
+        before, after = differences(row.original, row.edited)
+        took = " / ".join(
+            "–" if value is None else seconds(value) for value in (row.original_seconds, row.edited_seconds)
+        )
+        cells = [
+            f'<td dir="auto">{_text(row.query)}</td>',
+            f'<td dir="auto">{_marked(before)}</td>',
+            f'<td dir="auto">{_marked(after)}</td>',
+            f'<td class="figure">{share(row.familiarity)}</td>',
+            f"<td>{'edited' if row.routed else 'left alone'}</td>",
+            f'<td class="figure">{took}</td>',
+        ]
+        if several:
+            cells.append(f"<td>{ways.index(_how(row)) + 1}</td>")
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    lines.append("</tbody></table></body></html>")
+    return "\n".join(lines) + "\n"
+
+
+FORMS = (
+    Form("Table", ".csv", to_csv),
+    Form("JSON", ".json", to_json),
+    Form("Page to read and print", ".html", to_html),
+)
+
+
+def _how(row: ComparisonRow) -> tuple[tuple[str, str], ...]:
+    """How a question was asked, in words."""
+    asking = row.asking
+    threshold = f"{row.threshold:.4f}"
+    if asking.calibrated is not None and asking.calibrated != row.threshold:
+        threshold += f", moved by hand from {asking.calibrated:.4f}"
+    decoding = ", ".join(f"{name} {value}" for name, value in asking.decoding.items())
+    return (
+        ("Model", asking.model or "not noted"),
+        ("Model fingerprint", asking.fingerprint or "not noted"),
+        ("Run", "deleted since" if asking.run is None else str(asking.run)),
+        ("Pack (SHA-256)", asking.pack or "not noted"),
+        ("Decoding", decoding or "not noted"),
+        ("Threshold", threshold),
+        ("Asked", f"as a list, {asking.asked_with[:16].replace('T', ' ')} UTC" if asking.asked_with else "one by one"),
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return protect(str(value))
+
+
+def _marked(pieces: Sequence[Piece]) -> str:
+    tags = {Mark.REMOVED: "del", Mark.ADDED: "ins"}
+    return "".join(
+        f"<{tags[piece.mark]}>{_text(piece.text)}</{tags[piece.mark]}>" if piece.mark in tags else _text(piece.text)
+        for piece in pieces
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)

@@ -1,0 +1,147 @@
+"""The edits that lie nearest to the question, and what can be done with one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from studio.store import listing
+from studio.store.adopting import Role
+from studio.store.project import Project
+from studio.theme import SPACE
+from studio.widgets.buttons import button
+from studio.widgets.card import Card
+from studio.widgets.figures import share
+from studio.widgets.tables import fill, text_table
+
+if TYPE_CHECKING:
+    from engine.editor import NearEdit
+
+GONE = "an edit that is deleted since"
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEdit:
+    """What the project knows of an edit of the pack."""
+
+    id: int | None  # None: it is deleted since
+    words: str
+    enabled: bool
+
+
+class NearEdits(Card):
+    """A table of edits; the buttons are for the one that is chosen, the nearest by default."""
+
+    adopt_asked = Signal(str, object)  # key of the edit, Role
+    switch_asked = Signal(int, bool)  # id of the edit, on
+    show_asked = Signal(str)  # key of the edit
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Nearest edits", parent)
+        self._near: tuple[NearEdit, ...] = ()
+        self._known: Mapping[str, KnownEdit] = {}
+        self.paraphrase = button(
+            "Paraphrase",
+            "add",
+            tip="Make the question a paraphrase of the edit: it should be answered so; generality is measured on it.",
+        )
+        self.probe = button(
+            "Probe",
+            "add",
+            tip="Make the question a probe of the edit: it must keep its answer; locality is measured on it.",
+        )
+        self.switch = button("Switch off", "stop", tip="Questions about the edit get the original answer, at once.")
+        self.show_edit = button("Show", "facts", tip="Go to the edit on the Facts page.")
+        self.paraphrase.setAccessibleName("Make the question a paraphrase of the edit")
+        self.probe.setAccessibleName("Make the question a probe of the edit")
+        self.show_edit.setAccessibleName("Show the edit on the Facts page")
+        self.table = text_table("Nearest edits", ("Edit", "Similarity", "Familiarity", "State"), stretch=(0,))
+        self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.table.setMinimumHeight(13 * SPACE)
+        for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
+            self.head.addWidget(control)
+        self.body.addWidget(self.table, 1)
+        self.table.itemSelectionChanged.connect(self._tell)
+        self.paraphrase.clicked.connect(lambda: self._adopt(Role.PARAPHRASE))
+        self.probe.clicked.connect(lambda: self._adopt(Role.PROBE))
+        self.switch.clicked.connect(self._switch)
+        self.show_edit.clicked.connect(self._show)
+        self._tell()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The edits on show."""
+        return tuple(near.edit for near in self._near)
+
+    @property
+    def chosen(self) -> str | None:
+        """The key of the edit that the buttons are for."""
+        row = self.table.currentRow()
+        return self._near[row].edit if 0 <= row < len(self._near) else None
+
+    def show_near(self, near: Sequence[NearEdit], known: Mapping[str, KnownEdit]) -> None:
+        """List `near`, of which the project knows `known`; the edit that was chosen stays so while it is listed."""
+        before = self.chosen
+        self._near, self._known = tuple(near)[:SHOWN], known
+        fill(
+            self.table,
+            [
+                (
+                    known[each.edit].words if each.edit in known else "…",
+                    f"{each.similarity:.2f}",
+                    share(each.familiarity),
+                    _state(known.get(each.edit)),
+                )
+                for each in self._near
+            ],
+        )
+        if self._near:
+            self.table.selectRow(self.keys.index(before) if before in self.keys else 0)
+        self._tell()
+
+    def _tell(self) -> None:
+        known = self._known.get(self.chosen or "")
+        there = known is not None and known.id is not None
+        for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
+            control.setEnabled(there)
+        word = "Switch on" if known is not None and there and not known.enabled else "Switch off"
+        self.switch.setText(word)
+        self.switch.setAccessibleName(f"{word}: {known.words}" if known is not None else word)
+
+    def _adopt(self, role: Role) -> None:
+        if self.chosen is not None:
+            self.adopt_asked.emit(self.chosen, role)
+
+    def _switch(self) -> None:
+        known = self._known.get(self.chosen or "")
+        if known is not None and known.id is not None:
+            self.switch_asked.emit(known.id, not known.enabled)
+
+    def _show(self) -> None:
+        if self.chosen is not None:
+            self.show_asked.emit(self.chosen)
+
+
+def _state(known: KnownEdit | None) -> str:
+    if known is None:
+        return ""
+    if known.id is None:
+        return "gone"
+    return "on" if known.enabled else "off"
+
+
+def known_edits(project: Project, keys: Sequence[str]) -> dict[str, KnownEdit]:
+    """What the project knows of the edits called `keys`: “France · capital → Lyon”."""
+    ids = listing.ids_of_keys(project, keys)
+    rows = {row.key: row for row in listing.rows(project, list(ids.values()))}
+    known = {key: KnownEdit(None, GONE, enabled=False) for key in keys}
+    for key, row in rows.items():
+        asked = f"{row.subject} · {row.relation_name}" if row.subject and row.relation else row.prompt
+        known[key] = KnownEdit(row.id, f"{asked} → {row.new_object}", row.enabled)
+    return known
