@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from studio.theme import Scheme
+from studio.words import tr
 
 
 def action(
@@ -39,10 +40,11 @@ def menu(bar: QMenuBar, title: str, parts: Iterable[QAction | QMenu | None]) -> 
 
 def scheme_menu(parent: QWidget, current: Scheme, choose: Callable[[Scheme], object]) -> QMenu:
     """System, light or dark."""
-    made = QMenu("Theme", parent)
+    made = QMenu(tr("Theme"), parent)
     group = QActionGroup(made)
     for scheme, words in ((Scheme.SYSTEM, "As the system"), (Scheme.LIGHT, "Light"), (Scheme.DARK, "Dark")):
-        entry = action(made, words, partial(choose, scheme), checkable=True)
+        entry = action(made, tr(words), partial(choose, scheme), checkable=True)
+        entry.setData(scheme.value)
         entry.setChecked(scheme is current)
         group.addAction(entry)
         made.addAction(entry)

@@ -12,6 +12,7 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.labels import page_title
 from studio.widgets.tables import fill, text_table
+from studio.words import tr
 
 _BUILT_IN = (
     ("Change the cell of the facts table", "F2"),
@@ -27,7 +28,7 @@ def shortcuts(actions: Iterable[QAction]) -> list[tuple[str, str]]:
         for action in actions
         for keys in action.shortcuts()
     }
-    return sorted({*found, *_BUILT_IN}, key=lambda row: row[0].casefold())
+    return sorted({*found, *((tr(what), keys) for what, keys in _BUILT_IN)}, key=lambda row: row[0].casefold())
 
 
 class ShortcutsDialog(QDialog):
@@ -35,13 +36,13 @@ class ShortcutsDialog(QDialog):
 
     def __init__(self, actions: Iterable[QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keyboard shortcuts")
+        self.setWindowTitle(tr("Keyboard shortcuts"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(64 * SPACE, 72 * SPACE)
         rows = shortcuts(actions)
-        table = text_table("Keyboard shortcuts", ("What", "Keys"), stretch=(0,), framed=True)
+        table = text_table(tr("Keyboard shortcuts"), (tr("What"), tr("Keys")), stretch=(0,), framed=True)
         fill(table, rows)
-        close = button("Close", primary=True)
+        close = button(tr("Close"), primary=True)
         close.clicked.connect(self.accept)
         bottom = QHBoxLayout()
         bottom.addStretch(1)
@@ -49,6 +50,6 @@ class ShortcutsDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
-        box.addWidget(page_title("Keyboard shortcuts"))
+        box.addWidget(page_title(tr("Keyboard shortcuts")))
         box.addWidget(table, 1)
         box.addLayout(bottom)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,7 +32,6 @@ from pytestqt.qtbot import QtBot
 
 from studio.dialogs.about import AboutDialog
 from studio.dialogs.shortcuts import ShortcutsDialog
-from studio.messages import Kind
 from studio.pages.compare.batch_dialog import BatchDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
@@ -206,28 +204,9 @@ def test_another_project_waits_for_the_training(
     settle(window)
     cast("Any", window.page("training")).train.click()
     qtbot.waitUntil(lambda: window.trainer.busy)
-    window.open_project(tmp_path / "elsewhere")
+    window.project_actions.open_project(tmp_path / "elsewhere")
     assert window.messages.current() is not None
     assert window.workspace.project is not None
-
-
-def test_a_damaged_project_offers_its_backup(
-    window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, tmp_path: Path, settle: Settle
-) -> None:
-    window.close()
-    file = tmp_path / "project" / "project.sqlite"
-    data = bytearray(file.read_bytes())
-    data[4096 : 4096 + 4000] = os.urandom(4000)
-    file.write_bytes(data)
-    again = make_window()
-    again.projects.open(tmp_path / "project")
-    qtbot.waitUntil(lambda: again.messages.current() is not None)
-    message = again.messages.current()
-    assert message is not None
-    assert message.kind is Kind.ERROR
-    restore = next(deed for deed in message.deeds if "backup" in deed.label)
-    restore.act()
-    qtbot.waitUntil(lambda: again.workspace.counts.total == 3)
 
 
 def test_a_missing_project_leaves_the_window_usable(
@@ -249,18 +228,6 @@ def test_two_windows_cannot_have_one_project(
     qtbot.waitUntil(lambda: other.messages.current() is not None)
     assert other.workspace.project is None
     assert window.workspace.project is not None
-
-
-def test_diagnostics_name_no_home_folder(window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from studio import diagnostics
-    from studio.settings import locations
-
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("HF_TOKEN", "hf_secretsecretsecret")
-    text = diagnostics.report(locations(), window.workspace.project, {"Model": str(tmp_path / "models" / "mine")})
-    assert str(tmp_path) not in text
-    assert "hf_" not in text
-    assert "PySide6" in text
 
 
 def test_pages_fit_into_1280_by_800(window: MainWindow, settle: Settle) -> None:
