@@ -21,11 +21,12 @@ from studio.words import tr
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stop: `show` brings its widget to the front and returns it."""
+    """One stop: `show` brings its widget to the front and returns it; `part` is the part of it that is meant."""
 
     title: str
     text: str
     show: Callable[[], QWidget]
+    part: Callable[[], QRect] | None = None
 
 
 class _Ring(QWidget):
@@ -138,7 +139,9 @@ class FirstSteps(QFrame):
             return
         self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))
         self.adjustSize()
-        area = QRect(target.mapTo(window, QPoint(0, 0)), target.size()).intersected(window.rect())
+        part = self._steps[self._place].part
+        meant = part() if part is not None else target.rect()
+        area = QRect(target.mapTo(window, meant.topLeft()), meant.size()).intersected(window.rect())
         self._ring.setGeometry(area.adjusted(-SPACE // 2, -SPACE // 2, SPACE // 2, SPACE // 2))
         self._ring.setVisible(target.isVisible())
         self.move(_beside(area, self.rect(), window.rect()))

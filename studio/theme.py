@@ -19,10 +19,40 @@ WINDOW = (160 * SPACE, 100 * SPACE)
 """Width and height of the window at its first start."""
 
 LINE = 1
-"""A border, in device-independent pixels; what has the focus is twice as wide."""
+"""A border; what has the focus is twice as wide."""
+
+FOCUS = 2 * LINE
+
+HALF = SPACE // 2
+"""Between things that belong together closely."""
+
+WIDE = SPACE + HALF
+"""The padding of what is pressed: left and right of the words."""
+
+SNUG = HALF + FOCUS
+"""The padding of what is pressed or typed into: above and below the words."""
 
 RADIUS = SPACE
 """The corner of a card."""
+
+CORNER = SNUG
+"""The corner of a control."""
+
+MARK = 2 * SPACE
+"""An icon beside words, a tick box."""
+
+TOOL = MARK + FOCUS
+"""The icon of a button that has nothing else."""
+
+PLACE = 3 * SPACE
+"""The icon of a page in the rail; the arrow's part of a list that opens."""
+
+PICTURE = 6 * SPACE
+"""The icon of a page that is empty."""
+
+
+PAGE_TITLE, FIGURE, EMPTY_TITLE, SECTION_TITLE, BODY, SMALL = 1.6, 1.5, 1.25, 1.1, 1.0, 0.9
+"""The type scale: times the size of the application's font, so that all of it follows the zoom."""
 
 
 class Scheme(StrEnum):

@@ -12,7 +12,7 @@ from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
-from studio import diagnostics
+from studio import diagnostics, icons
 from studio.appearance import Appearance
 from studio.dialogs.about import AboutDialog
 from studio.dialogs.log import LogDialog
@@ -164,14 +164,16 @@ class MainWindow(QMainWindow):
             action(self, tr("Reset the settings…"), self._ask_before_reset),
         ]
         menu(bar, tr("&View"), view)
-        menu(
+        log = action(self, tr("Log"), self._show_log, "Ctrl+Shift+L")
+        icons.dress(log, "log")
+        self._help = menu(
             bar,
             tr("&Help"),
             (
                 action(self, tr("First steps"), self.take_first_steps),
                 action(self, tr("Keyboard shortcuts"), self._show_shortcuts, "F1"),
                 None,
-                action(self, tr("Log"), self._show_log, "Ctrl+Shift+L"),
+                log,
                 action(self, tr("About and diagnostics"), self._show_about),
             ),
         )
@@ -387,6 +389,7 @@ class MainWindow(QMainWindow):
                     tr("Wherever you are"),
                     tr("F1 lists the keys. The Help menu shows these steps again."),
                     partial(self._point_at, "facts", self.menuBar),
+                    lambda: self.menuBar().actionGeometry(self._help.menuAction()),
                 ),
             )
         )

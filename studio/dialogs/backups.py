@@ -85,6 +85,8 @@ class BackupsDialog(QDialog):
             )
         box.addWidget(self._none)
         box.addWidget(self.table, 1)
+        self._rest = QWidget()  # takes the place of the table where there is nothing to list
+        box.addWidget(self._rest, 1)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self.back_up)
@@ -116,6 +118,7 @@ class BackupsDialog(QDialog):
         )
         self._none.setVisible(not backups)
         self.table.setVisible(bool(backups))
+        self._rest.setVisible(not backups)
         if backups:
             self.table.selectRow(0)
             self.table.setFocus()

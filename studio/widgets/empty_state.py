@@ -7,7 +7,7 @@ from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import EMPTY_TITLE, PICTURE, SPACE, tokens
 from studio.widgets.labels import Label
 
 
@@ -29,7 +29,7 @@ class EmptyState(QWidget):
         self._colour = ""
         self._picture = QLabel()
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = Label(text, scale=1.25, bold=True, wrap=True)
+        title = Label(text, scale=EMPTY_TITLE, bold=True, wrap=True)
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._advice = Label(advice, muted=True, wrap=True)
         self._advice.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
@@ -65,4 +65,4 @@ class EmptyState(QWidget):
         colour = tokens().muted
         if colour != self._colour:
             self._colour = colour
-            self._picture.setPixmap(icons.pixmap(self._icon, colour, 48))
+            self._picture.setPixmap(icons.pixmap(self._icon, colour, PICTURE))

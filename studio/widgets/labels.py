@@ -6,6 +6,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFont, QPalette, QResizeEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
 
+from studio.theme import BODY, PAGE_TITLE, PLACE, SECTION_TITLE
+
 
 class Label(QLabel):
     """Plain text at `scale` times the application's font size; it follows the zoom.
@@ -17,7 +19,7 @@ class Label(QLabel):
         self,
         text: str = "",
         *,
-        scale: float = 1.0,
+        scale: float = BODY,
         bold: bool = False,
         muted: bool = False,
         wrap: bool = False,
@@ -50,12 +52,12 @@ class Label(QLabel):
 
 def page_title(text: str) -> Label:
     """The name of a page."""
-    return Label(text, scale=1.6, bold=True)
+    return Label(text, scale=PAGE_TITLE, bold=True)
 
 
 def section_title(text: str) -> Label:
     """The name of a part of a page."""
-    return Label(text, scale=1.1, bold=True)
+    return Label(text, scale=SECTION_TITLE, bold=True)
 
 
 def hint(text: str) -> Label:
@@ -84,7 +86,7 @@ class ElidedLabel(Label):
 
     def _shorten(self) -> None:
         line = " ".join(self._whole.split())
-        shown = self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, max(self.width(), 24))
+        shown = self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, max(self.width(), PLACE))
         if shown != self.text():
             self.setText(shown)
         self.setToolTip(plain_tooltip(self._whole) if shown != self._whole else "")

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPush
 from studio import icons
 from studio.messages import Deed, Kind, Message
 from studio.redaction import redacted
-from studio.theme import SPACE, tokens
+from studio.theme import HALF, MARK, RADIUS, SPACE, tokens
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.labels import Label
 from studio.words import tr
@@ -160,7 +160,7 @@ class MessageBar(QFrame):
         message = self.current()
         if message is not None:
             colour = getattr(tokens(), _COLOURS[message.kind][0])
-            self._icon.setPixmap(icons.pixmap(message.kind.value, colour, 20))
+            self._icon.setPixmap(icons.pixmap(message.kind.value, colour, MARK + HALF))
 
     def changeEvent(self, event: QEvent) -> None:
         """Paint the icon anew after a change of scheme."""
@@ -178,4 +178,4 @@ class MessageBar(QFrame):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(surface))
-        painter.drawRoundedRect(QRectF(self.rect()), 8, 8)
+        painter.drawRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)

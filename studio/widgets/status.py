@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStatusBar, QWidget
 
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import MARK, SPACE, tokens
 from studio.widgets.labels import Label
 
 
@@ -37,7 +37,7 @@ class _Piece(QWidget):
             self._paint()
 
     def _paint(self) -> None:
-        self._picture.setPixmap(icons.pixmap(self._icon, tokens().muted, 16))
+        self._picture.setPixmap(icons.pixmap(self._icon, tokens().muted, MARK))
 
 
 class Status(QStatusBar):

@@ -50,6 +50,7 @@ def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
 
 def fill(table: QTableWidget, rows: Sequence[Sequence[str]]) -> None:
     """Show `rows`; a cell that is too narrow has its whole text as a tooltip."""
+    table.ensurePolished()  # else columns that fit their content are measured without the style's padding
     table.setRowCount(len(rows))
     for place, row in enumerate(rows):
         for column, text in enumerate(row):

@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 
-from studio.theme import tokens
+from studio.theme import SPACE, tokens
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -79,7 +79,7 @@ class MarkedText(QTextEdit):
 
     def minimumSizeHint(self) -> QSize:
         """Two lines."""
-        return QSize(160, self.fontMetrics().height() * 2 + 24)
+        return QSize(20 * SPACE, self.fontMetrics().height() * 2 + 3 * SPACE)
 
     def sizeHint(self) -> QSize:
         """Two lines."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from studio.theme import SPACE
+from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.card import Card
 from studio.widgets.figures import share
 from studio.widgets.gauge import Gauge
@@ -21,7 +21,7 @@ class FamiliarityCard(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Familiarity", parent)
-        self.value = Label("–", scale=1.1, bold=True)
+        self.value = Label("–", scale=SECTION_TITLE, bold=True)
         self.head.addWidget(self.value)
         self.gauge = Gauge()
         self.decision = Label(wrap=True)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QStackedWidget, QVBox
 
 from engine.edits import Edit, Probe, ProbeKind
 from studio.store.edits import EditFields
-from studio.theme import SPACE
+from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.card import Card
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.fields import named
@@ -84,7 +84,7 @@ class Inspector(Card):
         super().__init__(parent=parent)
         self._id: int | None = None
         self._kept_probes: dict[ProbeKind, Lines] = {}
-        self.title = Label("", scale=1.1, bold=True, wrap=True)
+        self.title = Label("", scale=SECTION_TITLE, bold=True, wrap=True)
         self.prompt = Lines("Prompt", 3)
         self.paraphrases = Lines("Paraphrases, one a line", 4)
         self.aliases = Lines("Aliases of the subject, one a line", 2)
