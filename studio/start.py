@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QWidget
 
 from studio import icons
 from studio.appearance import Appearance
@@ -48,12 +48,28 @@ def run_window(project: Path | None) -> int:
         window.projects.start()
     else:
         window.projects.open(project.resolve())
+    FirstPicture(window).painted.connect(window.after_first_picture)
     window.show()
-    # What is not needed for the first picture comes after it.
-    QTimer.singleShot(0, window, window.after_first_picture)
     ended = app.exec()
     crash_log.close()
     return ended
+
+
+class FirstPicture(QObject):
+    """Says when a window is first to be seen: what is not needed for that comes after it."""
+
+    painted = Signal()
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look for the first painting; all below the window is painted before the event loop goes on."""
+        if event.type() == QEvent.Type.Paint:
+            watched.removeEventFilter(self)
+            QTimer.singleShot(0, self, self.painted.emit)
+        return False
 
 
 def make_application() -> QApplication:

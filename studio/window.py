@@ -47,6 +47,8 @@ _logger = logging.getLogger(__name__)
 PAGES = (("facts", "Facts"), ("training", "Training"), ("compare", "Compare"), ("runs", "Runs"))
 SHUTDOWN = 20.0
 """Seconds that closing waits for what the workers still do."""
+PATIENCE = 50
+"""Milliseconds after which it is looked whether the project has been read."""
 
 
 class MainWindow(QMainWindow):
@@ -164,7 +166,7 @@ class MainWindow(QMainWindow):
             action(self, tr("Reset the settings…"), self._ask_before_reset),
         ]
         menu(bar, tr("&View"), view)
-        log = action(self, tr("Log"), self._show_log, "Ctrl+Shift+L")
+        log = action(self, tr("Log…"), self._show_log, "Ctrl+Shift+L")
         icons.dress(log, "log")
         self._help = menu(
             bar,
@@ -238,6 +240,9 @@ class MainWindow(QMainWindow):
     def after_first_picture(self) -> None:
         """Build the pages that were not needed yet, one a turn of the event loop; then greet who is new here."""
         if self._closing:
+            return
+        if self.database.busy:  # the edits come before the pages that nobody has asked for
+            QTimer.singleShot(PATIENCE, self, self.after_first_picture)
             return
         missing = next((name for name, _ in PAGES if name not in self._pages), None)
         if missing is not None:
@@ -331,6 +336,10 @@ class MainWindow(QMainWindow):
             self.resize(*WINDOW)
 
     # --- help --------------------------------------------------------------------------------------------------
+
+    def help_entries(self) -> list[QAction]:
+        """What the Help menu offers."""
+        return [entry for entry in self._help.actions() if not entry.isSeparator()]
 
     def _show_shortcuts(self) -> None:
         for name, _ in PAGES:
