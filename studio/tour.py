@@ -6,6 +6,8 @@ writes pictures of every page in both themes. It presses the buttons that a pers
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 import time
@@ -14,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from studio.errors import UserMessage
+from studio.errors import UserMessage, describe
 from studio.messages import Kind, Message
 from studio.pages.compare.page import ComparePage
 from studio.pages.facts.relations_dialog import RelationsDialog
@@ -30,7 +32,7 @@ from studio.store.project import Project
 from studio.store.runs import RunState
 from studio.theme import Scheme
 from studio.widgets.figures import seconds, share
-from studio.window import MainWindow
+from studio.window import PAGES, MainWindow
 
 HURRY = 60.0
 """Seconds that anything but training may take."""
@@ -85,7 +87,7 @@ class _Tour:
         window.show()
 
     def _listen(self, message: Message) -> None:
-        if message.kind is Kind.ERROR:
+        if message.kind in (Kind.ERROR, Kind.BUG):
             self._trouble.append(message.text)
 
     def take(self, sample: Path | None, edits: int | None) -> None:
@@ -98,8 +100,12 @@ class _Tour:
         self._portraits(("facts", "training", "compare"))
         if sample is not None:
             self._begin_another_run()
-        self._portraits(("runs",))
+        self._portraits(tuple(name for name, _ in PAGES if name not in ("facts", "training", "compare")))
         self._dialogs()
+        self._errors()
+        self._first_steps()
+        if sample is not None:
+            self._empty(sample.with_name("Empty"))
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -207,6 +213,49 @@ class _Tour:
         self._wait(lambda: relations.list.count() > 0, "the relations")
         self._both("relations", relations)
         relations.reject()
+        self._window.project_actions.back_up.trigger()
+        self._wait(lambda: not self._window.database.busy, "the backup")
+        self._window.messages.clear()
+        for entry in (self._window.project_actions.backups, *self._window.help_entries()[1:]):
+            entry.trigger()
+            self._wait(lambda: not self._window.database.busy, "the dialog")
+            for dialog in self._window.findChildren(QDialog):
+                self._both(type(dialog).__name__.removesuffix("Dialog").lower(), dialog)
+                dialog.reject()
+            self._settle()
+
+    def _errors(self) -> None:
+        """What the user can put right, and what only we can."""
+        workspace = self._window.workspace
+        workspace.said.disconnect(self._listen)
+        self._window.show_page("facts")
+        workspace.report(describe(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+        self._both("error-to-put-right")
+        workspace.report(describe(ValueError("an example of a fault")))
+        self._both("error-of-ours")
+        self._window.messages.clear()
+        workspace.said.connect(self._listen)
+
+    def _first_steps(self) -> None:
+        steps = self._window.first_steps
+        self._window.take_first_steps()
+        while not steps.isHidden():
+            self._settle()
+            self._both(f"first-steps-{steps.at + 1}")
+            steps.next.click()
+
+    def _empty(self, folder: Path) -> None:
+        """Every page of a project that has nothing yet, and the window without one."""
+        window = self._window
+        window.projects.create(folder)
+        self._wait(lambda: window.workspace.project is not None and window.workspace.counts.total == 0, "a project")
+        self._wait(lambda: not window.database.busy and not window.models.busy, "an empty project")
+        for name, _ in PAGES:
+            window.show_page(name)
+            self._both(f"{name}-empty")
+        window.workspace.project_opened(None)
+        window.show_page("facts")
+        self._both("no-project")
 
     # --- waiting and drawing -----------------------------------------------------------------------------------
 

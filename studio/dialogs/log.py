@@ -51,6 +51,7 @@ class LogDialog(QDialog):
         self.search.setClearButtonEnabled(True)
         self.follow = QCheckBox(tr("Follow"))
         self.follow.setChecked(True)
+        self.follow.setAccessibleName(self.follow.text())
         self.follow.setToolTip(tr("Keep the newest entry in sight"))
         self.follow.setAccessibleDescription(self.follow.toolTip())
         self.text = QPlainTextEdit()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -17,6 +15,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDialog,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QMenu,
@@ -30,7 +29,10 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from studio.dialogs.about import AboutDialog
+from studio.dialogs.backups import BackupsDialog
+from studio.dialogs.log import LogDialog
 from studio.dialogs.shortcuts import ShortcutsDialog
+from studio.errors import UserMessage
 from studio.pages.compare.batch_dialog import BatchDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
@@ -95,6 +97,9 @@ def test_every_control_of_a_dialog_has_a_name(window: MainWindow, settle: Settle
         BatchDialog(window),
         AboutDialog("text", window),
         ShortcutsDialog(window.findChildren(QAction), window),
+        BackupsDialog("Project", parent=window),
+        BackupsDialog("Project", UserMessage("It is damaged.", "", "", is_bug=False), window),
+        LogDialog(tmp_path, window),
     ]
     settle(window)
     for dialog in dialogs:
@@ -102,16 +107,29 @@ def test_every_control_of_a_dialog_has_a_name(window: MainWindow, settle: Settle
         dialog.reject()
 
 
-def test_no_two_deeds_share_their_keys(window: MainWindow) -> None:
+def test_every_control_of_what_a_menu_opens_has_a_name(window: MainWindow, settle: Settle, qtbot: QtBot) -> None:
     build_everything(window)
-    seen: dict[str, str] = {}
-    for action in window.findChildren(QAction):
-        for keys in action.shortcuts():
-            text = keys.toString()
-            assert seen.setdefault(text, action.text()) == action.text(), text
-    for shortcut in window.findChildren(QShortcut):
-        assert shortcut.key().toString() not in seen
-    assert QKeySequence("Ctrl+Z").toString() in seen
+    entries = [
+        entry
+        for menu in window.menuBar().actions()
+        for entry in cast("QMenu", menu.menu()).actions()
+        if not entry.isSeparator() and entry.menu() is None and entry.text() != "Quit"
+    ]
+    opened = set()
+    for entry in entries:
+        entry.trigger()
+        settle(window)
+        for dialog in window.findChildren(QDialog):
+            if not isinstance(dialog, QFileDialog | QMessageBox):
+                assert nameless(dialog) == [], entry.text()
+                assert dialog.windowTitle(), entry.text()
+            opened.add(entry.text())
+            dialog.reject()
+            dialog.deleteLater()
+    assert nameless(window.first_steps) == []
+    window.first_steps.end()
+    window.reset_settings()
+    assert len(opened) >= 8, opened
 
 
 def test_labels_that_show_text_of_the_user_never_take_it_for_markup(window: MainWindow, settle: Settle) -> None:
@@ -162,6 +180,39 @@ def test_place_and_page_are_remembered(window: MainWindow, make_window: Callable
     again = make_window()
     assert again.height() == 750  # the width is cut to that of the test's small screen
     assert again._stack.currentIndex() == 2
+
+
+def test_the_settings_can_be_reset_and_the_projects_stay(
+    window: MainWindow, qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    size = qapp.font().pointSizeF()
+    window.choose_scheme(Scheme.DARK)
+    window._zoom(2)
+    window.resize(1000, 650)
+    window._ask_before_reset()
+    box = next(child for child in window.children() if isinstance(child, QMessageBox))
+    assert box.defaultButton().text() == "Keep them"
+    next(button for button in box.buttons() if button.text() == "Reset").click()
+    assert qapp.font().pointSizeF() == size
+    assert window._remembered.settings.theme == "system"
+    assert window._remembered.settings.zoom == 1.0
+    assert window._remembered.settings.recent_projects == (tmp_path / "project",)
+    assert [entry.isChecked() for entry in window._schemes.actions()] == [True, False, False]
+    assert window.height() == 800
+
+
+def test_two_windows_do_not_forget_each_others_projects(
+    window: MainWindow, make_window: Callable[[], MainWindow], settle: Settle, tmp_path: Path
+) -> None:
+    other = make_window()
+    window.choose_scheme(Scheme.DARK)
+    other.projects.create(tmp_path / "second")
+    settle(other)
+    window._zoom(1)
+    kept = make_window()._remembered.settings
+    assert kept.recent_projects == (tmp_path / "second", tmp_path / "project")
+    assert (kept.theme, kept.zoom) == ("dark", window.appearance.zoom)
+    window._zoom(0)
 
 
 def test_closing_during_training_asks_and_keeps_the_checkpoint(
@@ -238,19 +289,3 @@ def test_pages_fit_into_1280_by_800(window: MainWindow, settle: Settle) -> None:
         hint = window.page(name).minimumSizeHint()
         assert hint.width() <= 1280 - 92, name
         assert hint.height() <= 800 - 50, name
-
-
-def test_the_window_opens_without_torch() -> None:
-    """In a process of its own: from nothing to a painted window, torch not imported."""
-    code = (
-        "import sys, time; began = time.perf_counter()\n"
-        "from studio.start import make_application, make_window\n"
-        "app = make_application(); window = make_window(app); window.show(); app.processEvents()\n"
-        "took = time.perf_counter() - began\n"
-        "heavy = [name for name in ('torch', 'transformers', 'diffusers') if name in sys.modules]\n"
-        "window.close(); print(took); print(heavy)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    took, heavy = done.stdout.splitlines()
-    assert heavy == "[]"
-    assert float(took) < 4.0, "two seconds on a quiet machine; this one may be busy"
