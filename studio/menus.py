@@ -18,7 +18,7 @@ def action(
     parent: QObject, text: str, deed: Callable[[], object], keys: str | tuple[str, ...] = (), *, checkable: bool = False
 ) -> QAction:
     """A menu entry that does `deed`."""
-    made = QAction(text, parent)
+    made = QAction(tr(text), parent)
     made.setCheckable(checkable)
     made.setShortcuts([QKeySequence(one) for one in ((keys,) if isinstance(keys, str) else keys)])
     made.triggered.connect(lambda _checked=False: deed())
@@ -27,7 +27,7 @@ def action(
 
 def menu(bar: QMenuBar, title: str, parts: Iterable[QAction | QMenu | None]) -> QMenu:
     """A menu of `parts`; None is a line between two of them."""
-    made = bar.addMenu(title)
+    made = bar.addMenu(tr(title))
     for part in parts:
         if part is None:
             made.addSeparator()

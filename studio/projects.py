@@ -23,6 +23,7 @@ from studio.store.project import Project, ProjectInfo
 from studio.store.watched import set_watched
 from studio.suggestions import watched_suggestions
 from studio.widgets.figures import count, moment
+from studio.words import tr
 from studio.workspace import Workspace, catalogue_relations
 
 SAMPLE = "Sample"
@@ -102,7 +103,12 @@ class Projects(QObject):
         if info.repairs:
             self._workspace.say(
                 Kind.WARNING,
-                f"Opening “{info.name}” found and repaired {count(len(info.repairs), 'fault')}: {info.repairs[0]}",
+                tr(
+                    "Opening “{name}” found and repaired {faults}: {first}",
+                    name=info.name,
+                    faults=count(len(info.repairs), "fault"),
+                    first=info.repairs[0],
+                ),
                 details="\n".join(info.repairs),
             )
         self.opened.emit()
@@ -115,17 +121,19 @@ class Projects(QObject):
         self._leave_if_gone()
         self._workspace.report(
             message,
-            Deed("Try again", partial(self.open, folder)),
+            Deed(tr("Try again"), partial(self.open, folder)),
             *([] if folder == self.home / SAMPLE else self._way_out()),
         )
 
     def _locked(self, folder: Path, message: UserMessage, elsewhere: bool) -> None:
         self._leave_if_gone()
         if elsewhere:
-            deeds = [Deed("Open anyway", partial(self.open, folder, anyway=True)), *self._way_out()]
+            deeds = [Deed(tr("Open anyway"), partial(self.open, folder, anyway=True)), *self._way_out()]
             self._workspace.report(message, *deeds)
         elif knock(folder, wait=False):
-            self._workspace.say(Kind.INFO, f"“{folder.name}” is open in a window of its own, which was called up.")
+            self._workspace.say(
+                Kind.INFO, tr("“{name}” is open in a window of its own, which was called up.", name=folder.name)
+            )
         else:
             self._not_opened(folder, message)
 
@@ -142,7 +150,7 @@ class Projects(QObject):
         """What to offer a window that has no project."""
         if self._workspace.project is not None:
             return []
-        return [Deed("Open the sample project", self.open_sample)]
+        return [Deed(tr("Open the sample project"), self.open_sample)]
 
     # --- copies ------------------------------------------------------------------------------------------------
 
@@ -160,14 +168,19 @@ class Projects(QObject):
         self._opened(info)
         self._workspace.say(
             Kind.GOOD,
-            f"“{info.name}” is as it was at {moment(backup.created)}, with {count(backup.edits, 'edit')}. The file "
-            "that was there before is kept in the folder “set-aside” of the project.",
+            tr(
+                "“{name}” is as it was at {moment}, with {edits}. The file that was there before is kept in the folder "
+                "“set-aside” of the project.",
+                name=info.name,
+                moment=moment(backup.created),
+                edits=count(backup.edits, "edit"),
+            ),
         )
 
     def _not_restored(self, folder: Path, message: UserMessage) -> None:
         """The project was closed to be restored: it is as it was, and can be opened again."""
         self._workspace.project_opened(None)
-        self._workspace.report(message, Deed("Open it as it is", partial(self.open, folder)))
+        self._workspace.report(message, Deed(tr("Open it as it is"), partial(self.open, folder)))
 
     def back_up(self) -> None:
         """Make a backup now."""
@@ -177,9 +190,9 @@ class Projects(QObject):
 
     def _backed_up(self, backup: Backup | None) -> None:
         if backup is None:
-            text = "Nothing has changed since the newest backup: it is as good as a new one."
+            text = tr("Nothing has changed since the newest backup: it is as good as a new one.")
         else:
-            text = f"Backed up: {count(backup.edits, 'edit')}."
+            text = tr("Backed up: {edits}.", edits=count(backup.edits, "edit"))
         self._workspace.say(Kind.GOOD, text)
         self.backed_up.emit()
 
@@ -189,7 +202,7 @@ class Projects(QObject):
         return self._workspace.database.run(
             lambda project: project.save_copy(folder, board=board, cancel=cancel),
             on_success=self._copied,
-            on_cancelled=lambda: self._workspace.say(Kind.INFO, "Stopped: there is no copy."),
+            on_cancelled=lambda: self._workspace.say(Kind.INFO, tr("Stopped: there is no copy.")),
             cancel=cancel,
             owner=self,
             name=f"Copy the project to {folder.name}",
@@ -198,8 +211,8 @@ class Projects(QObject):
     def _copied(self, folder: Path) -> None:
         self._workspace.say(
             Kind.GOOD,
-            f"The project was copied, with its runs: {folder}",
-            deeds=(Deed("Open the copy", partial(self.open, folder)),),
+            tr("The project was copied, with its runs: {folder}", folder=folder),
+            deeds=(Deed(tr("Open the copy"), partial(self.open, folder)),),
         )
 
 

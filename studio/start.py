@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from studio import icons
 from studio.appearance import Appearance
 from studio.errors import describe
+from studio.language import speak
 from studio.logs import CrashLog, last_crash, start_logging
 from studio.messages import Kind
 from studio.remembered import Remembered
@@ -79,6 +80,7 @@ def make_application() -> QApplication:
     app.setApplicationDisplayName("MeG Studio")
     app.setDesktopFileName("meg-studio")
     app.setWindowIcon(icons.icon("app"))
+    speak(app)
     return app
 
 

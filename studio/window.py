@@ -260,19 +260,21 @@ class MainWindow(QMainWindow):
         workspace = self.workspace
         project, source = workspace.project, workspace.source
         self.setWindowTitle(f"{project.name} – MeG Studio" if project else "MeG Studio")
-        self._status.project.show_text(project.name if project else "no project")
-        self._status.model.show_text("embedded model" if source.name == "embedded" else Path(source.name).name)
-        self._status.device.show_text("automatic device" if source.device == "auto" else source.device)
+        self._status.project.show_text(project.name if project else tr("no project"))
+        self._status.model.show_text(tr("embedded model") if source.name == "embedded" else Path(source.name).name)
+        self._status.device.show_text(tr("automatic device") if source.device == "auto" else source.device)
         counts = workspace.counts
-        off = f", {counts.total - counts.enabled:,} off" if counts.total != counts.enabled else ""
+        off = (
+            tr(", {number} off", number=f"{counts.total - counts.enabled:,}") if counts.total != counts.enabled else ""
+        )
         self._status.edits.show_text(f"{count(counts.total, 'edit')}{off}")
 
     def _job_changed(self, _job: Job | None) -> None:
         job = self.models.current
         if job is None:
-            text = "model idle"
+            text = tr("model idle")
         elif job.state is JobState.STOPPING:
-            text = f"{job.name}: stopping…"
+            text = tr("{job}: stopping…", job=job.name)
         else:
             text = f"{job.name}…"
         self._status.job.show_text(text)

@@ -1,14 +1,35 @@
 """The words of the window: what they are in the user's language, and how values are put into them.
 
-Every sentence that is shown goes through `tr` as it stands in the source, so that a gettext catalogue
-(`xgettext -ktr -kcounted:2 -kcount:2`) holds all of them. Values come in by name, and are never
-looked at for names themselves: they may be the user's text.
+Every sentence that is shown goes through `tr` as it stands in the source, or through one of the makers of widgets and
+actions that do so with what they are given (`KEYWORDS`): a gettext catalogue made with these keywords holds all of
+them. Values come in by name, and are never looked at for names themselves: they may be the user's text.
 """
 
 from __future__ import annotations
 
 import re
 from gettext import NullTranslations
+
+KEYWORDS = {
+    "tr": (1,),
+    "counted": (2, 3),
+    "count": (2, 3),
+    "button": (1,),
+    "icon_button": (1,),
+    "action": (2,),
+    "_action": (1,),
+    "menu": (2,),
+    "named": (1,),
+    "line": (1, 2),
+    "page_title": (1,),
+    "section_title": (1,),
+    "hint": (1,),
+    "Card": (1,),
+    "EmptyState": (2, 3),
+    "text_table": (1, 2),
+    "still_plot": (1, 2, 3),
+}
+"""Which arguments of which functions are shown in the user's language, counted from 1 as xgettext does."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _language = NullTranslations()

@@ -43,7 +43,7 @@ def main(began: float) -> int:
         _painted(window, began)
         go_on(window)
 
-    MainWindow.after_first_picture = after_first_picture  # type: ignore[method-assign]
+    MainWindow.after_first_picture = after_first_picture  # type: ignore[method-assign, assignment]
     return start.run_window(None)
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from studio.benchmark import _record
 from studio.settings import HOME
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def measure(home: Path) -> dict[str, float | dict[str, float]] | dict[str, object]:
+def measure(home: Path) -> dict[str, Any]:
     """One start of the studio with its files under `home`."""
     environment = {**os.environ, HOME: str(home)}
     began = time.time()
@@ -54,5 +55,5 @@ def measure(home: Path) -> dict[str, float | dict[str, float]] | dict[str, objec
         env=environment,
         check=True,
     )
-    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout,
 from studio import icons
 from studio.theme import EMPTY_TITLE, PICTURE, SPACE, tokens
 from studio.widgets.labels import Label
+from studio.words import tr
 
 
 class EmptyState(QWidget):
@@ -29,9 +30,9 @@ class EmptyState(QWidget):
         self._colour = ""
         self._picture = QLabel()
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = Label(text, scale=EMPTY_TITLE, bold=True, wrap=True)
+        title = Label(tr(text), scale=EMPTY_TITLE, bold=True, wrap=True)
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._advice = Label(advice, muted=True, wrap=True)
+        self._advice = Label(tr(advice), muted=True, wrap=True)
         self._advice.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self._advice.setFixedWidth(wide * SPACE)
         row = QHBoxLayout()

@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont, QPalette, QResizeEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
 
 from studio.theme import BODY, PAGE_TITLE, PLACE, SECTION_TITLE
+from studio.words import tr
 
 
 class Label(QLabel):
@@ -52,17 +53,17 @@ class Label(QLabel):
 
 def page_title(text: str) -> Label:
     """The name of a page."""
-    return Label(text, scale=PAGE_TITLE, bold=True)
+    return Label(tr(text), scale=PAGE_TITLE, bold=True)
 
 
 def section_title(text: str) -> Label:
     """The name of a part of a page."""
-    return Label(text, scale=SECTION_TITLE, bold=True)
+    return Label(tr(text), scale=SECTION_TITLE, bold=True)
 
 
 def hint(text: str) -> Label:
     """A muted line that wraps."""
-    return Label(text, muted=True, wrap=True)
+    return Label(tr(text), muted=True, wrap=True)
 
 
 class ElidedLabel(Label):

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QV
 
 from studio import icons
 from studio.theme import PLACE, SPACE, tokens
+from studio.words import tr
 
 
 class Rail(QFrame):
@@ -30,7 +31,7 @@ class Rail(QFrame):
         """Append a page."""
         made = QToolButton()
         made.setText(word)
-        made.setAccessibleName(f"{word} page")
+        made.setAccessibleName(tr("{page} page", page=word))
         made.setCheckable(True)
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.setIconSize(QSize(PLACE, PLACE))

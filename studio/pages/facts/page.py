@@ -39,6 +39,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
+from studio.words import tr
 from studio.workspace import Workspace
 
 SEARCH_DELAY = 150
@@ -113,7 +114,7 @@ class FactsPage(QWidget):
         deed: Callable[[], object],
         place: QWidget,
     ) -> QAction:
-        made = QAction(text, self)
+        made = QAction(tr(text), self)
         if icon:
             icons.dress(made, icon)
         if isinstance(keys, QKeySequence.StandardKey):
