@@ -37,8 +37,11 @@ class Appearance:
         hints.setColorScheme(wanted)
         dark = hints.colorScheme() == Qt.ColorScheme.Dark if scheme is Scheme.SYSTEM else scheme is Scheme.DARK
         colours = DARK if dark else LIGHT
+        rules = sheet(colours, icons.folder())
+        if rules == self._app.styleSheet():
+            return  # every widget would be measured and painted anew for nothing
         self._app.setPalette(palette(colours))
-        self._app.setStyleSheet(sheet(colours, icons.folder()))
+        self._app.setStyleSheet(rules)
         for window in self._app.topLevelWidgets():
             icons.repaint_all(window)
 

@@ -30,7 +30,7 @@ from studio.store import listing
 from studio.store.comparisons import ComparisonRow
 from studio.store.project import Project
 from studio.store.runs import RunState
-from studio.theme import Scheme
+from studio.theme import WINDOW, Scheme
 from studio.widgets.figures import seconds, share
 from studio.window import PAGES, MainWindow
 
@@ -38,7 +38,8 @@ HURRY = 60.0
 """Seconds that anything but training may take."""
 PATIENCE = 3600.0
 """Seconds that training may take."""
-SIZE = (1280, 800)
+SETTLED = 0.3
+"""Seconds in which layouts, fetched rows and repaints arrive."""
 QUESTIONS = 8
 _FILE = """subject,relation,new object
 France,capital,Lyon
@@ -77,13 +78,15 @@ def run_tour(folder: Path | None, edits: int | None) -> int:
 class _Tour:
     """The steps, in the order in which a person would take them."""
 
+    schemes = (Scheme.DARK, Scheme.LIGHT)
+
     def __init__(self, app: QApplication, window: MainWindow, pictures: Path) -> None:
         self._app = app
         self._window = window
         self._pictures = pictures
         self._trouble: list[str] = []
         window.workspace.said.connect(self._listen)
-        window.resize(*SIZE)
+        window.resize(*WINDOW)
         window.show()
 
     def _listen(self, message: Message) -> None:
@@ -282,7 +285,7 @@ class _Tour:
 
     def _settle(self) -> None:
         """Let layouts, fetched rows and repaints arrive."""
-        end = time.monotonic() + 0.3
+        end = time.monotonic() + SETTLED
         while time.monotonic() < end:
             self._app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
 
@@ -290,7 +293,7 @@ class _Tour:
         """A picture of `widget`, or of the window, in each theme; the theme that was chosen is put back."""
         appearance = self._window.appearance
         before = appearance.scheme
-        for scheme in (Scheme.DARK, Scheme.LIGHT):
+        for scheme in self.schemes:
             appearance.set_scheme(scheme)
             self._settle()
             path = self._pictures / f"{name}-{scheme.value}.png"

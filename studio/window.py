@@ -31,6 +31,8 @@ from studio.single_instance import ProjectDoor
 from studio.theme import SPACE, WINDOW, Scheme
 from studio.trainer import Trainer
 from studio.undo_actions import UndoActions
+from studio.widgets.buttons import action_button
+from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import count
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
@@ -108,7 +110,18 @@ class MainWindow(QMainWindow):
         bar.addWidget(self.messages)
         bar.addWidget(self.project_actions.strip)
         column.addLayout(bar)
-        column.addWidget(self._stack, 1)
+        self._no_project = EmptyState(
+            "project",
+            "No project is open",
+            "A project is a folder with your facts, the runs on them, and their backups. Open one, or begin a new one.",
+            action_button(self.project_actions.sample, primary=True),
+            action_button(self.project_actions.open),
+            action_button(self.project_actions.new),
+        )
+        self._room = QStackedWidget()
+        self._room.addWidget(self._stack)
+        self._room.addWidget(self._no_project)
+        column.addWidget(self._room, 1)
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
@@ -195,6 +208,9 @@ class MainWindow(QMainWindow):
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.failed.connect(workspace.report)
         workspace.project_changed.connect(self._listen_at_the_door)
+        workspace.project_changed.connect(
+            lambda: self._room.setCurrentWidget(self._stack if workspace.project else self._no_project)
+        )
         self.door.knocked.connect(self.come_to_the_front)
         self.first_steps.ended.connect(lambda: self._remembered.update(tour_seen=True))
         self._job_changed(None)

@@ -14,6 +14,9 @@ from studio.widgets.labels import page_title
 from studio.widgets.tables import fill, text_table
 from studio.words import tr
 
+OR = "  ·  "
+"""Between two keys that do the same."""
+
 _BUILT_IN = (
     ("Change the cell of the facts table", "F2"),
     ("Switch the selected edits on or off", "Space"),
@@ -24,9 +27,12 @@ _BUILT_IN = (
 def shortcuts(actions: Iterable[QAction]) -> list[tuple[str, str]]:
     """What each action does and its keys, by name."""
     found = {
-        (action.text().replace("&&", "&").rstrip("…"), keys.toString(QKeySequence.SequenceFormat.NativeText))
+        (
+            action.text().replace("&&", "&").rstrip("…"),
+            OR.join(keys.toString(QKeySequence.SequenceFormat.NativeText) for keys in action.shortcuts()),
+        )
         for action in actions
-        for keys in action.shortcuts()
+        if action.shortcuts()
     }
     return sorted({*found, *((tr(what), keys) for what, keys in _BUILT_IN)}, key=lambda row: row[0].casefold())
 

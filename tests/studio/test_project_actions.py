@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.runs import ProgressBoard
@@ -201,6 +201,20 @@ def test_a_damaged_project_without_backups_is_left_alone(
     assert dialog._none.isVisible()
     dialog.reject()
     assert (folder / "project.sqlite").read_bytes() == broken
+
+
+def test_a_window_without_a_project_says_what_to_do(make_window: MakeWindow, settle: Settle, tmp_path: Path) -> None:
+    window = make_window()
+    window.show()
+    window.projects.open(tmp_path / "nowhere")
+    settle(window)
+    assert window._no_project.isVisible()
+    assert not window.facts.isVisible()
+    buttons = [button for button in window._no_project.findChildren(QAbstractButton) if button.isEnabled()]
+    assert len(buttons) == 3
+    window.projects.create(tmp_path / "new")
+    settle(window)
+    assert window.facts.isVisible()
 
 
 def test_what_cannot_be_opened_leaves_the_project_before_open(
