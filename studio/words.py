@@ -25,6 +25,7 @@ KEYWORDS = {
     "section_title": (1,),
     "hint": (1,),
     "Card": (1,),
+    "__init__": (1,),  # of what is a Card
     "EmptyState": (2, 3),
     "text_table": (1, 2),
     "still_plot": (1, 2, 3),
