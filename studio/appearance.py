@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from studio import icons
 from studio.stylesheet import sheet
 from studio.theme import DARK, LIGHT, Scheme, palette
 
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+
+@runtime_checkable
+class Zoomed(Protocol):
+    """A widget whose font is a multiple of the application's."""
+
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
+        ...
 
 
 class Appearance:
@@ -50,7 +61,15 @@ class Appearance:
         self.zoom = min(max(zoom, ZOOMS[0]), ZOOMS[-1])
         font = self._app.font()
         font.setPointSizeF(self._base.pointSizeF() * self.zoom)
+        if font == self._app.font():
+            return
         self._app.setFont(font)
+        # Widgets that a style sheet speaks of keep the font of their first polish; those with a font of their own keep
+        # it too. Labels come first: what holds them measures them.
+        self._app.setStyleSheet(self._app.styleSheet())
+        sized = [widget for widget in self._app.allWidgets() if isinstance(widget, Zoomed)]
+        for widget in sorted(sized, key=lambda widget: not isinstance(widget, QLabel)):
+            widget.follow_zoom()
 
     def zoom_by(self, steps: int) -> None:
         """Go `steps` sizes up, or down where negative."""

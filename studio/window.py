@@ -8,9 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QTimer
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio import diagnostics, icons
 from studio.appearance import Appearance
@@ -71,7 +81,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar(self.diagnostics)
         self.facts = FactsPage(self.workspace, self.undoing)
         self._pages: dict[str, QWidget] = {"facts": self.facts}
-        self._holders: dict[str, QVBoxLayout] = {}
+        self._holders: dict[str, QScrollArea] = {}
         self._rail = Rail()
         self._stack = QStackedWidget()
         self._status = Status()
@@ -96,11 +106,14 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(120 * SPACE, 80 * SPACE)
         for name, word in PAGES:
             self._rail.add(tr(word), name)
-            holder = QWidget()
-            self._holders[name] = QVBoxLayout(holder)
-            self._holders[name].setContentsMargins(0, 0, 0, 0)
+            # With large text on a small screen a page is larger than its room: it scrolls, nothing is squeezed.
+            holder = QScrollArea()
+            holder.setFrameShape(QFrame.Shape.NoFrame)
+            holder.setWidgetResizable(True)
+            holder.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            self._holders[name] = holder
             self._stack.addWidget(holder)
-        self._holders["facts"].addWidget(self.facts)
+        self._hold("facts")
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -221,8 +234,14 @@ class MainWindow(QMainWindow):
         """The page called `name`, built where it is not there yet."""
         if name not in self._pages:
             self._pages[name] = self._make(name)
-            self._holders[name].addWidget(self._pages[name])
+            self._hold(name)
         return self._pages[name]
+
+    def _hold(self, name: str) -> None:
+        holder, page = self._holders[name], self._pages[name]
+        holder.setWidget(page)
+        for plain in (holder.viewport(), page):
+            plain.setAutoFillBackground(False)
 
     def _make(self, name: str) -> QWidget:
         # The plots and what they import are not needed for the first picture of the window.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -49,17 +49,11 @@ class EmptyState(QWidget):
         box.addWidget(self._advice, 0, Qt.AlignmentFlag.AlignHCenter)
         box.addLayout(row)
         box.addStretch(2)
-        self._fit()
+        self.follow_zoom()
 
-    def _fit(self) -> None:
+    def follow_zoom(self) -> None:
         """A label that is centred is not asked how high its lines are at its width: it is told."""
         self._advice.setMinimumHeight(self._advice.heightForWidth(self._advice.width()))
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The picture in the colour in force."""

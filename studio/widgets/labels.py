@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QPalette, QResizeEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
 
@@ -36,19 +36,14 @@ class Label(QLabel):
         if muted:
             self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.setText(text)
-        self._size()
+        self.follow_zoom()
 
-    def _size(self) -> None:
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
         font = QFont(QApplication.font())
         font.setPointSizeF(font.pointSizeF() * self._scale)
         font.setWeight(QFont.Weight.DemiBold if self._bold else QFont.Weight.Normal)
         self.setFont(font)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        if event.type() == QEvent.Type.ApplicationFontChange:
-            self._size()
-        super().changeEvent(event)
 
 
 def page_title(text: str) -> Label:

@@ -70,9 +70,10 @@ class MarkedText(QTextEdit):
     def set_scale(self, scale: float) -> None:
         """Write at `scale` times the application's font size."""
         self._scale = scale
-        self._size()
+        self.follow_zoom()
 
-    def _size(self) -> None:
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
         font = QFont(QApplication.font())
         font.setPointSizeF(font.pointSizeF() * self._scale)
         self.setFont(font)
@@ -86,9 +87,7 @@ class MarkedText(QTextEdit):
         return self.minimumSizeHint()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Write anew after a change of scheme, larger or smaller after a change of zoom."""
-        if event.type() == QEvent.Type.ApplicationFontChange:
-            self._size()
+        """Write anew after a change of scheme."""
         if event.type() == QEvent.Type.PaletteChange:
             self._write()
         super().changeEvent(event)

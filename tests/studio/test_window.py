@@ -38,6 +38,7 @@ from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
 from studio.store.runs import RunState, runs
 from studio.theme import Scheme
+from studio.widgets.labels import Label
 from studio.window import PAGES, MainWindow
 from tests.studio.standin import World
 
@@ -171,6 +172,34 @@ def test_theme_and_zoom_are_remembered(
     assert (kept.theme, kept.zoom) == ("dark", window.appearance.zoom)
     window._zoom(0)
     assert qapp.font().pointSizeF() == size
+
+
+def test_all_text_follows_the_zoom_and_nothing_is_squeezed(window: MainWindow, settle: Settle) -> None:
+    build_everything(window)
+    window.resize(1280, 800)
+    settle(window)
+    watched = [
+        window.facts.form.subject,
+        window.facts.form.add,
+        window.facts.view,
+        window.menuBar(),
+        window._status.project.text,
+    ]
+    titles = [window.page(name).findChildren(Label)[0] for name, _ in PAGES]
+    before = [widget.font().pointSizeF() for widget in (*watched, *titles)]
+    window.appearance.set_zoom(2.0)
+    settle(window)
+    assert [widget.font().pointSizeF() for widget in (*watched, *titles)] == [size * 2 for size in before]
+    for name, _ in PAGES:
+        window.show_page(name)
+        settle(window)
+        page = window.page(name)
+        hint = page.minimumSizeHint()
+        assert page.width() >= hint.width(), name
+        assert page.height() >= hint.height(), name
+    window.appearance.set_zoom(1.0)
+    settle(window)
+    assert [widget.font().pointSizeF() for widget in (*watched, *titles)] == before
 
 
 def test_place_and_page_are_remembered(window: MainWindow, make_window: Callable[[], MainWindow]) -> None:
