@@ -52,7 +52,7 @@ class Appearance:
         if rules == self._app.styleSheet():
             return  # every widget would be measured and painted anew for nothing
         self._app.setPalette(palette(colours))
-        self._app.setStyleSheet(rules)
+        self._restyle(rules)
         for window in self._app.topLevelWidgets():
             icons.repaint_all(window)
 
@@ -64,9 +64,15 @@ class Appearance:
         if font == self._app.font():
             return
         self._app.setFont(font)
-        # Widgets that a style sheet speaks of keep the font of their first polish; those with a font of their own keep
-        # it too. Labels come first: what holds them measures them.
-        self._app.setStyleSheet(self._app.styleSheet())
+        self._restyle(self._app.styleSheet())
+
+    def _restyle(self, rules: str) -> None:
+        """Put `rules` on: what they speak of takes the font of this moment.
+
+        Widgets with a font of their own lose its size by that, and have to be told; labels first, since what holds
+        them measures them.
+        """
+        self._app.setStyleSheet(rules)
         sized = [widget for widget in self._app.allWidgets() if isinstance(widget, Zoomed)]
         for widget in sorted(sized, key=lambda widget: not isinstance(widget, QLabel)):
             widget.follow_zoom()

@@ -91,7 +91,7 @@ def describe(error: BaseException) -> UserMessage:
         return UserMessage(tr(sentence), tr(action), details, is_bug=False)
     return UserMessage(
         tr(
-            "A fault in MeG Studio, not in what you did ({fault}).",
+            "Something is wrong inside MeG Studio, not with what you did ({fault}).",
             fault=redacted(f"{type(error).__name__}: {_first_line(error)}"),
         ),
         tr("Your edits are saved. Copy the diagnostics and report what you were doing."),

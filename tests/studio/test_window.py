@@ -190,6 +190,9 @@ def test_all_text_follows_the_zoom_and_nothing_is_squeezed(window: MainWindow, s
     window.appearance.set_zoom(2.0)
     settle(window)
     assert [widget.font().pointSizeF() for widget in (*watched, *titles)] == [size * 2 for size in before]
+    window.appearance.set_scheme(Scheme.DARK)
+    settle(window)
+    assert [widget.font().pointSizeF() for widget in (*watched, *titles)] == [size * 2 for size in before]
     for name, _ in PAGES:
         window.show_page(name)
         settle(window)
