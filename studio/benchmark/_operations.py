@@ -121,6 +121,7 @@ class Soak:
         window.messages.clear()
         window.facts.search.clear()
         window.facts.filter.setCurrentIndex(0)
+        window.facts.form.relation.setCurrentIndex(0)  # each has as many menu entries as phrasings
         window.show_page("facts")
         window.facts.view.clearSelection()
         self.settle()
