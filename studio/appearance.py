@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from studio import icons
 from studio.stylesheet import sheet
 from studio.theme import DARK, LIGHT, Scheme, palette
 
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+
+@runtime_checkable
+class Zoomed(Protocol):
+    """A widget whose font is a multiple of the application's."""
+
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
+        ...
 
 
 class Appearance:
@@ -37,8 +48,11 @@ class Appearance:
         hints.setColorScheme(wanted)
         dark = hints.colorScheme() == Qt.ColorScheme.Dark if scheme is Scheme.SYSTEM else scheme is Scheme.DARK
         colours = DARK if dark else LIGHT
+        rules = sheet(colours, icons.folder())
+        if rules == self._app.styleSheet():
+            return  # every widget would be measured and painted anew for nothing
         self._app.setPalette(palette(colours))
-        self._app.setStyleSheet(sheet(colours, icons.folder()))
+        self._restyle(rules)
         for window in self._app.topLevelWidgets():
             icons.repaint_all(window)
 
@@ -47,7 +61,21 @@ class Appearance:
         self.zoom = min(max(zoom, ZOOMS[0]), ZOOMS[-1])
         font = self._app.font()
         font.setPointSizeF(self._base.pointSizeF() * self.zoom)
+        if font == self._app.font():
+            return
         self._app.setFont(font)
+        self._restyle(self._app.styleSheet())
+
+    def _restyle(self, rules: str) -> None:
+        """Put `rules` on: what they speak of takes the font of this moment.
+
+        Widgets with a font of their own lose its size by that, and have to be told; labels first, since what holds
+        them measures them.
+        """
+        self._app.setStyleSheet(rules)
+        sized = [widget for widget in self._app.allWidgets() if isinstance(widget, Zoomed)]
+        for widget in sorted(sized, key=lambda widget: not isinstance(widget, QLabel)):
+            widget.follow_zoom()
 
     def zoom_by(self, steps: int) -> None:
         """Go `steps` sizes up, or down where negative."""

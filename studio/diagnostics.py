@@ -1,25 +1,20 @@
-"""What a report of trouble needs: versions, devices, folders; without tokens and without the home folder's name."""
+"""What a report of trouble needs: versions, graphics cards, folders; without tokens and without the user's name."""
 
 from __future__ import annotations
 
-import faulthandler
-import logging
-import logging.handlers
 import platform
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TextIO
 
-from PySide6.QtCore import qVersion
+from PySide6.QtCore import QLocale, qVersion
 from PySide6.QtGui import QGuiApplication
 
+from studio.redaction import redacted
 from studio.settings import Locations
-from studio.store.project import ProjectInfo
+from studio.store.project import SCHEMA, ProjectInfo
 
-LOG = "studio.log"
-CRASH = "crash.log"
 _PACKAGES = (
     "meg-studio",
     "PySide6-Essentials",
@@ -30,6 +25,7 @@ _PACKAGES = (
     "pyqtgraph",
     "numpy",
 )
+_CARDS = Path("/proc/driver/nvidia/gpus")
 
 
 def report(places: Locations, project: ProjectInfo | None, engaged: Mapping[str, str]) -> str:
@@ -37,42 +33,16 @@ def report(places: Locations, project: ProjectInfo | None, engaged: Mapping[str,
     lines = [f"{name} {_version(name)}" for name in _PACKAGES]
     lines += [
         f"Python {platform.python_version()}",
-        f"Qt {qVersion()} on {QGuiApplication.platformName()}",
-        f"System {platform.platform()}",
-        f"Projects {_homeless(places.projects)}",
-        f"Settings {_homeless(places.config)}",
-        f"Logs {_homeless(places.state)}",
-        f"Project {_homeless(project.folder) if project else 'none'}",
-        *(f"{name} {_homeless(value)}" for name, value in engaged.items()),
+        f"Qt {qVersion()} on {QGuiApplication.platformName()}, {_screens()}",
+        f"System {platform.platform()}, language {QLocale.system().name()}",
+        f"Graphics cards {_cards()}",
+        f"Projects {places.projects}",
+        f"Settings {places.config}",
+        f"Logs {places.state}",
+        f"Project {project.folder if project else 'none'}, schema {SCHEMA}",
+        *(f"{name} {value}" for name, value in engaged.items()),
     ]
-    return "\n".join(lines)
-
-
-def last_crash(places: Locations) -> str:
-    """What the run before left behind when it crashed; empty where it ended well. Asking once empties it."""
-    path = places.state / CRASH
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        path.unlink()
-    except OSError:
-        return ""
-    return _homeless(text.strip())
-
-
-def watch(places: Locations) -> TextIO | None:
-    """Log to a file that rolls over, and have a crash write its tracebacks beside it; the stream must stay open."""
-    handler = logging.handlers.RotatingFileHandler(
-        places.state / LOG, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        stream = (places.state / CRASH).open("w", encoding="utf-8")
-    except OSError:
-        logging.getLogger(__name__).warning("There is no place for a crash log.")
-        return None
-    faulthandler.enable(stream)
-    return stream
+    return redacted("\n".join(lines))
 
 
 def _version(name: str) -> str:
@@ -82,5 +52,24 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _homeless(text: object) -> str:
-    return str(text).replace(str(Path.home()), "~").replace(sys.prefix, "<environment>")
+def _screens() -> str:
+    return ", ".join(
+        f"{screen.size().width()}×{screen.size().height()} at {screen.devicePixelRatio():g}"
+        for screen in QGuiApplication.screens()
+    )
+
+
+def _cards() -> str:
+    """The graphics cards as torch names them where it is at work already, else as the system's driver does.
+
+    torch is not asked to look for them here: that takes seconds, and this is the window's thread.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return f"{', '.join(names)} (CUDA {torch.version.cuda})"
+    names = []
+    for file in sorted(_CARDS.glob("*/information")) if _CARDS.is_dir() else []:
+        fields = dict(line.split(":", 1) for line in file.read_text("utf-8", "replace").splitlines() if ":" in line)
+        names.append(fields.get("Model", "unknown").strip())
+    return ", ".join(names) or "none that the system's driver names"

@@ -8,13 +8,13 @@ report needs.
 from __future__ import annotations
 
 import errno
-import re
 import sqlite3
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.runs import Cancelled
+from studio.redaction import redacted
+from studio.words import tr
 
 
 class UserFixable(Exception):
@@ -81,8 +81,6 @@ _GPU_ERROR = (
     "Start the studio again; where it happens once more, choose the device “CPU”.",
 )
 
-_TOKEN = re.compile(r"\b(hf_|ghp_|sk-)[A-Za-z0-9_-]{8,}")
-
 
 def describe(error: BaseException) -> UserMessage:
     """What to tell the user of `error`; never raises."""
@@ -90,10 +88,13 @@ def describe(error: BaseException) -> UserMessage:
     known = _known(error)
     if known is not None:
         sentence, action = known
-        return UserMessage(sentence, action, details, is_bug=False)
+        return UserMessage(tr(sentence), tr(action), details, is_bug=False)
     return UserMessage(
-        f"Something went wrong inside MeG Studio ({type(error).__name__}: {_first_line(error)}).",
-        "Your edits are saved. Copy the diagnostics and report what you were doing.",
+        tr(
+            "Something is wrong inside MeG Studio, not with what you did ({fault}).",
+            fault=redacted(f"{type(error).__name__}: {_first_line(error)}"),
+        ),
+        tr("Your edits are saved. Copy the diagnostics and report what you were doing."),
         details,
         is_bug=True,
     )
@@ -147,7 +148,7 @@ def _os_wording(error: OSError) -> tuple[str, str] | None:
     if wording is None or error.filename is None:
         return wording
     sentence, action = wording
-    return f"{sentence.removesuffix('.')}: {error.filename}", action
+    return f"{tr(sentence).removesuffix('.')}: {error.filename}", action
 
 
 def _details(error: BaseException) -> str:
@@ -155,7 +156,7 @@ def _details(error: BaseException) -> str:
         text = "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001  # a traceback that cannot be printed must not hide the error itself
         text = type(error).__name__
-    return _TOKEN.sub(r"\1…", text.replace(str(Path.home()), "~"))
+    return redacted(text)
 
 
 def _text(error: BaseException) -> str:

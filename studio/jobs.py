@@ -35,7 +35,7 @@ from engine.edits import Relation
 from engine.runs import Cancel, Cancelled
 from studio.errors import UserMessage, describe
 from studio.store.changes import Changes
-from studio.store.errors import Backup, ProjectDamaged, ProjectError
+from studio.store.errors import Backup, ProjectDamaged, ProjectElsewhere, ProjectError, ProjectLocked
 from studio.store.project import Project, ProjectInfo
 
 R = TypeVar("R")
@@ -358,29 +358,39 @@ class DatabaseWorker(Worker[Project]):
         on_success: Callable[[ProjectInfo], object] | None = None,
         on_error: Callable[[UserMessage], object] | None = None,
         on_damaged: Callable[[UserMessage, tuple[Backup, ...]], object] | None = None,
+        on_locked: Callable[[UserMessage, bool], object] | None = None,
+        anyway: bool = False,
     ) -> Job:
-        """Close the open project, if any, and open the one in `folder`; `catalogue` is read in the worker's thread.
+        """Open the project in `folder`, then close the one before; one that fails to open leaves it open.
 
-        A damaged project goes to `on_damaged` with the backups that it can be restored from, where that is given.
+        `catalogue` is read in the worker's thread. A damaged project goes to `on_damaged` with the backups that it can
+        be restored from, one that is open already to `on_locked` with whether another computer has it; `anyway` opens
+        it there too.
         """
-        backups: list[tuple[Backup, ...]] = []
+        damaged: list[tuple[Backup, ...]] = []
+        locked: list[bool] = []
 
         def opened() -> Project:
             try:
-                return Project.open(folder, catalogue() if catalogue else None)
+                return Project.open(folder, catalogue() if catalogue else None, anyway=anyway)
             except ProjectDamaged as error:
-                backups.append(error.backups)
+                damaged.append(error.backups)
+                raise
+            except ProjectLocked as error:
+                locked.append(isinstance(error, ProjectElsewhere))
                 raise
 
         def failed(message: UserMessage) -> None:
-            if backups and on_damaged is not None:
-                on_damaged(message, backups[0])
+            if damaged and on_damaged is not None:
+                on_damaged(message, damaged[0])
+            elif locked and on_locked is not None:
+                on_locked(message, locked[0])
             elif on_error is not None:
                 on_error(message)
             else:
                 self.failed.emit(message)
 
-        return self._switch(opened, on_success, failed, f"Open {folder.name}")
+        return self._switch(folder, opened, on_success, failed, f"Open {folder.name}")
 
     def create_project(
         self,
@@ -391,8 +401,9 @@ class DatabaseWorker(Worker[Project]):
         on_success: Callable[[ProjectInfo], object] | None = None,
         on_error: Callable[[UserMessage], object] | None = None,
     ) -> Job:
-        """Close the open project, if any, and create one in `folder`."""
+        """Create a project in `folder`, then close the one before; one that fails to be made leaves it open."""
         return self._switch(
+            folder,
             lambda: Project.create(folder, name, catalogue() if catalogue else None),
             on_success,
             on_error,
@@ -414,7 +425,7 @@ class DatabaseWorker(Worker[Project]):
             Project.restore(folder, backup)
             return Project.open(folder, catalogue() if catalogue else None)
 
-        return self._switch(restored, on_success, on_error, f"Restore {folder.name}")
+        return self._switch(folder, restored, on_success, on_error, f"Restore {folder.name}")
 
     def close_project(
         self,
@@ -427,21 +438,33 @@ class DatabaseWorker(Worker[Project]):
 
     def _switch(
         self,
+        folder: Path,
         opened: Callable[[], Project],
         on_success: Callable[[ProjectInfo], object] | None,
         on_error: Callable[[UserMessage], object] | None,
         name: str,
     ) -> Job:
         def switched() -> ProjectInfo:
-            try:
-                self._close_project()
-            except ProjectError:
-                # It is closed all the same; that its backup is missing must not keep the next one from opening.
-                _logger.exception("The project before could not be backed up.")
-            self._project = opened()
-            return self._project.info
+            before = self._project
+            # The project before stays open until the other one is: what cannot be opened must not cost it.
+            if before is not None and before.folder.resolve() == folder.resolve():
+                self._put_away(before)
+                before = None
+            opening = opened()
+            if before is not None:
+                self._put_away(before)
+            self._project = opening
+            return opening.info
 
         return self._submit(switched, on_success=on_success, on_error=on_error, name=name)
+
+    def _put_away(self, project: Project) -> None:
+        self._project = None
+        try:
+            project.close()
+        except ProjectError:
+            # It is closed all the same; that its backup is missing must not keep the next one from opening.
+            _logger.exception("The project before could not be backed up.")
 
     def _close_project(self) -> None:
         project, self._project = self._project, None

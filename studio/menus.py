@@ -11,13 +11,14 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from studio.theme import Scheme
+from studio.words import tr
 
 
 def action(
     parent: QObject, text: str, deed: Callable[[], object], keys: str | tuple[str, ...] = (), *, checkable: bool = False
 ) -> QAction:
     """A menu entry that does `deed`."""
-    made = QAction(text, parent)
+    made = QAction(tr(text), parent)
     made.setCheckable(checkable)
     made.setShortcuts([QKeySequence(one) for one in ((keys,) if isinstance(keys, str) else keys)])
     made.triggered.connect(lambda _checked=False: deed())
@@ -26,7 +27,7 @@ def action(
 
 def menu(bar: QMenuBar, title: str, parts: Iterable[QAction | QMenu | None]) -> QMenu:
     """A menu of `parts`; None is a line between two of them."""
-    made = bar.addMenu(title)
+    made = bar.addMenu(tr(title))
     for part in parts:
         if part is None:
             made.addSeparator()
@@ -39,10 +40,11 @@ def menu(bar: QMenuBar, title: str, parts: Iterable[QAction | QMenu | None]) -> 
 
 def scheme_menu(parent: QWidget, current: Scheme, choose: Callable[[Scheme], object]) -> QMenu:
     """System, light or dark."""
-    made = QMenu("Theme", parent)
+    made = QMenu(tr("Theme"), parent)
     group = QActionGroup(made)
     for scheme, words in ((Scheme.SYSTEM, "As the system"), (Scheme.LIGHT, "Light"), (Scheme.DARK, "Dark")):
-        entry = action(made, words, partial(choose, scheme), checkable=True)
+        entry = action(made, tr(words), partial(choose, scheme), checkable=True)
+        entry.setData(scheme.value)
         entry.setChecked(scheme is current)
         group.addAction(entry)
         made.addAction(entry)

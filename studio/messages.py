@@ -13,7 +13,8 @@ class Kind(StrEnum):
     GOOD = "good"
     INFO = "info"
     WARNING = "warning"
-    ERROR = "error"
+    ERROR = "error"  # the user can put it right
+    BUG = "bug"  # only we can
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence or two for the user; `details` is what “Copy diagnostics” copies."""
+    """One sentence or two for the user; `details` is what “Copy diagnostics” adds to what is known of the machine."""
 
     kind: Kind
     text: str

@@ -10,9 +10,12 @@ from PySide6.QtCore import QObject, Signal
 from assets import catalogue
 from engine.edits import EditSet
 from engine.formats.registry import read_edits
+from engine.runs import Cancel, ProgressBoard
 from studio.errors import UserMessage
+from studio.jobs import Job
 from studio.messages import Deed, Kind
 from studio.remembered import Remembered
+from studio.single_instance import knock
 from studio.store.changes import Changes
 from studio.store.errors import Backup
 from studio.store.importing import import_edit_set
@@ -20,6 +23,7 @@ from studio.store.project import Project, ProjectInfo
 from studio.store.watched import set_watched
 from studio.suggestions import watched_suggestions
 from studio.widgets.figures import count, moment
+from studio.words import tr
 from studio.workspace import Workspace, catalogue_relations
 
 SAMPLE = "Sample"
@@ -29,6 +33,8 @@ class Projects(QObject):
     """Opens one project at a time and remembers which."""
 
     opened = Signal()
+    backed_up = Signal()
+    damaged = Signal(object, object, object)  # folder, UserMessage, tuple of Backup: the project cannot be opened as is
 
     def __init__(self, workspace: Workspace, remembered: Remembered, home: Path, parent: QObject | None = None) -> None:
         """`home` is the folder in which new projects are offered to be made."""
@@ -39,20 +45,25 @@ class Projects(QObject):
 
     def start(self) -> None:
         """Open the project that was open last; the sample project where there is none."""
-        recent = self._remembered.settings.recent_projects
-        if recent and recent[0].is_dir():
-            self.open(recent[0])
-        else:
+        last = self._remembered.settings.last_project()
+        if last is None:
             self.open_sample()
+        else:
+            self.open(last)
 
-    def open(self, folder: Path) -> None:
-        """Open the project in `folder`."""
+    def open(self, folder: Path, *, anyway: bool = False) -> None:
+        """Open the project in `folder`; `anyway` where another computer seems to have it open."""
+        current = self._workspace.project
+        if current is not None and current.folder == folder:
+            return
         self._workspace.database.open_project(
             folder,
             catalogue=catalogue_relations,
             on_success=self._opened,
             on_error=partial(self._not_opened, folder),
             on_damaged=partial(self._damaged, folder),
+            on_locked=partial(self._locked, folder),
+            anyway=anyway,
         )
 
     def create(self, folder: Path) -> None:
@@ -87,43 +98,121 @@ class Projects(QObject):
         )
 
     def _opened(self, info: ProjectInfo) -> None:
-        self._remembered.keep(self._remembered.settings.with_recent(info.folder))
+        self._remembered.change(lambda settings: settings.with_recent(info.folder))
         self._workspace.project_opened(info)
         if info.repairs:
             self._workspace.say(
                 Kind.WARNING,
-                f"Opening “{info.name}” found and repaired {count(len(info.repairs), 'fault')}: {info.repairs[0]}",
+                tr(
+                    "Opening “{name}” found and repaired {faults}: {first}",
+                    name=info.name,
+                    faults=count(len(info.repairs), "fault"),
+                    first=info.repairs[0],
+                ),
                 details="\n".join(info.repairs),
             )
         self.opened.emit()
 
     def _failed(self, message: UserMessage) -> None:
-        """The project before is closed by now."""
-        self._workspace.project_opened(None)
-        self._workspace.report(message, Deed("Open the sample project", self.open_sample))
+        self._leave_if_gone()
+        self._workspace.report(message, *self._way_out())
 
     def _not_opened(self, folder: Path, message: UserMessage) -> None:
-        self._workspace.project_opened(None)
+        self._leave_if_gone()
         self._workspace.report(
             message,
-            Deed("Try again", partial(self.open, folder)),
-            *([] if folder == self.home / SAMPLE else [Deed("Open the sample project", self.open_sample)]),
+            Deed(tr("Try again"), partial(self.open, folder)),
+            *([] if folder == self.home / SAMPLE else self._way_out()),
         )
 
-    def _damaged(self, folder: Path, message: UserMessage, backups: tuple[Backup, ...]) -> None:
-        self._workspace.project_opened(None)
-        deeds = [
-            Deed(
-                f"Restore the backup of {moment(backup.created)} ({count(backup.edits, 'edit')})",
-                partial(self._restore, folder, backup),
+    def _locked(self, folder: Path, message: UserMessage, elsewhere: bool) -> None:
+        self._leave_if_gone()
+        if elsewhere:
+            deeds = [Deed(tr("Open anyway"), partial(self.open, folder, anyway=True)), *self._way_out()]
+            self._workspace.report(message, *deeds)
+        elif knock(folder, wait=False):
+            self._workspace.say(
+                Kind.INFO, tr("“{name}” is open in a window of its own, which was called up.", name=folder.name)
             )
-            for backup in backups[:2]
-        ]
-        self._workspace.report(message, *deeds)
+        else:
+            self._not_opened(folder, message)
 
-    def _restore(self, folder: Path, backup: Backup) -> None:
+    def _damaged(self, folder: Path, message: UserMessage, backups: tuple[Backup, ...]) -> None:
+        self._leave_if_gone()
+        self.damaged.emit(folder, message, backups)
+
+    def _leave_if_gone(self) -> None:
+        """A project that failed to open leaves the one before open, but not where it was the same."""
+        if self._workspace.project is None:
+            self._workspace.project_opened(None)
+
+    def _way_out(self) -> list[Deed]:
+        """What to offer a window that has no project."""
+        if self._workspace.project is not None:
+            return []
+        return [Deed(tr("Open the sample project"), self.open_sample)]
+
+    # --- copies ------------------------------------------------------------------------------------------------
+
+    def restore(self, folder: Path, backup: Backup) -> None:
+        """Put `backup` in the place of the file of the project in `folder`, which is kept aside, and open it."""
         self._workspace.database.restore_project(
-            folder, backup, catalogue=catalogue_relations, on_success=self._opened, on_error=self._failed
+            folder,
+            backup,
+            catalogue=catalogue_relations,
+            on_success=partial(self._restored, backup),
+            on_error=partial(self._not_restored, folder),
+        )
+
+    def _restored(self, backup: Backup, info: ProjectInfo) -> None:
+        self._opened(info)
+        self._workspace.say(
+            Kind.GOOD,
+            tr(
+                "“{name}” is as it was at {moment}, with {edits}. The file that was there before is kept in the folder "
+                "“set-aside” of the project.",
+                name=info.name,
+                moment=moment(backup.created),
+                edits=count(backup.edits, "edit"),
+            ),
+        )
+
+    def _not_restored(self, folder: Path, message: UserMessage) -> None:
+        """The project was closed to be restored: it is as it was, and can be opened again."""
+        self._workspace.project_opened(None)
+        self._workspace.report(message, Deed(tr("Open it as it is"), partial(self.open, folder)))
+
+    def back_up(self) -> None:
+        """Make a backup now."""
+        self._workspace.database.run(
+            lambda project: project.back_up(), on_success=self._backed_up, owner=self, name="Back up the project"
+        )
+
+    def _backed_up(self, backup: Backup | None) -> None:
+        if backup is None:
+            text = tr("Nothing has changed since the newest backup: it is as good as a new one.")
+        else:
+            text = tr("Backed up: {edits}.", edits=count(backup.edits, "edit"))
+        self._workspace.say(Kind.GOOD, text)
+        self.backed_up.emit()
+
+    def save_copy(self, folder: Path, board: ProgressBoard) -> Job:
+        """Copy the open project with its runs to `folder`, new or empty."""
+        cancel = Cancel()
+        return self._workspace.database.run(
+            lambda project: project.save_copy(folder, board=board, cancel=cancel),
+            on_success=self._copied,
+            on_cancelled=lambda: self._workspace.say(Kind.INFO, tr("Stopped: there is no copy.")),
+            cancel=cancel,
+            owner=self,
+            name=f"Copy the project to {folder.name}",
+        )
+
+    def _copied(self, folder: Path) -> None:
+        self._workspace.say(
+            Kind.GOOD,
+            tr("The project was copied, with its runs: {folder}", folder=folder),
+            deeds=(Deed(tr("Open the copy"), partial(self.open, folder)),),
         )
 
 

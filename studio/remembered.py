@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -21,9 +22,11 @@ class Remembered(QObject):
         self._path = path
         self.settings, self.complaint = load_settings(path)
 
-    def keep(self, settings: Settings) -> None:
-        """Make `settings` the current ones."""
-        if settings == self.settings:
+    def change(self, make: Callable[[Settings], Settings]) -> None:
+        """Change the settings as they are on the disk now: another window may have changed them."""
+        others, complaint = load_settings(self._path)
+        settings = make(self.settings if complaint or not self._path.exists() else others)
+        if settings == self.settings == others:
             return
         self.settings = settings
         try:
@@ -34,4 +37,8 @@ class Remembered(QObject):
 
     def update(self, **values: object) -> None:
         """Change some of the settings."""
-        self.keep(self.settings.model_copy(update=values))
+        self.change(lambda settings: settings.model_copy(update=values))
+
+    def reset(self) -> None:
+        """Forget every choice, but not which projects there are."""
+        self.change(lambda settings: Settings(recent_projects=settings.recent_projects, tour_seen=settings.tour_seen))

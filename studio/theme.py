@@ -15,6 +15,45 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 SPACE = 8
 """The grid: every margin and gap is a multiple of it, in device-independent pixels."""
 
+WINDOW = (160 * SPACE, 100 * SPACE)
+"""Width and height of the window at its first start."""
+
+LINE = 1
+"""A border; what has the focus is twice as wide."""
+
+FOCUS = 2 * LINE
+
+HALF = SPACE // 2
+"""Between things that belong together closely."""
+
+WIDE = SPACE + HALF
+"""The padding of what is pressed: left and right of the words."""
+
+SNUG = HALF + FOCUS
+"""The padding of what is pressed or typed into: above and below the words."""
+
+RADIUS = SPACE
+"""The corner of a card."""
+
+CORNER = SNUG
+"""The corner of a control."""
+
+MARK = 2 * SPACE
+"""An icon beside words, a tick box."""
+
+TOOL = MARK + FOCUS
+"""The icon of a button that has nothing else."""
+
+PLACE = 3 * SPACE
+"""The icon of a page in the rail; the arrow's part of a list that opens."""
+
+PICTURE = 6 * SPACE
+"""The icon of a page that is empty."""
+
+
+PAGE_TITLE, FIGURE, EMPTY_TITLE, SECTION_TITLE, BODY, SMALL = 1.6, 1.5, 1.25, 1.1, 1.0, 0.9
+"""The type scale: times the size of the application's font, so that all of it follows the zoom."""
+
 
 class Scheme(StrEnum):
     """Which colours the user asked for."""
@@ -45,8 +84,10 @@ class Tokens:
     good: str
     warn: str
     bad: str
+    bug: str
     warn_surface: str
     bad_surface: str
+    bug_surface: str
     good_surface: str
     info_surface: str
 
@@ -69,8 +110,10 @@ LIGHT = Tokens(
     good="#1b7446",
     warn="#8a5200",
     bad="#ad2218",
+    bug="#7a2f9c",
     warn_surface="#fdf1dc",
     bad_surface="#fde8e6",
+    bug_surface="#f5e8fa",
     good_surface="#e2f4ea",
     info_surface="#e6ecff",
 )
@@ -93,8 +136,10 @@ DARK = Tokens(
     good="#63cb97",
     warn="#e8b661",
     bad="#ff8f85",
+    bug="#d6a1ee",
     warn_surface="#3a2f1a",
     bad_surface="#412220",
+    bug_surface="#38223f",
     good_surface="#1c3529",
     info_surface="#242d4b",
 )

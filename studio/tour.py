@@ -6,6 +6,8 @@ writes pictures of every page in both themes. It presses the buttons that a pers
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 import time
@@ -14,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from studio.errors import UserMessage
+from studio.errors import UserMessage, describe
 from studio.messages import Kind, Message
 from studio.pages.compare.page import ComparePage
 from studio.pages.evaluation.page import EvaluationPage
@@ -29,15 +31,16 @@ from studio.store import listing
 from studio.store.comparisons import ComparisonRow
 from studio.store.project import Project
 from studio.store.runs import RunState
-from studio.theme import Scheme
+from studio.theme import WINDOW, Scheme
 from studio.widgets.figures import seconds, share
-from studio.window import MainWindow
+from studio.window import PAGES, MainWindow
 
 HURRY = 60.0
 """Seconds that anything but training may take."""
 PATIENCE = 3600.0
 """Seconds that training may take."""
-SIZE = (1280, 800)
+SETTLED = 0.3
+"""Seconds in which layouts, fetched rows and repaints arrive."""
 QUESTIONS = 8
 _FILE = """subject,relation,new object
 France,capital,Lyon
@@ -76,17 +79,19 @@ def run_tour(folder: Path | None, edits: int | None) -> int:
 class _Tour:
     """The steps, in the order in which a person would take them."""
 
+    schemes = (Scheme.DARK, Scheme.LIGHT)
+
     def __init__(self, app: QApplication, window: MainWindow, pictures: Path) -> None:
         self._app = app
         self._window = window
         self._pictures = pictures
         self._trouble: list[str] = []
         window.workspace.said.connect(self._listen)
-        window.resize(*SIZE)
+        window.resize(*WINDOW)
         window.show()
 
     def _listen(self, message: Message) -> None:
-        if message.kind is Kind.ERROR:
+        if message.kind in (Kind.ERROR, Kind.BUG):
             self._trouble.append(message.text)
 
     def take(self, sample: Path | None, edits: int | None) -> None:
@@ -101,8 +106,12 @@ class _Tour:
         self._portraits_of_the_evaluation()
         if sample is not None:
             self._begin_another_run()
-        self._portraits(("runs",))
+        self._portraits(tuple(name for name, _ in PAGES if name not in ("facts", "training", "compare")))
         self._dialogs()
+        self._errors()
+        self._first_steps()
+        if sample is not None:
+            self._empty(sample.with_name("Empty"))
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -238,6 +247,49 @@ class _Tour:
         self._wait(lambda: relations.list.count() > 0, "the relations")
         self._both("relations", relations)
         relations.reject()
+        self._window.project_actions.back_up.trigger()
+        self._wait(lambda: not self._window.database.busy, "the backup")
+        self._window.messages.clear()
+        for entry in (self._window.project_actions.backups, *self._window.help_entries()[1:]):
+            entry.trigger()
+            self._wait(lambda: not self._window.database.busy, "the dialog")
+            for dialog in self._window.findChildren(QDialog):
+                self._both(type(dialog).__name__.removesuffix("Dialog").lower(), dialog)
+                dialog.reject()
+            self._settle()
+
+    def _errors(self) -> None:
+        """What the user can put right, and what only we can."""
+        workspace = self._window.workspace
+        workspace.said.disconnect(self._listen)
+        self._window.show_page("facts")
+        workspace.report(describe(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+        self._both("error-to-put-right")
+        workspace.report(describe(ValueError("an example of a fault")))
+        self._both("error-of-ours")
+        self._window.messages.clear()
+        workspace.said.connect(self._listen)
+
+    def _first_steps(self) -> None:
+        steps = self._window.first_steps
+        self._window.take_first_steps()
+        while not steps.isHidden():
+            self._settle()
+            self._both(f"first-steps-{steps.at + 1}")
+            steps.next.click()
+
+    def _empty(self, folder: Path) -> None:
+        """Every page of a project that has nothing yet, and the window without one."""
+        window = self._window
+        window.projects.create(folder)
+        self._wait(lambda: window.workspace.project is not None and window.workspace.counts.total == 0, "a project")
+        self._wait(lambda: not window.database.busy and not window.models.busy, "an empty project")
+        for name, _ in PAGES:
+            window.show_page(name)
+            self._both(f"{name}-empty")
+        window.workspace.project_opened(None)
+        window.show_page("facts")
+        self._both("no-project")
 
     # --- waiting and drawing -----------------------------------------------------------------------------------
 
@@ -264,7 +316,7 @@ class _Tour:
 
     def _settle(self) -> None:
         """Let layouts, fetched rows and repaints arrive."""
-        end = time.monotonic() + 0.3
+        end = time.monotonic() + SETTLED
         while time.monotonic() < end:
             self._app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
 
@@ -272,7 +324,7 @@ class _Tour:
         """A picture of `widget`, or of the window, in each theme; the theme that was chosen is put back."""
         appearance = self._window.appearance
         before = appearance.scheme
-        for scheme in (Scheme.DARK, Scheme.LIGHT):
+        for scheme in self.schemes:
             appearance.set_scheme(scheme)
             self._settle()
             path = self._pictures / f"{name}-{scheme.value}.png"

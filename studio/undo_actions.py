@@ -13,6 +13,7 @@ from studio.messages import Kind
 from studio.store import undo as stepping
 from studio.store.changes import Changes
 from studio.store.project import Project
+from studio.words import tr
 from studio.workspace import Workspace
 
 
@@ -22,9 +23,9 @@ class UndoActions(QObject):
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.undo = QAction("Undo", self)
+        self.undo = QAction(tr("Undo"), self)
         self.undo.setShortcut(QKeySequence("Ctrl+Z"))
-        self.redo = QAction("Redo", self)
+        self.redo = QAction(tr("Redo"), self)
         self.redo.setShortcut(QKeySequence("Ctrl+Shift+Z"))
         icons.dress(self.undo, "undo")
         icons.dress(self.redo, "redo")
@@ -41,9 +42,9 @@ class UndoActions(QObject):
         self._step(stepping.redo, self.redo.data())
 
     def _step(self, step: Callable[[Project], Changes], name: object) -> None:
-        verb = "Taken back" if step is stepping.undo else "Done again"
+        told = tr("Taken back: {step}.", step=name) if step is stepping.undo else tr("Done again: {step}.", step=name)
         self._workspace.database.run(
-            step, on_success=partial(self._stepped, f"{verb}: {name}."), owner=self, name=f"{verb} a step"
+            step, on_success=partial(self._stepped, told), owner=self, name=tr("Step back or forth")
         )
 
     def _stepped(self, sentence: str, changes: Changes) -> None:
@@ -61,7 +62,7 @@ class UndoActions(QObject):
         self._workspace.database.run(_names, on_success=self._show, owner=self, name="Read the steps")
 
     def _show(self, names: tuple[str | None, str | None]) -> None:
-        for action, word, name in ((self.undo, "Undo", names[0]), (self.redo, "Redo", names[1])):
+        for action, word, name in ((self.undo, tr("Undo"), names[0]), (self.redo, tr("Redo"), names[1])):
             action.setText(f"{word} {name[:1].lower()}{name[1:]}".replace("&", "&&") if name else word)
             action.setToolTip(f"{action.text()} ({action.shortcut().toString()})")
             action.setData(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,33 +10,54 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
-from studio import diagnostics
+from studio import diagnostics, icons
 from studio.appearance import Appearance
 from studio.dialogs.about import AboutDialog
+from studio.dialogs.log import LogDialog
+from studio.dialogs.question import question
 from studio.dialogs.shortcuts import ShortcutsDialog
+from studio.first_steps import FirstSteps, Step
 from studio.jobs import DatabaseWorker, Job, JobState, ModelWorker
-from studio.menus import action, fill_recent, menu, scheme_menu
+from studio.menus import action, menu, scheme_menu
 from studio.messages import Kind, Message
 from studio.notification import Notifier
 from studio.pages.facts.page import FactsPage
+from studio.project_actions import ProjectActions
 from studio.projects import Projects
 from studio.remembered import Remembered
 from studio.settings import Locations
-from studio.theme import SPACE, Scheme
+from studio.single_instance import ProjectDoor
+from studio.theme import SPACE, WINDOW, Scheme
 from studio.trainer import Trainer
 from studio.undo_actions import UndoActions
+from studio.widgets.buttons import action_button
+from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import count
 from studio.widgets.file_drop import FileDrop
-from studio.widgets.files import choose_folder
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
 from studio.widgets.status import Status
+from studio.words import tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
+    from studio.pages.compare.page import ComparePage
     from studio.pages.runs.page import RunsPage
+    from studio.pages.training.page import TrainingPage
+
+_logger = logging.getLogger(__name__)
 
 PAGES = (
     ("facts", "Facts"),
@@ -46,6 +68,8 @@ PAGES = (
 )
 SHUTDOWN = 20.0
 """Seconds that closing waits for what the workers still do."""
+PATIENCE = 50
+"""Milliseconds after which it is looked whether the project has been read."""
 
 
 class MainWindow(QMainWindow):
@@ -63,16 +87,20 @@ class MainWindow(QMainWindow):
         self.trainer = Trainer(self.workspace, self)
         self.projects = Projects(self.workspace, remembered, places.projects, self)
         self.undoing = UndoActions(self.workspace, self)
-        self.messages = MessageBar()
+        self.messages = MessageBar(self.diagnostics)
         self.facts = FactsPage(self.workspace, self.undoing)
         self._pages: dict[str, QWidget] = {"facts": self.facts}
-        self._holders: dict[str, QVBoxLayout] = {}
+        self._holders: dict[str, QScrollArea] = {}
         self._rail = Rail()
         self._stack = QStackedWidget()
         self._status = Status()
-        self._recent = QMenu("Recent projects", self)
+        self.project_actions = ProjectActions(
+            self.workspace, self.projects, self.trainer, remembered, self._hand_over, self
+        )
+        self.door = ProjectDoor(self)
         self._lay_out()
         self._make_menus()
+        self.first_steps = FirstSteps(self)
         self._connect()
         self._tell()
         self.show_page(remembered.settings.page if remembered.settings.page in dict(PAGES) else "facts")
@@ -86,12 +114,15 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("MeG Studio")
         self.setMinimumSize(120 * SPACE, 80 * SPACE)
         for name, word in PAGES:
-            self._rail.add(word, name)
-            holder = QWidget()
-            self._holders[name] = QVBoxLayout(holder)
-            self._holders[name].setContentsMargins(0, 0, 0, 0)
+            self._rail.add(tr(word), name)
+            # With large text on a small screen a page is larger than its room: it scrolls, nothing is squeezed.
+            holder = QScrollArea()
+            holder.setFrameShape(QFrame.Shape.NoFrame)
+            holder.setWidgetResizable(True)
+            holder.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            self._holders[name] = holder
             self._stack.addWidget(holder)
-        self._holders["facts"].addWidget(self.facts)
+        self._hold("facts")
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -99,8 +130,20 @@ class MainWindow(QMainWindow):
         bar = QVBoxLayout()
         bar.setContentsMargins(3 * SPACE, SPACE, 3 * SPACE, 0)
         bar.addWidget(self.messages)
+        bar.addWidget(self.project_actions.strip)
         column.addLayout(bar)
-        column.addWidget(self._stack, 1)
+        self._no_project = EmptyState(
+            "project",
+            "No project is open",
+            "A project is a folder with your facts, the runs on them, and their backups. Open one, or begin a new one.",
+            action_button(self.project_actions.sample, primary=True),
+            action_button(self.project_actions.open),
+            action_button(self.project_actions.new),
+        )
+        self._room = QStackedWidget()
+        self._room.addWidget(self._stack)
+        self._room.addWidget(self._no_project)
+        column.addWidget(self._room, 1)
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
@@ -114,22 +157,19 @@ class MainWindow(QMainWindow):
         facts, bar = self.facts, self.menuBar()
         menu(
             bar,
-            "&File",
+            tr("&File"),
             (
-                action(self, "New project…", self._new_project, "Ctrl+N"),
-                action(self, "Open project…", self._open_project, "Ctrl+O"),
-                self._recent,
-                action(self, "Open the sample project", self.projects.open_sample),
+                *self.project_actions.entries(),
                 None,
                 facts.import_file,
                 facts.export_all,
                 None,
-                action(self, "Quit", self.close, "Ctrl+Q"),
+                action(self, tr("Quit"), self.close, "Ctrl+Q"),
             ),
         )
         menu(
             bar,
-            "&Edit",
+            tr("&Edit"),
             (
                 self.undoing.undo,
                 self.undoing.redo,
@@ -149,24 +189,31 @@ class MainWindow(QMainWindow):
             ),
         )
         view: list[QAction | QMenu | None] = [
-            action(self, f"{word} page", partial(self.show_page, name), f"Ctrl+{place}")
+            action(self, tr("{page} page", page=tr(word)), partial(self.show_page, name), f"Ctrl+{place}")
             for place, (name, word) in enumerate(PAGES, start=1)
         ]
         self._schemes = scheme_menu(self, self.appearance.scheme, self.choose_scheme)
         view += [
             None,
             self._schemes,
-            action(self, "Larger text", partial(self._zoom, 1), ("Ctrl++", "Ctrl+=")),
-            action(self, "Smaller text", partial(self._zoom, -1), "Ctrl+-"),
-            action(self, "Text as it was", partial(self._zoom, 0), "Ctrl+0"),
+            action(self, tr("Larger text"), partial(self._zoom, 1), ("Ctrl++", "Ctrl+=")),
+            action(self, tr("Smaller text"), partial(self._zoom, -1), "Ctrl+-"),
+            action(self, tr("Text as it was"), partial(self._zoom, 0), "Ctrl+0"),
+            None,
+            action(self, tr("Reset the settings…"), self._ask_before_reset),
         ]
-        menu(bar, "&View", view)
-        menu(
+        menu(bar, tr("&View"), view)
+        log = action(self, tr("Log…"), self._show_log, "Ctrl+Shift+L")
+        icons.dress(log, "log")
+        self._help = menu(
             bar,
-            "&Help",
+            tr("&Help"),
             (
-                action(self, "Keyboard shortcuts", self._show_shortcuts, "F1"),
-                action(self, "About and diagnostics", self._show_about),
+                action(self, tr("First steps"), self.take_first_steps),
+                action(self, tr("Keyboard shortcuts"), self._show_shortcuts, "F1"),
+                None,
+                log,
+                action(self, tr("About and diagnostics"), self._show_about),
             ),
         )
 
@@ -185,9 +232,13 @@ class MainWindow(QMainWindow):
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
         self.trainer.ended.connect(Notifier(self).training_ended)
         self.trainer.stopping.connect(lambda: self._job_changed(None))
-        self._remembered.changed.connect(self._list_recent)
         self._remembered.failed.connect(workspace.report)
-        self._list_recent()
+        workspace.project_changed.connect(self._listen_at_the_door)
+        workspace.project_changed.connect(
+            lambda: self._room.setCurrentWidget(self._stack if workspace.project else self._no_project)
+        )
+        self.door.knocked.connect(self.come_to_the_front)
+        self.first_steps.ended.connect(lambda: self._remembered.update(tour_seen=True))
         self._job_changed(None)
 
     # --- pages -------------------------------------------------------------------------------------------------
@@ -196,8 +247,14 @@ class MainWindow(QMainWindow):
         """The page called `name`, built where it is not there yet."""
         if name not in self._pages:
             self._pages[name] = self._make(name)
-            self._holders[name].addWidget(self._pages[name])
+            self._hold(name)
         return self._pages[name]
+
+    def _hold(self, name: str) -> None:
+        holder, page = self._holders[name], self._pages[name]
+        holder.setWidget(page)
+        for plain in (holder.viewport(), page):
+            plain.setAutoFillBackground(False)
 
     def _make(self, name: str) -> QWidget:
         # The plots and what they import are not needed for the first picture of the window.
@@ -236,12 +293,19 @@ class MainWindow(QMainWindow):
         self._rail.choose(place)
         self._stack.setCurrentIndex(place)
 
-    def build_all(self) -> None:
-        """Build the pages that were not needed yet, one a turn of the event loop."""
+    def after_first_picture(self) -> None:
+        """Build the pages that were not needed yet, one a turn of the event loop; then greet who is new here."""
+        if self._closing:
+            return
+        if self.database.busy:  # the edits come before the pages that nobody has asked for
+            QTimer.singleShot(PATIENCE, self, self.after_first_picture)
+            return
         missing = next((name for name, _ in PAGES if name not in self._pages), None)
-        if missing is not None and not self._closing:
+        if missing is not None:
             self.page(missing)
-            QTimer.singleShot(0, self, self.build_all)
+            QTimer.singleShot(0, self, self.after_first_picture)
+        elif not self._remembered.settings.tour_seen:
+            self.take_first_steps()
 
     # --- what is told ------------------------------------------------------------------------------------------
 
@@ -252,50 +316,40 @@ class MainWindow(QMainWindow):
         workspace = self.workspace
         project, source = workspace.project, workspace.source
         self.setWindowTitle(f"{project.name} – MeG Studio" if project else "MeG Studio")
-        self._status.project.show_text(project.name if project else "no project")
-        self._status.model.show_text("embedded model" if source.name == "embedded" else Path(source.name).name)
-        self._status.device.show_text("automatic device" if source.device == "auto" else source.device)
+        self._status.project.show_text(project.name if project else tr("no project"))
+        self._status.model.show_text(tr("embedded model") if source.name == "embedded" else Path(source.name).name)
+        self._status.device.show_text(tr("automatic device") if source.device == "auto" else source.device)
         counts = workspace.counts
-        off = f", {counts.total - counts.enabled:,} off" if counts.total != counts.enabled else ""
+        off = (
+            tr(", {number} off", number=f"{counts.total - counts.enabled:,}") if counts.total != counts.enabled else ""
+        )
         self._status.edits.show_text(f"{count(counts.total, 'edit')}{off}")
 
     def _job_changed(self, _job: Job | None) -> None:
         job = self.models.current
         if job is None:
-            text = "model idle"
+            text = tr("model idle")
         elif job.state is JobState.STOPPING:
-            text = f"{job.name}: stopping…"
+            text = tr("{job}: stopping…", job=job.name)
         else:
             text = f"{job.name}…"
         self._status.job.show_text(text)
 
     # --- projects ----------------------------------------------------------------------------------------------
 
-    def _list_recent(self) -> None:
-        fill_recent(self._recent, self._remembered.settings.recent_projects, self.open_project)
+    def _listen_at_the_door(self) -> None:
+        project = self.workspace.project
+        if not self.door.open(project.folder if project else None):
+            _logger.warning("A second start will not find this window: its socket could not be made.")
 
-    def open_project(self, folder: Path) -> None:
-        """Open another project; not while an editor is being trained on this one."""
-        self._unless_training(partial(self.projects.open, folder))
-
-    def _new_project(self) -> None:
-        self._unless_training(
-            lambda: choose_folder(
-                self, "Choose a new or empty folder for the project", self.projects.create, start=self._places.projects
-            )
-        )
-
-    def _open_project(self) -> None:
-        self._unless_training(
-            lambda: choose_folder(self, "Open a project", self.projects.open, start=self._places.projects)
-        )
-
-    def _unless_training(self, deed: Callable[[], object]) -> None:
-        if self.trainer.busy:
-            self.workspace.say(Kind.WARNING, "An editor is being trained on this project: cancel it, or let it finish.")
-            return
-        self._hand_over()
-        deed()
+    def come_to_the_front(self) -> None:
+        """Another start of the studio asked for this project."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        _logger.info("Called to the front by another start.")
 
     def _hand_over(self) -> None:
         """Have what is being typed written down: the projects may change, or the window close."""
@@ -318,12 +372,39 @@ class MainWindow(QMainWindow):
             self.appearance.set_zoom(1.0)
         self._remembered.update(zoom=self.appearance.zoom)
 
+    def _ask_before_reset(self) -> None:
+        box = question(
+            self,
+            tr("Reset the settings"),
+            tr("Forget the theme, the size of text, the window's place and the page that was open?"),
+            tr("Projects, and the list of them, stay as they are."),
+        )
+        reset = box.addButton(tr("Reset"), QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton(tr("Keep them"), QMessageBox.ButtonRole.RejectRole))
+        reset.clicked.connect(self.reset_settings)
+        box.open()
+
+    def reset_settings(self) -> None:
+        """Everything that is remembered of this window as it was at the first start."""
+        self._remembered.reset()
+        settings = self._remembered.settings
+        self.appearance.set_zoom(settings.zoom)
+        self.appearance.set_scheme(Scheme(settings.theme))
+        for entry in self._schemes.actions():
+            entry.setChecked(entry.data() == settings.theme)
+        self.showNormal()
+        self._restore_geometry()
+
     def _restore_geometry(self) -> None:
         kept = self._remembered.settings.geometry
         if not kept or not self.restoreGeometry(QByteArray.fromBase64(kept.encode("ascii", errors="ignore"))):
-            self.resize(1280, 800)
+            self.resize(*WINDOW)
 
     # --- help --------------------------------------------------------------------------------------------------
+
+    def help_entries(self) -> list[QAction]:
+        """What the Help menu offers."""
+        return [entry for entry in self._help.actions() if not entry.isSeparator()]
 
     def _show_shortcuts(self) -> None:
         for name, _ in PAGES:
@@ -331,9 +412,71 @@ class MainWindow(QMainWindow):
         ShortcutsDialog(self.findChildren(QAction), self).open()
 
     def _show_about(self) -> None:
+        AboutDialog(self.diagnostics(), self).open()
+
+    def _show_log(self) -> None:
+        LogDialog(self._places.state, self).show()
+
+    def diagnostics(self) -> str:
+        """What a report of trouble needs."""
         source = self.workspace.source
         engaged = {"Model": source.name, "Device": source.device}
-        AboutDialog(diagnostics.report(self._places, self.workspace.project, engaged), self).open()
+        return diagnostics.report(self._places, self.workspace.project, engaged)
+
+    def take_first_steps(self) -> None:
+        """Show the way through the main job, step by step."""
+        self.first_steps.start(
+            (
+                Step(
+                    tr("Say what shall be true"),
+                    tr(
+                        "Type a subject, a relation and the new object, then press Enter. The fact becomes an edit: a "
+                        "question that the model shall answer so from now on."
+                    ),
+                    partial(self._point_at, "facts", lambda: self.facts.form),
+                ),
+                Step(
+                    tr("All edits in one table"),
+                    tr(
+                        "Search, sort, switch edits off, change a cell with F2. Every step can be taken back with "
+                        "Ctrl+Z, after a restart too."
+                    ),
+                    partial(self._point_at, "facts", lambda: self.facts.view),
+                ),
+                Step(
+                    tr("Train an editor"),
+                    tr(
+                        "One press trains on all edits that are switched on, and shows how far it is. The model itself "
+                        "is never changed: it can be had back at any time."
+                    ),
+                    partial(self._point_at, "training", lambda: self._training_page().train),
+                ),
+                Step(
+                    tr("See both answers"),
+                    tr(
+                        "Ask anything: the original answer left, the edited answer right, and how familiar the "
+                        "question is to the editor."
+                    ),
+                    partial(self._point_at, "compare", lambda: self._compare_page().question),
+                ),
+                Step(
+                    tr("Wherever you are"),
+                    tr("F1 lists the keys. The Help menu shows these steps again."),
+                    partial(self._point_at, "facts", self.menuBar),
+                    lambda: self.menuBar().actionGeometry(self._help.menuAction()),
+                ),
+            )
+        )
+
+    def _point_at(self, name: str, widget: Callable[[], QWidget]) -> QWidget:
+        self._bring(name)
+        return widget()
+
+    def _training_page(self) -> TrainingPage:
+        return cast("TrainingPage", self.page("training"))
+
+    def _compare_page(self) -> ComparePage:
+        return cast("ComparePage", self.page("compare"))
 
     # --- closing -----------------------------------------------------------------------------------------------
 
@@ -348,6 +491,7 @@ class MainWindow(QMainWindow):
             self._ask_before_closing()
             return
         self._closing = True
+        self.door.close()
         page = PAGES[self._stack.currentIndex()][0]
         self._remembered.update(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), page=page)
         self.models.shutdown(SHUTDOWN)
@@ -355,15 +499,14 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def _ask_before_closing(self) -> None:
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Training is under way")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText("An editor is being trained. Stop it and close?")
-        box.setInformativeText("What is finished is kept: the run can be resumed when the project is opened again.")
-        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Keep training", QMessageBox.ButtonRole.RejectRole)
+        box = question(
+            self,
+            tr("Training is under way"),
+            tr("An editor is being trained. Stop it and close?"),
+            tr("What is finished is kept: the run can be resumed when the project is opened again."),
+        )
+        stop = box.addButton(tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton(tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         stop.clicked.connect(self.stop_and_close)
         box.open()
@@ -373,6 +516,6 @@ class MainWindow(QMainWindow):
         if self.trainer.busy:
             self.trainer.ended.connect(lambda _: QTimer.singleShot(0, self, self.close))
             self.trainer.cancel(closing=True)
-            self.workspace.say(Kind.INFO, "Stopping… the window closes when the checkpoint is written.")
+            self.workspace.say(Kind.INFO, tr("Stopping… the window closes when the checkpoint is written."))
         else:
             self.close()

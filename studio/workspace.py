@@ -5,6 +5,7 @@ A page is given the workspace, asks the workers through it, and listens to its s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from studio.store.project import Project, ProjectInfo
 from studio.store.relations import relations
 from studio.store.runs import RunRow, RunState, runs, update_run
 from studio.store.trained import RUN_IN_USE
+
+_logger = logging.getLogger(__name__)
 
 NO_COUNTS = EditCounts(0, 0, 0, 0)
 
@@ -71,12 +74,19 @@ class Workspace(QObject):
 
     def say(self, kind: Kind, text: str, *, details: str = "", deeds: Sequence[Deed] = ()) -> None:
         """Tell the user something in the message bar."""
+        _logger.info("Said: %s", text)
         self.said.emit(Message(kind, text, details, tuple(deeds)))
 
     def report(self, message: UserMessage, *deeds: Deed) -> None:
         """Tell the user what went wrong and what to do about it."""
         text = f"{message.sentence} {message.action}".strip()
-        self.said.emit(Message(Kind.ERROR, text, message.details, deeds))
+        if message.is_bug:
+            _logger.error("%s\n%s", text, message.details)
+            self.said.emit(Message(Kind.BUG, text, message.details, deeds))
+        else:
+            # Where in the program it was noticed is of no use to someone who can put it right: the log keeps it.
+            _logger.warning("%s\n%s", text, message.details)
+            self.said.emit(Message(Kind.ERROR, text, deeds=deeds))
 
     # --- the project -------------------------------------------------------------------------------------------
 

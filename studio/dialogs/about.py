@@ -12,6 +12,7 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.fields import named
 from studio.widgets.labels import Label, hint, page_title
+from studio.words import tr
 
 
 class AboutDialog(QDialog):
@@ -19,14 +20,14 @@ class AboutDialog(QDialog):
 
     def __init__(self, diagnostics: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("About MeG Studio")
+        self.setWindowTitle(tr("About MeG Studio"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(76 * SPACE, 60 * SPACE)
         self._text = QPlainTextEdit(diagnostics)
         self._text.setReadOnly(True)
         self._text.setTabChangesFocus(True)
-        self.copy = button("Copy diagnostics", "copy")
-        self.close_button = button("Close", primary=True)
+        self.copy = button(tr("Copy diagnostics"), "copy")
+        self.close_button = button(tr("Close"), primary=True)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self.copy)
@@ -35,15 +36,17 @@ class AboutDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
-        box.addWidget(page_title("MeG Studio"))
-        box.addWidget(Label(f"Version {_version()}", muted=True))
+        box.addWidget(page_title(tr("MeG Studio")))
+        box.addWidget(Label(tr("Version {version}", version=_version()), muted=True))
         box.addWidget(
             hint(
-                "Corrects what a local language model believes: thousands of edits at once, each visible, undoable and "
-                "exportable. The method is MeG, massive editing by generated neurons (arXiv 2512.14395)."
+                tr(
+                    "Corrects what a local language model believes: thousands of edits at once, each visible, undoable "
+                    "and exportable. The method is MeG, massive editing by generated neurons (arXiv 2512.14395)."
+                )
             )
         )
-        box.addLayout(named("Diagnostics: no tokens, no name of your home folder", self._text), 1)
+        box.addLayout(named(tr("Diagnostics: no tokens, no name of your home folder"), self._text), 1)
         box.addLayout(row)
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._text.toPlainText()))
         self.close_button.clicked.connect(self.accept)

@@ -12,6 +12,10 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.labels import page_title
 from studio.widgets.tables import fill, text_table
+from studio.words import tr
+
+OR = "  ·  "
+"""Between two keys that do the same."""
 
 _BUILT_IN = (
     ("Change the cell of the facts table", "F2"),
@@ -23,11 +27,14 @@ _BUILT_IN = (
 def shortcuts(actions: Iterable[QAction]) -> list[tuple[str, str]]:
     """What each action does and its keys, by name."""
     found = {
-        (action.text().replace("&&", "&").rstrip("…"), keys.toString(QKeySequence.SequenceFormat.NativeText))
+        (
+            action.text().replace("&&", "&").rstrip("…"),
+            OR.join(keys.toString(QKeySequence.SequenceFormat.NativeText) for keys in action.shortcuts()),
+        )
         for action in actions
-        for keys in action.shortcuts()
+        if action.shortcuts()
     }
-    return sorted({*found, *_BUILT_IN}, key=lambda row: row[0].casefold())
+    return sorted({*found, *((tr(what), keys) for what, keys in _BUILT_IN)}, key=lambda row: row[0].casefold())
 
 
 class ShortcutsDialog(QDialog):
@@ -35,13 +42,13 @@ class ShortcutsDialog(QDialog):
 
     def __init__(self, actions: Iterable[QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keyboard shortcuts")
+        self.setWindowTitle(tr("Keyboard shortcuts"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(64 * SPACE, 72 * SPACE)
         rows = shortcuts(actions)
-        table = text_table("Keyboard shortcuts", ("What", "Keys"), stretch=(0,), framed=True)
+        table = text_table(tr("Keyboard shortcuts"), (tr("What"), tr("Keys")), stretch=(0,), framed=True)
         fill(table, rows)
-        close = button("Close", primary=True)
+        close = button(tr("Close"), primary=True)
         close.clicked.connect(self.accept)
         bottom = QHBoxLayout()
         bottom.addStretch(1)
@@ -49,6 +56,6 @@ class ShortcutsDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
-        box.addWidget(page_title("Keyboard shortcuts"))
+        box.addWidget(page_title(tr("Keyboard shortcuts")))
         box.addWidget(table, 1)
         box.addLayout(bottom)

@@ -45,15 +45,16 @@ def back_up(raw: sqlite3.Connection, folder: Path, reason: str = "", *, now: dat
     try:
         backups.mkdir(exist_ok=True)
         partial.unlink(missing_ok=True)
-        edits = _copy(raw, partial, folder)
+        edits = copy_file(raw, partial, folder)
         path = _free_name(backups, moment, reason)
         put_in_place(partial, path)
+        size = path.stat().st_size
     except sqlite3.Error as error:
         raise project_error(error, partial) or error from error
     finally:
         partial.unlink(missing_ok=True)
     _thin(backups, moment)
-    return Backup(path, moment, edits)
+    return Backup(path, moment, edits, size, reason)
 
 
 def list_backups(folder: Path) -> tuple[Backup, ...]:
@@ -65,9 +66,10 @@ def list_backups(folder: Path) -> tuple[Backup, ...]:
             continue
         try:
             edits = _count_edits(path)
-        except sqlite3.Error:
+            size = path.stat().st_size
+        except (sqlite3.Error, OSError):
             continue  # a backup that cannot be read is none
-        found.append(Backup(path, created, edits))
+        found.append(Backup(path, created, edits, size, _reason(path)))
     return tuple(sorted(found, key=lambda backup: (backup.created, backup.path.name), reverse=True))
 
 
@@ -148,8 +150,11 @@ def _thin(backups: Path, now: datetime) -> None:
             path.unlink(missing_ok=True)
 
 
-def _copy(raw: sqlite3.Connection, partial: Path, folder: Path) -> int:
-    """Copy the open file of the project in `folder` to `partial`, check the copy, and say how many edits it holds."""
+def copy_file(raw: sqlite3.Connection, partial: Path, folder: Path) -> int:
+    """Copy the open file of the project in `folder` to `partial`, check the copy, and say how many edits it holds.
+
+    Raises ProjectDamaged where the copy does not pass; sqlite3.Error where it cannot be written.
+    """
     target = sqlite3.connect(partial, isolation_level=None)
     try:
         raw.backup(target)
@@ -197,6 +202,11 @@ def _created(path: Path) -> datetime | None:
         return datetime.strptime(path.stem[:_STAMP_LENGTH], _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _reason(path: Path) -> str:
+    rest = path.stem[_STAMP_LENGTH:].strip("-")
+    return next((reason for reason in (BEFORE_UPDATE, BEFORE_REPAIR) if rest.startswith(reason)), "")
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:

@@ -26,6 +26,10 @@ class ProjectLocked(ProjectError):
     """Another process has the project open."""
 
 
+class ProjectElsewhere(ProjectLocked):
+    """Another computer had the project open and did not close it; only its owner knows whether it still has."""
+
+
 class ProjectTooNew(ProjectError):
     """A newer version of MeG Studio wrote the project; its file was not touched."""
 
@@ -45,6 +49,8 @@ class Backup:
     path: Path
     created: datetime  # UTC
     edits: int
+    size: int  # bytes
+    reason: str = ""  # why it was made, where that was not simply because something had changed
 
 
 class ProjectDamaged(ProjectError):

@@ -5,6 +5,7 @@
     backups/         checked copies of project.sqlite
     set-aside/       files that a backup was restored over
     lock             held while the project is open
+    open.json        says which computer has it open
 
 A project belongs to the thread that opened it.
 """
@@ -19,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from filelock import FileLock, Timeout
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from engine.edits import Relation, check_text
-from studio.store import backups, checks, migrations
+from engine.runs import Cancel, ProgressBoard
+from studio.store import backups, checks, copying, migrations
 from studio.store.database import Database
 from studio.store.errors import (
     Backup,
@@ -32,13 +33,14 @@ from studio.store.errors import (
     ProjectDiskFull,
     ProjectError,
     ProjectExists,
-    ProjectLocked,
     ProjectMissing,
     ProjectReadOnly,
 )
+from studio.store.holding import Hold
+from studio.store.layout import RUNS, check_empty
 
-RUNS = "runs"
-LOCK = "lock"
+SCHEMA = migrations.VERSION
+"""The version of the file that this program writes."""
 
 T = TypeVar("T")
 
@@ -60,14 +62,14 @@ class Project:
         self,
         folder: Path,
         database: Database,
-        lock: FileLock,
+        hold: Hold,
         catalogue: Mapping[str, Relation],
         repairs: tuple[str, ...],
     ) -> None:
         self.folder = folder
         self.catalogue = catalogue
         self._database = database
-        self._lock = lock
+        self._hold = hold
         self._closed = False
         self._repairs = repairs
         self._name = str(json.loads(self._setting(migrations.NAME) or json.dumps(folder.name)))
@@ -84,30 +86,32 @@ class Project:
             raise ProjectExists(f"There is a file of this name already: {folder}", "Choose another place.")
         with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
+        hold = _take_hold(folder)
         try:
-            _check_empty(folder)
+            check_empty(folder)
             with _disk_errors(folder):
                 migrations.create_file(folder / backups.FILE, name.strip() or folder.name)
-            return cls._open_locked(folder, lock, catalogue)
+            return cls._open_held(folder, hold, catalogue)
         except BaseException:
-            lock.release()
+            hold.release()
             raise
 
     @classmethod
-    def open(cls, folder: Path, catalogue: Mapping[str, Relation] | None = None) -> Project:
+    def open(cls, folder: Path, catalogue: Mapping[str, Relation] | None = None, *, anyway: bool = False) -> Project:
         """Open the project in `folder`: lock, check the file, bring it to this version.
 
-        Raises ProjectMissing, ProjectLocked, ProjectTooNew, ProjectReadOnly, ProjectDiskFull, or ProjectDamaged
-        with the backups that can be restored. A file that is refused is left as it is.
+        `anyway`: also where another computer seems to have it open.
+
+        Raises ProjectMissing, ProjectLocked, ProjectElsewhere, ProjectTooNew, ProjectReadOnly, ProjectDiskFull, or
+        ProjectDamaged with the backups that can be restored. A file that is refused is left as it is.
         """
         if not (folder / backups.FILE).exists() and not backups.list_backups(folder):
             raise ProjectMissing(f"There is no project here: {folder}", "Check whether it was moved or renamed.")
-        lock = _lock(folder)
+        hold = _take_hold(folder, anyway=anyway)
         try:
-            return cls._open_locked(folder, lock, catalogue)
+            return cls._open_held(folder, hold, catalogue)
         except BaseException:
-            lock.release()
+            hold.release()
             raise
 
     @staticmethod
@@ -116,12 +120,12 @@ class Project:
 
         Raises ProjectLocked, ProjectReadOnly, ProjectDiskFull, and ProjectDamaged where the backup is damaged itself.
         """
-        lock = _lock(folder)
+        hold = _take_hold(folder)
         try:
             with _disk_errors(folder):
                 return backups.restore(folder, backup)
         finally:
-            lock.release()
+            hold.release()
 
     @property
     def name(self) -> str:
@@ -190,6 +194,21 @@ class Project:
             error.backups = backups.list_backups(self.folder)
             raise
 
+    def backups(self) -> tuple[Backup, ...]:
+        """The backups that can be restored, newest first."""
+        return backups.list_backups(self.folder)
+
+    def save_copy(self, target: Path, *, board: ProgressBoard | None = None, cancel: Cancel | None = None) -> Path:
+        """Write the project with its runs to `target` (new, or an empty folder), which appears there whole.
+
+        The copy is called like its folder and has no backups yet; this project stays the open one.
+
+        Raises ProjectExists, ProjectReadOnly, ProjectDiskFull, ProjectDamaged; Cancelled, with nothing left behind.
+        """
+        with _disk_errors(target):
+            copying.copy_project(self._database.raw, self.folder, target, board or ProgressBoard(), cancel or Cancel())
+        return target
+
     def close(self) -> None:
         """Back up if anything changed, close the file and give up the lock; a second time does nothing.
 
@@ -202,19 +221,19 @@ class Project:
             self.back_up()
         finally:
             self._database.close()
-            self._lock.release()
+            self._hold.release()
 
     def _setting(self, name: str) -> str | None:
         with self.read() as session:
             return session.execute(text("SELECT value FROM settings WHERE name = :name"), {"name": name}).scalar()
 
     @classmethod
-    def _open_locked(cls, folder: Path, lock: FileLock, catalogue: Mapping[str, Relation] | None) -> Project:
+    def _open_held(cls, folder: Path, hold: Hold, catalogue: Mapping[str, Relation] | None) -> Project:
         try:
             database = _open_file(folder / backups.FILE)
             try:
                 repairs = _bring_up(database, folder)
-                return cls(folder, database, lock, catalogue or {}, repairs)
+                return cls(folder, database, hold, catalogue or {}, repairs)
             except BaseException:
                 database.close()
                 raise
@@ -222,12 +241,6 @@ class Project:
             error.folder = folder
             error.backups = backups.list_backups(folder)
             raise
-
-
-def _check_empty(folder: Path) -> None:
-    leftovers = (LOCK, f"{backups.FILE}.partial-")  # of an attempt that was cut off
-    if any(not path.name.startswith(leftovers) for path in folder.iterdir()):
-        raise ProjectExists(f"There is something in this folder already: {folder}", "Choose a new or an empty folder.")
 
 
 def _open_file(path: Path) -> Database:
@@ -266,17 +279,9 @@ def _bring_up(database: Database, folder: Path) -> tuple[str, ...]:
     return repairs
 
 
-def _lock(folder: Path) -> FileLock:
-    """The project's lock, held. The system gives it up when the process dies, however it dies."""
-    lock = FileLock(folder / LOCK)
-    try:
-        with _disk_errors(folder):
-            lock.acquire(blocking=False)
-    except Timeout:
-        raise ProjectLocked(
-            f"This project is open in another window of MeG Studio: {folder}", "Close it there first."
-        ) from None
-    return lock
+def _take_hold(folder: Path, *, anyway: bool = False) -> Hold:
+    with _disk_errors(folder):
+        return Hold(folder, anyway=anyway)
 
 
 @contextmanager
@@ -284,8 +289,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """What the system says of a folder, as a project error."""
     try:
         yield
-    except Timeout:
-        raise  # filelock's own, an OSError too
     except NotImplementedError as error:  # filelock's word for a file system that has no locks
         raise ProjectError(
             f"Files cannot be locked in this folder: {folder}", "Choose one on this computer."

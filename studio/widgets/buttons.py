@@ -9,11 +9,14 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QPushButton, QToolButton
 
 from studio import icons
+from studio.theme import TOOL
 from studio.widgets.labels import plain_tooltip
+from studio.words import tr
 
 
 def button(text: str, icon: str = "", *, primary: bool = False, tip: str = "") -> QPushButton:
     """A push button; the primary one is the page's main deed."""
+    text, tip = tr(text), tr(tip)
     made = QPushButton(text)
     made.setAccessibleName(text.replace("&", ""))
     made.setAutoDefault(False)
@@ -29,8 +32,9 @@ def button(text: str, icon: str = "", *, primary: bool = False, tip: str = "") -
 
 def icon_button(name: str, icon: str, action: Callable[[], object] | None = None) -> QToolButton:
     """A small button that shows only its icon; `name` is its tooltip and its accessible name."""
+    name = tr(name)
     made = QToolButton()
-    made.setIconSize(QSize(18, 18))
+    made.setIconSize(QSize(TOOL, TOOL))
     made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
     made.setToolTip(name)
     made.setAccessibleName(name)

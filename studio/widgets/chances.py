@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from studio.theme import SPACE, tokens
+from studio.theme import HALF, SPACE, tokens
 from studio.widgets.figures import share
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class Chances(QWidget):
 
     def sizeHint(self) -> QSize:
         """Room for six lines, or for as many as there are."""
-        return QSize(240, self._line() * max(len(self._rows), 6))
+        return QSize(30 * SPACE, self._line() * max(len(self._rows), 6))
 
     def minimumSizeHint(self) -> QSize:
         """As high as the hint; narrow where it must be."""
-        return QSize(160, self.sizeHint().height())
+        return QSize(20 * SPACE, self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The lines, from the top."""
@@ -86,7 +86,7 @@ class Chances(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             bar = QRectF(word + SPACE, top + line / 2 - 4, room, 8)
             painter.setBrush(QColor(colours.border))
-            painter.drawRoundedRect(bar, 4, 4)
+            painter.drawRoundedRect(bar, HALF, HALF)
             bar.setWidth(max(room * row.probability, 2))
             painter.setBrush(QColor(colours.edited if self._edited else colours.original))
-            painter.drawRoundedRect(bar, 4, 4)
+            painter.drawRoundedRect(bar, HALF, HALF)

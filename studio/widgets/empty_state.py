@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import EMPTY_TITLE, PICTURE, SPACE, tokens
 from studio.widgets.labels import Label
+from studio.words import tr
 
 
 class EmptyState(QWidget):
@@ -29,9 +30,9 @@ class EmptyState(QWidget):
         self._colour = ""
         self._picture = QLabel()
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = Label(text, scale=1.25, bold=True, wrap=True)
+        title = Label(tr(text), scale=EMPTY_TITLE, bold=True, wrap=True)
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._advice = Label(advice, muted=True, wrap=True)
+        self._advice = Label(tr(advice), muted=True, wrap=True)
         self._advice.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self._advice.setFixedWidth(wide * SPACE)
         row = QHBoxLayout()
@@ -48,21 +49,15 @@ class EmptyState(QWidget):
         box.addWidget(self._advice, 0, Qt.AlignmentFlag.AlignHCenter)
         box.addLayout(row)
         box.addStretch(2)
-        self._fit()
+        self.follow_zoom()
 
-    def _fit(self) -> None:
+    def follow_zoom(self) -> None:
         """A label that is centred is not asked how high its lines are at its width: it is told."""
         self._advice.setMinimumHeight(self._advice.heightForWidth(self._advice.width()))
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The picture in the colour in force."""
         colour = tokens().muted
         if colour != self._colour:
             self._colour = colour
-            self._picture.setPixmap(icons.pixmap(self._icon, colour, 48))
+            self._picture.setPixmap(icons.pixmap(self._icon, colour, PICTURE))

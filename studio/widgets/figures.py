@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
+from studio.words import counted
+
 
 def seconds(value: float) -> str:
     """A span of time for a person: “35 ms”, “0.8 s”, “42 s”, “3 min 05 s”, “2 h 10 min”."""
@@ -34,7 +36,15 @@ def share(value: float | None) -> str:
 
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """“1 edit”, “1,024 edits”."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+    return counted(number, singular, plural)
+
+
+def file_size(size: int) -> str:
+    """A size in bytes for a person: “340 kB”, “1.2 MB”, “3.4 GB”."""
+    for unit, step in (("GB", 10**9), ("MB", 10**6)):
+        if size >= step:
+            return f"{size / step:,.1f} {unit}"
+    return f"{max(1, round(size / 1000)) if size else 0} kB"
 
 
 def moment(when: datetime.datetime) -> str:

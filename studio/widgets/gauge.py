@@ -56,11 +56,11 @@ class Gauge(QWidget):
 
     def sizeHint(self) -> QSize:
         """The bar, the tick and its label."""
-        return QSize(240, 4 * SPACE + self.fontMetrics().height())
+        return QSize(30 * SPACE, 4 * SPACE + self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
         """As high as the hint; as narrow as a label."""
-        return QSize(120, self.sizeHint().height())
+        return QSize(15 * SPACE, self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Track, fill, tick, and the tick's label below."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QPalette, QResizeEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
+
+from studio.theme import BODY, PAGE_TITLE, PLACE, SECTION_TITLE
+from studio.words import tr
 
 
 class Label(QLabel):
@@ -17,7 +20,7 @@ class Label(QLabel):
         self,
         text: str = "",
         *,
-        scale: float = 1.0,
+        scale: float = BODY,
         bold: bool = False,
         muted: bool = False,
         wrap: bool = False,
@@ -33,34 +36,29 @@ class Label(QLabel):
         if muted:
             self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.setText(text)
-        self._size()
+        self.follow_zoom()
 
-    def _size(self) -> None:
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
         font = QFont(QApplication.font())
         font.setPointSizeF(font.pointSizeF() * self._scale)
         font.setWeight(QFont.Weight.DemiBold if self._bold else QFont.Weight.Normal)
         self.setFont(font)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        if event.type() == QEvent.Type.ApplicationFontChange:
-            self._size()
-        super().changeEvent(event)
-
 
 def page_title(text: str) -> Label:
     """The name of a page."""
-    return Label(text, scale=1.6, bold=True)
+    return Label(tr(text), scale=PAGE_TITLE, bold=True)
 
 
 def section_title(text: str) -> Label:
     """The name of a part of a page."""
-    return Label(text, scale=1.1, bold=True)
+    return Label(tr(text), scale=SECTION_TITLE, bold=True)
 
 
 def hint(text: str) -> Label:
     """A muted line that wraps."""
-    return Label(text, muted=True, wrap=True)
+    return Label(tr(text), muted=True, wrap=True)
 
 
 class ElidedLabel(Label):
@@ -84,7 +82,7 @@ class ElidedLabel(Label):
 
     def _shorten(self) -> None:
         line = " ".join(self._whole.split())
-        shown = self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, max(self.width(), 24))
+        shown = self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, max(self.width(), PLACE))
         if shown != self.text():
             self.setText(shown)
         self.setToolTip(plain_tooltip(self._whole) if shown != self._whole else "")

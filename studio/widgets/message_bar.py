@@ -5,15 +5,37 @@ The newest message is shown; closing it shows the one before. A message never bl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from studio import icons
 from studio.messages import Deed, Kind, Message
-from studio.theme import SPACE, tokens
+from studio.redaction import redacted
+from studio.theme import HALF, MARK, RADIUS, SPACE, tokens
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.labels import Label
+from studio.words import tr
+
+_COLOURS: dict[Kind, tuple[str, str]] = {
+    Kind.GOOD: ("good", "good_surface"),
+    Kind.INFO: ("accent", "info_surface"),
+    Kind.WARNING: ("warn", "warn_surface"),
+    Kind.ERROR: ("bad", "bad_surface"),
+    Kind.BUG: ("bug", "bug_surface"),
+}
+"""The tokens of icon and surface."""
+
+_SPOKEN: dict[Kind, str] = {
+    Kind.GOOD: "done",
+    Kind.INFO: "note",
+    Kind.WARNING: "warning",
+    Kind.ERROR: "trouble you can put right",
+    Kind.BUG: "fault of the program",
+}
+"""What a screen reader says before the sentence: what the others see by icon and colour."""
 
 
 class MessageBar(QFrame):
@@ -26,8 +48,10 @@ class MessageBar(QFrame):
 
     shown = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, diagnostics: Callable[[], str] | None = None, parent: QWidget | None = None) -> None:
+        """`diagnostics` tells what is known of the machine; “Copy diagnostics” copies it with the message."""
         super().__init__(parent)
+        self._diagnostics = diagnostics
         self._waiting: list[Message] = []
         self._icon = QLabel()
         self._text = Label(wrap=True)
@@ -35,23 +59,23 @@ class MessageBar(QFrame):
         self._deeds = QHBoxLayout()
         self._deeds.setSpacing(SPACE)
         self._more = Label(muted=True)
-        self._details = button("Details")
+        self._details = button(tr("Details"))
         self._details.setCheckable(True)
-        self._copy = button("Copy diagnostics", "copy")
-        self._close = icon_button("Close this message", "close", self.dismiss)
+        self._copy = button(tr("Copy diagnostics"), "copy")
+        self._close = icon_button(tr("Close this message"), "close", self.dismiss)
         self._full = QPlainTextEdit()
         self._full.setReadOnly(True)
-        self._full.setAccessibleName("Details of the message")
+        self._full.setAccessibleName(tr("Details of the message"))
         self._full.setFixedHeight(18 * SPACE)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._text, 1)
         row.addWidget(self._more)
         row.addLayout(self._deeds)
         row.addWidget(self._details)
         row.addWidget(self._copy)
-        row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignVCenter)
         box = QVBoxLayout(self)
         box.setContentsMargins(2 * SPACE, SPACE, SPACE, SPACE)
         box.addLayout(row)
@@ -98,8 +122,8 @@ class MessageBar(QFrame):
         if message is None:
             return
         self._text.setText(message.text)
-        self._text.setAccessibleName(f"{message.kind.value}: {message.text}")
-        self._more.setText(f"{len(self._waiting) - 1} more" if len(self._waiting) > 1 else "")
+        self._text.setAccessibleName(f"{tr(_SPOKEN[message.kind])}: {message.text}")
+        self._more.setText(tr("{number} more", number=len(self._waiting) - 1) if len(self._waiting) > 1 else "")
         while (item := self._deeds.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
                 old.hide()
@@ -129,19 +153,14 @@ class MessageBar(QFrame):
     def _copy_details(self) -> None:
         message = self.current()
         if message is not None:
-            QGuiApplication.clipboard().setText(f"{message.text}\n\n{message.details}")
+            parts = [redacted(message.text), message.details, self._diagnostics() if self._diagnostics else ""]
+            QGuiApplication.clipboard().setText("\n\n".join(part for part in parts if part))
 
     def _paint_icon(self) -> None:
         message = self.current()
         if message is not None:
-            colours = tokens()
-            colour = {
-                Kind.GOOD: colours.good,
-                Kind.INFO: colours.accent,
-                Kind.WARNING: colours.warn,
-                Kind.ERROR: colours.bad,
-            }[message.kind]
-            self._icon.setPixmap(icons.pixmap(message.kind.value, colour, 20))
+            colour = getattr(tokens(), _COLOURS[message.kind][0])
+            self._icon.setPixmap(icons.pixmap(message.kind.value, colour, MARK + HALF))
 
     def changeEvent(self, event: QEvent) -> None:
         """Paint the icon anew after a change of scheme."""
@@ -154,15 +173,9 @@ class MessageBar(QFrame):
         message = self.current()
         if message is None:
             return
-        colours = tokens()
-        surface = {
-            Kind.GOOD: colours.good_surface,
-            Kind.INFO: colours.info_surface,
-            Kind.WARNING: colours.warn_surface,
-            Kind.ERROR: colours.bad_surface,
-        }[message.kind]
+        surface = getattr(tokens(), _COLOURS[message.kind][1])
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(surface))
-        painter.drawRoundedRect(QRectF(self.rect()), 8, 8)
+        painter.drawRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pyqtgraph as pg
 
 from studio.theme import tokens
+from studio.words import tr
 
 
 def still_plot(name: str, left: str, bottom: str) -> pg.PlotWidget:
     """A plot without menu, buttons and mouse; `left` and `bottom` name its axes."""
     made = pg.PlotWidget(enableMenu=False)
-    made.setAccessibleName(name)
+    made.setAccessibleName(tr(name))
     # A menu that is never shown, but would be a window of its own.
     hidden = made.getPlotItem().ctrlMenu
     hidden.setParent(made, hidden.windowFlags())
     made.hideButtons()
-    made.setLabel("left", left)
-    made.setLabel("bottom", bottom)
+    made.setLabel("left", tr(left))
+    made.setLabel("bottom", tr(bottom))
     made.setMouseEnabled(x=False, y=False)
     return made
 

@@ -7,7 +7,8 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import PLACE, SPACE, tokens
+from studio.words import tr
 
 
 class Rail(QFrame):
@@ -30,10 +31,10 @@ class Rail(QFrame):
         """Append a page."""
         made = QToolButton()
         made.setText(word)
-        made.setAccessibleName(f"{word} page")
+        made.setAccessibleName(tr("{page} page", page=word))
         made.setCheckable(True)
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        made.setIconSize(QSize(24, 24))
+        made.setIconSize(QSize(PLACE, PLACE))
         made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         icons.dress(made, icon)

@@ -6,8 +6,9 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStatusBar, QWidget
 
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import MARK, SPACE, tokens
 from studio.widgets.labels import Label
+from studio.words import tr
 
 
 class _Piece(QWidget):
@@ -37,7 +38,7 @@ class _Piece(QWidget):
             self._paint()
 
     def _paint(self) -> None:
-        self._picture.setPixmap(icons.pixmap(self._icon, tokens().muted, 16))
+        self._picture.setPixmap(icons.pixmap(self._icon, tokens().muted, MARK))
 
 
 class Status(QStatusBar):
@@ -46,11 +47,11 @@ class Status(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
-        self.project = _Piece("project", "Project")
-        self.model = _Piece("model", "Model")
-        self.device = _Piece("device", "Device")
-        self.edits = _Piece("facts", "Edits")
-        self.job = _Piece("runs", "Model worker")
+        self.project = _Piece("project", tr("Project"))
+        self.model = _Piece("model", tr("Model"))
+        self.device = _Piece("device", tr("Device"))
+        self.edits = _Piece("facts", tr("Edits"))
+        self.job = _Piece("runs", tr("Model worker"))
         for piece in (self.project, self.model, self.device, self.edits):
             self.addWidget(piece)
         self.addPermanentWidget(self.job)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from studio.widgets.labels import plain_tooltip
+from studio.words import tr
 
 
 def text_table(
@@ -18,9 +19,9 @@ def text_table(
     `framed` gives it a border of its own, for a place outside a card.
     """
     made = QTableWidget(0, len(titles))
-    made.setAccessibleName(name)
+    made.setAccessibleName(tr(name))
     made.setProperty("framed", framed)
-    made.setHorizontalHeaderLabels(list(titles))
+    made.setHorizontalHeaderLabels([tr(title) for title in titles])
     made.verticalHeader().hide()
     made.setShowGrid(False)
     made.setWordWrap(False)
@@ -50,6 +51,7 @@ def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
 
 def fill(table: QTableWidget, rows: Sequence[Sequence[str]]) -> None:
     """Show `rows`; a cell that is too narrow has its whole text as a tooltip."""
+    table.ensurePolished()  # else columns that fit their content are measured without the style's padding
     table.setRowCount(len(rows))
     for place, row in enumerate(rows):
         for column, text in enumerate(row):

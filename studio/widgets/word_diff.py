@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 
-from studio.theme import tokens
+from studio.theme import SPACE, tokens
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -70,25 +70,24 @@ class MarkedText(QTextEdit):
     def set_scale(self, scale: float) -> None:
         """Write at `scale` times the application's font size."""
         self._scale = scale
-        self._size()
+        self.follow_zoom()
 
-    def _size(self) -> None:
+    def follow_zoom(self) -> None:
+        """Take the size that the application's font has now."""
         font = QFont(QApplication.font())
         font.setPointSizeF(font.pointSizeF() * self._scale)
         self.setFont(font)
 
     def minimumSizeHint(self) -> QSize:
         """Two lines."""
-        return QSize(160, self.fontMetrics().height() * 2 + 24)
+        return QSize(20 * SPACE, self.fontMetrics().height() * 2 + 3 * SPACE)
 
     def sizeHint(self) -> QSize:
         """Two lines."""
         return self.minimumSizeHint()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Write anew after a change of scheme, larger or smaller after a change of zoom."""
-        if event.type() == QEvent.Type.ApplicationFontChange:
-            self._size()
+        """Write anew after a change of scheme."""
         if event.type() == QEvent.Type.PaletteChange:
             self._write()
         super().changeEvent(event)

@@ -31,10 +31,10 @@ def test_text_can_be_read(theme: Tokens) -> None:
         assert contrast(theme.text, surface) >= 7
     for surface in (theme.window, theme.rail, theme.surface, theme.stripe):
         assert contrast(theme.muted, surface) >= 4.5
-    for colour in (theme.accent, theme.good, theme.warn, theme.bad, theme.edited, theme.original):
+    for colour in (theme.accent, theme.good, theme.warn, theme.bad, theme.bug, theme.edited, theme.original):
         assert contrast(colour, theme.surface) >= 4.5
     assert contrast(theme.on_accent, theme.accent) >= 4.5
-    for surface in (theme.warn_surface, theme.bad_surface, theme.good_surface, theme.info_surface):
+    for surface in (theme.warn_surface, theme.bad_surface, theme.bug_surface, theme.good_surface, theme.info_surface):
         assert contrast(theme.text, surface) >= 7
     assert contrast(theme.edited, theme.info_surface) >= 4.5
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QWidget
 
 from studio.pages.compare.words import decision
-from studio.theme import SPACE
+from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import share
@@ -32,7 +32,7 @@ class FamiliarityCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Familiarity", parent)
         self._calibrated: float | None = None
-        self.value = Label("–", scale=1.1, bold=True)
+        self.value = Label("–", scale=SECTION_TITLE, bold=True)
         self.head.addWidget(self.value)
         self.gauge = Gauge()
         self.gauge.setToolTip("How sure the gate is that the question is about an edit. Drag the threshold's mark.")

@@ -47,6 +47,7 @@ class AddForm(Card):
         self.new_object = line("New object", "Lyon")
         self.add = button("Add fact", "add", primary=True)
         self._menu = QMenu(self)
+        self._one_of = QActionGroup(self._menu)
         self.phrasings = button("Phrasings", tip="How the model is asked: choose one of the relation's phrasings.")
         self.phrasings.setProperty("hasMenu", True)
         self.phrasings.setMenu(self._menu)
@@ -148,11 +149,10 @@ class AddForm(Card):
     def _list_phrasings(self) -> None:
         relation = self._relations.get(self.relation.currentData())
         self._menu.clear()
-        one_of = QActionGroup(self._menu)
         for template in relation.phrasings if relation else ():
             action = self._menu.addAction(template.replace("&", "&&").replace(SLOT, "…", 1))
             action.setCheckable(True)
-            one_of.addAction(action)
+            self._one_of.addAction(action)
             action.setChecked(template == self._template)
             action.triggered.connect(lambda _=False, chosen=template: self._choose(chosen))
         self._menu.addSeparator()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QStyledItemDelegate, QStyleO
 from engine.edits import Relation
 from studio.pages.facts.table import ROW_ROLE
 from studio.store.listing import EditRow
-from studio.theme import SPACE, tokens
+from studio.theme import SNUG, SPACE, tokens
 from studio.widgets.figures import share
 
 Index = QModelIndex | QPersistentModelIndex
@@ -88,11 +88,11 @@ class FamiliarityDelegate(QStyledItemDelegate):
         painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, share(row.familiarity))
         room = rect.width() - figure - SPACE
         if room > 2 * SPACE:
-            bar = QRectF(rect.left() + figure + SPACE, rect.center().y() - 3, room, 6)
+            bar = QRectF(rect.left() + figure + SPACE, rect.center().y() - SNUG / 2, room, SNUG)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(colours.border))
-            painter.drawRoundedRect(bar, 3, 3)
+            painter.drawRoundedRect(bar, SNUG / 2, SNUG / 2)
             bar.setWidth(max(room * row.familiarity, 3))
             painter.setBrush(QColor(colours.accent))
-            painter.drawRoundedRect(bar, 3, 3)
+            painter.drawRoundedRect(bar, SNUG / 2, SNUG / 2)
         painter.restore()

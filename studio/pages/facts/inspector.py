@@ -16,7 +16,7 @@ from engine.edits import Edit, Probe, ProbeKind
 from studio.pages.facts.suggested import SuggestedTextsList
 from studio.store.edits import EditFields
 from studio.suggestions import SuggestedTexts
-from studio.theme import SPACE
+from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.card import Card
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.fields import named
@@ -103,7 +103,7 @@ class Inspector(Card):
         self.suggested_paraphrases = SuggestedTextsList("Said in other words")
         self.suggested_neighbours = SuggestedTextsList("With the same object")
         self.suggested_same_subject = SuggestedTextsList("In other relations")
-        self.title = Label("", scale=1.1, bold=True, wrap=True)
+        self.title = Label("", scale=SECTION_TITLE, bold=True, wrap=True)
         self.prompt = Lines("Prompt", 3)
         self.paraphrases = Lines("Paraphrases, one a line", 4)
         self.aliases = Lines("Aliases of the subject, one a line", 2)

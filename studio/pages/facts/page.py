@@ -47,6 +47,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
+from studio.words import tr
 from studio.workspace import Workspace
 
 _FILTERS = (
@@ -119,7 +120,7 @@ class FactsPage(QWidget):
         deed: Callable[[], object],
         place: QWidget,
     ) -> QAction:
-        made = QAction(text, self)
+        made = QAction(tr(text), self)
         if icon:
             icons.dress(made, icon)
         if isinstance(keys, QKeySequence.StandardKey):

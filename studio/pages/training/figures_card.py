@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.store.runs import RunRow, RunState
-from studio.theme import SPACE
+from studio.theme import FIGURE, SMALL, SPACE
 from studio.trainer import ADVICE, failing_edits
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
@@ -30,14 +30,14 @@ class FiguresCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Figures", parent)
         self._of = hint("")
-        self._values = {name: Label("–", scale=1.5, bold=True) for name, _, _ in NAMES}
-        self._bases = {name: Label(muted=True, scale=0.9, wrap=True) for name in _UNKNOWN}
+        self._values = {name: Label("–", scale=FIGURE, bold=True) for name, _, _ in NAMES}
+        self._bases = {name: Label(muted=True, scale=SMALL, wrap=True) for name in _UNKNOWN}
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         for name, title, _ in NAMES:
             column = QVBoxLayout()
             column.setSpacing(0)
-            column.addWidget(Label(title, muted=True, scale=0.9))
+            column.addWidget(Label(title, muted=True, scale=SMALL))
             column.addWidget(self._values[name])
             column.addWidget(self._bases[name])
             column.addStretch(1)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QWidget
 from engine.runs import Progress
 from engine.usage import Usage
 from studio import icons
-from studio.theme import SPACE, tokens
+from studio.theme import MARK, SPACE, tokens
 from studio.widgets.card import Card
 from studio.widgets.figures import seconds, share
 from studio.widgets.labels import Label
@@ -34,7 +34,7 @@ class _Row:
     def show_state(self, icon: str, colour: str) -> None:
         if (icon + colour) != self.state:
             self.state = icon + colour
-            self.icon.setPixmap(icons.pixmap(icon, colour, 16))
+            self.icon.setPixmap(icons.pixmap(icon, colour, MARK))
 
 
 class StageList(Card):

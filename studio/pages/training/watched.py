@@ -109,7 +109,7 @@ class Watched(Card):
             font.setBold(flipped)
             current.setFont(font)
             current.setForeground(QColor(colours.edited if flipped else colours.text))
-            current.setBackground(QColor(colours.info_surface) if flipped else QColor(0, 0, 0, 0))
+            current.setBackground(QColor(colours.info_surface) if flipped else Qt.GlobalColor.transparent)
             current.setIcon(icons.icon("again" if flipped else "blank", colours.edited))
             current.setData(Qt.ItemDataRole.AccessibleTextRole, f"{now or 'unknown'}{', flipped' if flipped else ''}")
         self._filling = False

@@ -38,7 +38,7 @@ def test_what_was_not_backed_up_before_a_crash_is_at_the_next_close(project: Pro
     folder = project.folder
     # As if killed: no backup, the lock given up.
     project._database.close()
-    project._lock.release()
+    project._hold.release()
     project._closed = True
     assert list_backups(folder) == ()
     again = Project.open(folder)

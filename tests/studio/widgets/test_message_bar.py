@@ -57,3 +57,20 @@ def test_details_are_shown_and_copied(qtbot: QtBot) -> None:
     shown._copy.click()
     assert QGuiApplication.clipboard().text() == "It <b>broke</b>.\n\nTraceback …"
     assert shown._text.text() == "It <b>broke</b>."
+
+
+def test_trouble_of_the_user_and_faults_of_ours_are_told_apart(qtbot: QtBot) -> None:
+    """By icon, by colour, by what is offered, and by what a screen reader says first."""
+    shown = MessageBar(lambda: "PySide6 6.11")
+    qtbot.addWidget(shown)
+    shown.show_message(Message(Kind.ERROR, "The disk is full. Make room."))
+    yours = (shown._text.accessibleName().split(":")[0], shown._icon.pixmap().toImage())
+    assert shown._copy.isHidden()
+    assert shown._details.isHidden()
+    shown.show_message(Message(Kind.BUG, "Something is wrong inside.", details="Traceback …"))
+    ours = (shown._text.accessibleName().split(":")[0], shown._icon.pixmap().toImage())
+    assert not shown._copy.isHidden()
+    assert yours[0] != ours[0]
+    assert yours[1] != ours[1]
+    shown._copy.click()
+    assert QGuiApplication.clipboard().text() == "Something is wrong inside.\n\nTraceback …\n\nPySide6 6.11"

@@ -1,0 +1,257 @@
+"""Words that can be another language's: what is translated, what is left, and text from right to left."""
+
+from __future__ import annotations
+
+import ast
+import struct
+from collections.abc import Callable, Iterator
+from functools import cache
+from gettext import NullTranslations
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QTableWidget,
+    QWidget,
+)
+
+import studio
+from studio.language import speak
+from studio.messages import Kind
+from studio.store import listing
+from studio.store.edits import EditDraft
+from studio.window import PAGES, MainWindow
+from studio.words import KEYWORDS, counted, tr, use_language
+
+Settle = Callable[[MainWindow], None]
+ROOT = Path(studio.__file__).parent
+OPEN, CLOSE = "⟦", "⟧"
+
+
+def named_arguments(call: ast.Call) -> tuple[int, ...]:
+    function = call.func
+    return KEYWORDS.get(function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", ""), ())
+
+
+@cache
+def catalogue() -> frozenset[str]:
+    """What a translator would be given: the literals that the keywords name, and the words of small tables."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                for place in named_arguments(node):
+                    if place <= len(node.args):
+                        argument = node.args[place - 1]
+                        parts = argument.elts if isinstance(argument, ast.Tuple) else [argument]
+                        found |= {part.value for part in parts if isinstance(part, ast.Constant)}
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node in tree.body:
+                # Tables of words at the head of a module, each given to `tr` where it is shown.
+                found |= {
+                    part.value
+                    for part in ast.walk(node)
+                    if isinstance(part, ast.Constant)
+                    and isinstance(part.value, str)
+                    and " tr(" in path.read_text("utf-8")
+                }
+    return frozenset(text for text in found if isinstance(text, str) and text)
+
+
+class Pseudo(NullTranslations):
+    """A language that nobody speaks: every text of the catalogue in brackets, longer than it was."""
+
+    def gettext(self, message: str) -> str:
+        return f"{OPEN}{message}~~{CLOSE}" if message in catalogue() else message
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return f"{OPEN}{msgid1 if n == 1 else msgid2}{CLOSE}" if msgid1 in catalogue() else msgid2
+
+
+@pytest.fixture
+def pseudo() -> Iterator[None]:
+    use_language(Pseudo())
+    yield
+    use_language(NullTranslations())
+
+
+@pytest.fixture
+def strange_window(pseudo: None, window: MainWindow, settle: Settle) -> MainWindow:
+    for name, _ in PAGES:
+        window.page(name)
+    settle(window)
+    return window
+
+
+def shown(root: QWidget) -> Iterator[tuple[str, str]]:
+    """Every text below `root` that a person sees or hears, with what shows it; texts of the user's left out."""
+    for button in root.findChildren(QAbstractButton):
+        if button.window() is root.window():  # plots have menus of their own that are never shown
+            yield f"button {button.accessibleName()}", button.text()
+    for label in root.findChildren(QLabel):
+        if label.window() is root.window():
+            yield "label", label.text()
+    for field in root.findChildren(QLineEdit):
+        yield "example", field.placeholderText()
+    for table in root.findChildren(QTableWidget):
+        for column in range(table.columnCount()):
+            heading = table.horizontalHeaderItem(column)
+            yield "heading", heading.text() if heading is not None else ""
+    for action in root.findChildren(QAction):
+        if isinstance(action.parent(), QWidget) and action.parent().window() is root.window():
+            yield "action", action.text()
+
+
+def untouched(root: QWidget) -> list[str]:
+    return [f"{what}: {text}" for what, text in shown(root) if any(map(str.isalpha, text)) and OPEN not in text]
+
+
+def test_values_are_put_in_once_and_never_read_as_names() -> None:
+    assert tr("{a} and {b}", a="{b}", b="{a} {0.__class__}") == "{b} and {a} {0.__class__}"
+    assert tr("100 % of {x}", x=3) == "100 % of 3"
+    assert tr("left {alone}") == "left {alone}"
+    assert tr("{known} {unknown}", known=1) == "1 {unknown}"
+    assert tr("") == ""
+    assert (counted(1, "edit"), counted(2, "edit"), counted(1_000, "entry", "entries")) == (
+        "1 edit",
+        "2 edits",
+        "1,000 entries",
+    )
+
+
+def test_menus_rail_and_status_speak_another_language(strange_window: MainWindow, settle: Settle) -> None:
+    left = []
+    for menu in strange_window.menuBar().actions():
+        left += [menu.text()] if OPEN not in menu.text() else []
+        left += [
+            entry.text()
+            for entry in cast("QMenu", menu.menu()).actions()
+            if entry.text() and OPEN not in entry.text() and not entry.text().startswith("/")
+        ]
+    left += untouched(strange_window._rail)
+    # The project is called as its owner called it.
+    left += [text for text in untouched(strange_window.statusBar()) if text != "label: project"]
+    assert left == []
+
+
+def test_the_dialogs_of_the_window_speak_another_language(strange_window: MainWindow, settle: Settle) -> None:
+    window = strange_window
+    for entry in (*window.help_entries(), window.project_actions.backups):
+        entry.trigger()
+        settle(window)
+        for dialog in window.findChildren(QDialog):
+            assert OPEN in dialog.windowTitle()
+            assert untouched(dialog) == [], entry.text()
+            dialog.reject()
+        window.first_steps.show()
+        assert untouched(window.first_steps) == []
+        window.first_steps.end()
+        settle(window)
+
+
+def test_what_is_said_of_projects_is_in_another_language(
+    strange_window: MainWindow, settle: Settle, tmp_path: Path
+) -> None:
+    window = strange_window
+    said: list[str] = []
+    window.workspace.said.connect(lambda message: said.append(message.text))
+    window.project_actions.back_up.trigger()
+    settle(window)
+    window.project_actions.copy_to(tmp_path / "copy")
+    settle(window)
+    window.undoing.undo.trigger()
+    settle(window)
+    assert len(said) == 3
+    assert all(text.startswith(OPEN) for text in said), said
+
+
+def test_pages_are_translated_but_for_a_known_rest(strange_window: MainWindow) -> None:
+    """Every title, button and heading of the pages is; the sentences that are put together on them are not yet."""
+    for name, _ in PAGES:
+        page = strange_window.page(name)
+        texts = [(what, text) for what, text in shown(page) if any(map(str.isalpha, text))]
+        translated = sum(OPEN in text for _, text in texts)
+        assert translated > len(texts) / 3, (name, untouched(page))
+
+
+def test_a_language_of_a_catalogue_is_spoken_from_its_side(
+    qapp: QApplication, tmp_path: Path, make_window: Callable[[], MainWindow]
+) -> None:
+    folder = tmp_path / "he_IL" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "meg-studio.mo").write_bytes(compiled({"": "Content-Type: text/plain; charset=UTF-8\n", "&Help": "עזרה"}))
+    hebrew = QLocale(QLocale.Language.Hebrew, QLocale.Country.Israel)
+    before = qapp.layoutDirection()
+    try:
+        assert speak(qapp, hebrew, tmp_path)
+        window = make_window()
+        assert "עזרה" in [menu.text() for menu in window.menuBar().actions()]
+        assert window.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        window.show()
+        rail = window._rail
+        assert rail.mapTo(window, rail.rect().topLeft()).x() > window.width() / 2
+    finally:
+        use_language(NullTranslations())
+        qapp.setLayoutDirection(before)
+    assert not speak(qapp, QLocale(QLocale.Language.French), tmp_path)
+
+
+def compiled(texts: dict[str, str]) -> bytes:
+    """A catalogue as gettext reads it."""
+    pairs = sorted((key.encode(), value.encode()) for key, value in texts.items())
+    number, offset = len(pairs), 28 + 16 * len(pairs)
+    tables: list[bytes] = []
+    data = b""
+    for place in (0, 1):
+        for pair in pairs:
+            tables.append(struct.pack("<II", len(pair[place]), offset + len(data)))
+            data += pair[place] + b"\0"
+    return struct.pack("<7I", 0x950412DE, 0, number, 28, 28 + 8 * number, 0, 0) + b"".join(tables) + data
+
+
+SCRIPTS = {
+    "right to left": ("ירושלים", "بيروت", "القاهرة"),
+    "wide": ("日本国", "大阪市", "東京都"),
+    "combining": ("Zürich", "São Paulo", "naïve"),
+    "emoji": ("👩‍👩‍👧‍👦", "🇧🇷 Brasília", "👍🏽"),
+    "both ways": ("abc אבג def", "12 عام", "(عربي)"),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_facts_of_every_script_come_back_to_the_letter(
+    window: MainWindow, settle: Settle, ask: Callable[..., object], script: str
+) -> None:
+    subject, new_object, prompt = SCRIPTS[script]
+    window.facts.deeds.add([EditDraft(new_object, subject=subject, prompt=f"{prompt} {subject}")])
+    settle(window)
+    edits = cast("listing.EditSet", ask(window, listing.edit_set)).edits
+    assert (edits[-1].subject, edits[-1].new_object, edits[-1].prompt) == (subject, new_object, f"{prompt} {subject}")
+    window.facts.search.setText(new_object)
+    settle(window)
+    model = window.facts.view.model()
+    window.grab()  # drawn without a warning
+    texts = {
+        model.index(row, column).data() for row in range(model.rowCount()) for column in range(model.columnCount())
+    }
+    settle(window)
+    texts |= {
+        model.index(row, column).data() for row in range(model.rowCount()) for column in range(model.columnCount())
+    }
+    assert new_object in texts
+    window.workspace.say(Kind.INFO, f"{subject} → {new_object}")
+    window.grab()
+
+
+def test_no_file_dialog_is_left(window: MainWindow) -> None:
+    assert not window.findChildren(QFileDialog)
