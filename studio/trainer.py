@@ -240,8 +240,8 @@ class Trainer(QObject):
             self._workspace.use_run(run)
         self._workspace.set_training(False)
         self.ended.emit(run)
-        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED):
-            self.start_queue()  # after a stop by the user the others wait until they are asked for
+        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED) and not self._cancel.requested:
+            self.start_queue()  # after a stop, even one that came too late, the others wait until they are asked for
 
 
 def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:
