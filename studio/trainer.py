@@ -166,9 +166,9 @@ class Trainer(QObject):
             self._cancel.go_on()
             self.paused.emit(False)
 
-    def cancel(self, *, closing: bool = False) -> None:
+    def cancel(self) -> None:
         """Ask the training to stop; what was finished is kept in its checkpoints. Waiting runs go on waiting."""
-        if self._state.take(Event.CLOSE if closing else Event.CANCEL):
+        if self._state.take(Event.CANCEL):
             self._cancel.set()
             if self._job is not None:
                 self._job.stop()

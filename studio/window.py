@@ -514,7 +514,7 @@ class MainWindow(QMainWindow):
         """Stop the training, wait until its run is noted, then close."""
         if self.trainer.busy:
             self.trainer.ended.connect(lambda _: QTimer.singleShot(0, self, self.close))
-            self.trainer.cancel(closing=True)
+            self.trainer.cancel()
             self.workspace.say(Kind.INFO, tr("Stopping… the window closes when the checkpoint is written."))
         else:
             self.close()
