@@ -342,13 +342,48 @@ class Worker(QObject, Generic[R]):
 
 
 class DatabaseWorker(Worker[Project]):
-    """Owns the open project. Jobs get it; on shutdown every job that was queued is still done, so nothing is lost."""
+    """Owns the open project. Jobs get it; on shutdown every job that was queued is still done, so nothing is lost.
+
+    A job means the project that the window knew when it gave the job: where another one was opened before its turn
+    came, it is cancelled, for the edits and runs that it names by number are those of the project before.
+    """
 
     changed = Signal(object)  # Changes: after every job whose result is one and is not empty
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("database", parent)
         self._project: Project | None = None  # the thread's
+        self._opened = 0  # how many were opened so far; the thread's
+        self._told = 0  # the one of them that the window has heard of; 0 while it knows of none
+
+    def run(
+        self,
+        fn: Callable[[Project], T],
+        *,
+        on_success: Callable[[T], object] | None = None,
+        on_error: Callable[[UserMessage], object] | None = None,
+        on_cancelled: Callable[[], object] | None = None,
+        cancel: Cancel | None = None,
+        owner: QObject | None = None,
+        name: str = "",
+    ) -> Job:
+        """As `Worker.run`; cancelled where the window's project is not the open one any more."""
+        meant = self._told
+
+        def of_this_project(project: Project) -> T:
+            if meant and meant != self._opened:
+                raise Cancelled
+            return fn(project)
+
+        return super().run(
+            of_this_project,
+            on_success=on_success,
+            on_error=on_error,
+            on_cancelled=on_cancelled,
+            cancel=cancel,
+            owner=owner,
+            name=name,
+        )
 
     def open_project(
         self,
@@ -434,7 +469,13 @@ class DatabaseWorker(Worker[Project]):
         on_error: Callable[[UserMessage], object] | None = None,
     ) -> Job:
         """Close the open project, backed up; on_error hears of a backup that could not be made, of a closed project."""
-        return self._submit(self._close_project, on_success=on_success, on_error=on_error, name="Close the project")
+
+        def told(nothing: None) -> None:
+            self._told = 0
+            if on_success is not None:
+                on_success(nothing)
+
+        return self._submit(self._close_project, on_success=told, on_error=on_error, name="Close the project")
 
     def _switch(
         self,
@@ -444,7 +485,7 @@ class DatabaseWorker(Worker[Project]):
         on_error: Callable[[UserMessage], object] | None,
         name: str,
     ) -> Job:
-        def switched() -> ProjectInfo:
+        def switched() -> tuple[ProjectInfo, int]:
             before = self._project
             # The project before stays open until the other one is: what cannot be opened must not cost it.
             if before is not None and before.folder.resolve() == folder.resolve():
@@ -454,9 +495,15 @@ class DatabaseWorker(Worker[Project]):
             if before is not None:
                 self._put_away(before)
             self._project = opening
-            return opening.info
+            self._opened += 1
+            return opening.info, self._opened
 
-        return self._submit(switched, on_success=on_success, on_error=on_error, name=name)
+        def told(found: tuple[ProjectInfo, int]) -> None:
+            info, self._told = found
+            if on_success is not None:
+                on_success(info)
+
+        return self._submit(switched, on_success=told, on_error=on_error, name=name)
 
     def _put_away(self, project: Project) -> None:
         self._project = None

@@ -15,11 +15,10 @@ from studio import icons
 from studio.dialogs.backups import BackupsDialog
 from studio.errors import UserMessage
 from studio.menus import action, fill_recent
-from studio.messages import Deed, Kind
+from studio.messages import Deed
 from studio.projects import Projects
 from studio.remembered import Remembered
 from studio.store.errors import Backup
-from studio.trainer import Trainer
 from studio.widgets.files import choose_folder
 from studio.widgets.job_strip import JobStrip
 from studio.words import tr
@@ -27,28 +26,26 @@ from studio.workspace import Workspace
 
 
 class ProjectActions(QObject):
-    """The actions on projects; `strip` shows a copy under way. Nothing is done to a project that is trained on."""
+    """The actions on projects; `strip` shows a copy under way."""
 
     def __init__(
         self,
         workspace: Workspace,
         projects: Projects,
-        trainer: Trainer,
         remembered: Remembered,
-        hand_over: Callable[[], object],
         window: QWidget,
     ) -> None:
-        """`hand_over` writes what is half typed; the dialogs belong to `window`."""
+        """The dialogs belong to `window`."""
         super().__init__(window)
-        self._workspace, self._projects, self._trainer = workspace, projects, trainer
-        self._remembered, self._hand_over, self._window = remembered, hand_over, window
+        self._workspace, self._projects = workspace, projects
+        self._remembered, self._window = remembered, window
         self.strip = JobStrip()
         self.recent = QMenu(tr("Recent projects"), window)
         self.new = action(self, tr("New project…"), self._new, "Ctrl+N")
         self.open = action(self, tr("Open project…"), self._open, "Ctrl+O")
-        self.sample = action(self, tr("Open the sample project"), partial(self._unless_training, projects.open_sample))
+        self.sample = action(self, tr("Open the sample project"), projects.open_sample)
         self.save_copy = action(self, tr("Save a copy as…"), self._save_copy, "Ctrl+Shift+S")
-        self.back_up = action(self, tr("Back up now"), self._back_up)
+        self.back_up = action(self, tr("Back up now"), projects.back_up)
         self.backups = action(self, tr("Backups…"), self._show_backups)
         for entry, icon in (
             (self.new, "add"),
@@ -77,25 +74,12 @@ class ProjectActions(QObject):
             self.backups,
         )
 
-    def open_project(self, folder: Path) -> None:
-        """Open another project; not while an editor is being trained on this one."""
-        self._unless_training(partial(self._projects.open, folder))
-
     def _tell(self) -> None:
         for entry in self._needing_a_project:
             entry.setEnabled(self._workspace.project is not None)
 
     def _list_recent(self) -> None:
-        fill_recent(self.recent, self._remembered.settings.recent_projects, self.open_project)
-
-    def _unless_training(self, deed: Callable[[], object]) -> None:
-        if self._trainer.busy:
-            self._workspace.say(
-                Kind.WARNING, tr("An editor is being trained on this project: cancel it, or let it finish.")
-            )
-            return
-        self._hand_over()
-        deed()
+        fill_recent(self.recent, self._remembered.settings.recent_projects, self._projects.open)
 
     def _new(self) -> None:
         self._ask_for_folder(tr("Choose a new or empty folder for the project"), self._projects.create)
@@ -107,23 +91,17 @@ class ProjectActions(QObject):
         self._ask_for_folder(tr("Choose a new or empty folder for the copy"), self.copy_to)
 
     def _ask_for_folder(self, title: str, deed: Callable[[Path], object]) -> None:
-        self._unless_training(lambda: choose_folder(self._window, title, deed, start=self._projects.home))
+        if self._projects.may_leave():
+            choose_folder(self._window, title, deed, start=self._projects.home)
 
     def copy_to(self, folder: Path) -> None:
         """Copy the open project to `folder`, with its progress on the strip."""
         board = ProgressBoard()
         self.strip.follow(self._projects.save_copy(folder, board), board)
 
-    def _back_up(self) -> None:
-        self._hand_over()
-        self._projects.back_up()
-
     def _show_backups(self) -> None:
-        self._unless_training(self._open_backups)
-
-    def _open_backups(self) -> None:
         project = self._workspace.project
-        if project is None:
+        if project is None or not self._projects.may_leave():
             return
         dialog = BackupsDialog(project.name, parent=self._window)
 
@@ -135,7 +113,7 @@ class ProjectActions(QObject):
                 name=tr("Look for backups"),
             )
 
-        dialog.backup_asked.connect(self._back_up)
+        dialog.backup_asked.connect(self._projects.back_up)
         dialog.restore_asked.connect(partial(self._projects.restore, project.folder))
         self._projects.backed_up.connect(dialog.look_again)
         dialog.looking.connect(look)

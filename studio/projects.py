@@ -33,6 +33,7 @@ class Projects(QObject):
     """Opens one project at a time and remembers which."""
 
     opened = Signal()
+    hand_over_asked = Signal()  # what is half typed shall be written down: the project is left, copied or backed up
     backed_up = Signal()
     damaged = Signal(object, object, object)  # folder, UserMessage, tuple of Backup: the project cannot be opened as is
 
@@ -51,10 +52,20 @@ class Projects(QObject):
         else:
             self.open(last)
 
+    def may_leave(self) -> bool:
+        """Whether another project may be opened now; says so where an editor is being trained on this one."""
+        if self._workspace.training:
+            self._workspace.say(
+                Kind.WARNING, tr("An editor is being trained on this project: cancel it, or let it finish.")
+            )
+            return False
+        self.hand_over_asked.emit()
+        return True
+
     def open(self, folder: Path, *, anyway: bool = False) -> None:
         """Open the project in `folder`; `anyway` where another computer seems to have it open."""
         current = self._workspace.project
-        if current is not None and current.folder == folder:
+        if (current is not None and current.folder == folder) or not self.may_leave():
             return
         self._workspace.database.open_project(
             folder,
@@ -68,6 +79,8 @@ class Projects(QObject):
 
     def create(self, folder: Path) -> None:
         """Make a new project in `folder` and open it."""
+        if not self.may_leave():
+            return
         self._workspace.database.create_project(
             folder,
             folder.name,
@@ -81,6 +94,8 @@ class Projects(QObject):
         place = folder or self.home / SAMPLE
         if place.is_dir() and any(place.iterdir()):
             self.open(place)
+            return
+        if not self.may_leave():
             return
         self._workspace.database.create_project(
             place,
@@ -156,6 +171,8 @@ class Projects(QObject):
 
     def restore(self, folder: Path, backup: Backup) -> None:
         """Put `backup` in the place of the file of the project in `folder`, which is kept aside, and open it."""
+        if not self.may_leave():
+            return
         self._workspace.database.restore_project(
             folder,
             backup,
@@ -184,6 +201,7 @@ class Projects(QObject):
 
     def back_up(self) -> None:
         """Make a backup now."""
+        self.hand_over_asked.emit()
         self._workspace.database.run(
             lambda project: project.back_up(), on_success=self._backed_up, owner=self, name="Back up the project"
         )
@@ -198,6 +216,7 @@ class Projects(QObject):
 
     def save_copy(self, folder: Path, board: ProgressBoard) -> Job:
         """Copy the open project with its runs to `folder`, new or empty."""
+        self.hand_over_asked.emit()
         cancel = Cancel()
         return self._workspace.database.run(
             lambda project: project.save_copy(folder, board=board, cancel=cancel),

@@ -65,7 +65,6 @@ class Settings(BaseModel):
     recent_projects: tuple[Path, ...] = ()  # the last one opened first
     geometry: str = ""  # the window's place and size, base64
     page: str = "facts"  # the page that was open
-    device: str = "auto"  # where models run, unless a project says otherwise
     tour_seen: bool = False  # whether the first steps were shown, or skipped
 
     def with_recent(self, folder: Path) -> Settings:
@@ -77,11 +76,6 @@ class Settings(BaseModel):
         """The folder of the project that was open last, where it is still there."""
         recent = self.recent_projects
         return recent[0] if recent and recent[0].is_dir() else None
-
-    def without_recent(self, folder: Path) -> Settings:
-        """These settings without `folder` among the projects: it is gone, or its owner wants it forgotten."""
-        left = tuple(other for other in self.recent_projects if other != folder)
-        return self.model_copy(update={"recent_projects": left})
 
 
 def load_settings(path: Path) -> tuple[Settings, str]:

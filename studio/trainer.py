@@ -166,9 +166,9 @@ class Trainer(QObject):
             self._cancel.go_on()
             self.paused.emit(False)
 
-    def cancel(self, *, closing: bool = False) -> None:
+    def cancel(self) -> None:
         """Ask the training to stop; what was finished is kept in its checkpoints. Waiting runs go on waiting."""
-        if self._state.take(Event.CLOSE if closing else Event.CANCEL):
+        if self._state.take(Event.CANCEL):
             self._cancel.set()
             if self._job is not None:
                 self._job.stop()
@@ -240,8 +240,8 @@ class Trainer(QObject):
             self._workspace.use_run(run)
         self._workspace.set_training(False)
         self.ended.emit(run)
-        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED):
-            self.start_queue()  # after a stop by the user the others wait until they are asked for
+        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED) and not self._cancel.requested:
+            self.start_queue()  # after a stop, even one that came too late, the others wait until they are asked for
 
 
 def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:

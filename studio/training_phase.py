@@ -18,13 +18,12 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen: the first five by the user, the others by the workers."""
+    """What can happen: the first four by the user, the others by the workers."""
 
     START = "start"
     PAUSE = "pause"
     GO_ON = "go on"
     CANCEL = "cancel"
-    CLOSE = "close"  # the window shall be closed: as cancel
     BEGUN = "begun"  # the run is written down and the job queued
     REFUSED = "refused"  # the run could not be written down
     ENDED = "ended"  # finished, failed, crashed or stopped
@@ -37,18 +36,15 @@ _NEXT: Mapping[Phase, Mapping[Event, Phase]] = {
         Event.BEGUN: Phase.TRAINING,
         Event.REFUSED: Phase.IDLE,
         Event.CANCEL: Phase.STOPPING,
-        Event.CLOSE: Phase.STOPPING,
     },
     Phase.TRAINING: {
         Event.PAUSE: Phase.PAUSED,
         Event.CANCEL: Phase.STOPPING,
-        Event.CLOSE: Phase.STOPPING,
         Event.ENDED: Phase.NOTING,
     },
     Phase.PAUSED: {
         Event.GO_ON: Phase.TRAINING,
         Event.CANCEL: Phase.STOPPING,
-        Event.CLOSE: Phase.STOPPING,
         Event.ENDED: Phase.NOTING,  # it was at its last step
     },
     Phase.STOPPING: {

@@ -94,9 +94,7 @@ class MainWindow(QMainWindow):
         self._rail = Rail()
         self._stack = QStackedWidget()
         self._status = Status()
-        self.project_actions = ProjectActions(
-            self.workspace, self.projects, self.trainer, remembered, self._hand_over, self
-        )
+        self.project_actions = ProjectActions(self.workspace, self.projects, remembered, self)
         self.door = ProjectDoor(self)
         self._lay_out()
         self._make_menus()
@@ -230,6 +228,7 @@ class MainWindow(QMainWindow):
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
+        self.projects.hand_over_asked.connect(self._hand_over)
         self.trainer.ended.connect(Notifier(self).training_ended)
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.failed.connect(workspace.report)
@@ -515,7 +514,7 @@ class MainWindow(QMainWindow):
         """Stop the training, wait until its run is noted, then close."""
         if self.trainer.busy:
             self.trainer.ended.connect(lambda _: QTimer.singleShot(0, self, self.close))
-            self.trainer.cancel(closing=True)
+            self.trainer.cancel()
             self.workspace.say(Kind.INFO, tr("Stopping… the window closes when the checkpoint is written."))
         else:
             self.close()

@@ -6,9 +6,10 @@ A page is given the workspace, asks the workers through it, and listens to its s
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ParamSpec
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -26,6 +27,8 @@ from studio.store.project import Project, ProjectInfo
 from studio.store.relations import relations
 from studio.store.runs import RunRow, RunState, runs, update_run
 from studio.store.trained import RUN_IN_USE
+
+P = ParamSpec("P")
 
 _logger = logging.getLogger(__name__)
 
@@ -102,18 +105,27 @@ class Workspace(QObject):
             self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the project")
             self._look()
 
+    def while_open(self, callback: Callable[P, object]) -> Callable[P, None]:
+        """`callback`, of no effect once another project is open: for what the models find out about this one."""
+        project = self.project
+
+        def call(*values: P.args, **named: P.kwargs) -> None:
+            if self.project is project:
+                callback(*values, **named)
+
+        return call
+
     def _choices_read(self, found: tuple[ModelSource, RunRow | None]) -> None:
         source, run = self.source, self.run
         self.source, self.run = found
-        if source != self.source or run is None or self.run is None:
+        if source != self.source or (run and run.id) != (self.run and self.run.id):
             self.engagement_changed.emit()
-        elif run.threshold != self.run.threshold:
+        elif run is not None and self.run is not None and run.threshold != self.run.threshold:
             self.threshold_changed.emit()
-        elif run != self.run:
-            self.engagement_changed.emit()
 
     def _take_changes(self, changes: Changes) -> None:
-        if self.run is not None and self.run.id in changes.runs:
+        # Also after a choice was kept: what was read of the runs a moment before it is not what holds.
+        if RUN_IN_USE in changes.settings or (self.run is not None and self.run.id in changes.runs):
             self.database.run(_read_choices, on_success=self._choices_read, owner=self, name="Read the runs")
         self.changed.emit(changes)
         if changes.edits or changes.relations or RUN_IN_USE in changes.settings:
@@ -140,7 +152,12 @@ class Workspace(QObject):
         run = self.run
         if run is None:
             return Engagement(self.source)
-        return Engagement(replace(self.source, name=run.model), pack_folder(run), self._live, run.threshold)
+        return Engagement(self.source_of(run), pack_folder(run), self._live, run.threshold)
+
+    def source_of(self, run: RunRow) -> ModelSource:
+        """The model that `run` was trained on, on the device in use; its own code is run where the run did so."""
+        trusts = run.model if run.settings.get("remote code") is True else self.source.trusts
+        return replace(self.source, name=run.model, trusts=trusts)
 
     def use_model(self, source: ModelSource) -> None:
         """Choose another model or device; a pack of another model is put aside."""
@@ -155,8 +172,7 @@ class Workspace(QObject):
         """Answer with the pack of `run`, or with the original model alone."""
         self.run = run
         if run is not None:
-            trusts = run.model if run.settings.get("remote code") is True else self.source.trusts
-            self.source = replace(self.source, name=run.model, trusts=trusts)
+            self.source = self.source_of(run)
         self._keep_choices()
 
     @property

@@ -113,12 +113,6 @@ def read_evaluation(folder: Path) -> Evaluation | None:
     return Evaluation(head, asked)
 
 
-def forget_evaluation(folder: Path) -> None:
-    """Delete what is known of a run's evaluation, finished or not. Raises OSError."""
-    for name in (FILE, PARTIAL):
-        (folder / name).unlink(missing_ok=True)
-
-
 def _lines(path: Path) -> list[bytes]:
     try:
         return path.read_bytes().splitlines(keepends=True)

@@ -155,13 +155,6 @@ def delete_comparisons(project: Project, ids: Sequence[int]) -> Changes:
     return Changes(comparisons=True)
 
 
-def clear_comparisons(project: Project) -> Changes:
-    """Empty the history."""
-    with project.write() as session:
-        session.execute(delete(ComparisonRecord))
-    return Changes(comparisons=True)
-
-
 def _chosen(outcome: Outcome, asked_with: str | None) -> Select[ComparisonRecord]:
     statement = select(ComparisonRecord)
     if outcome is Outcome.CHANGED:

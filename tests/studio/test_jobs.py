@@ -492,6 +492,26 @@ class TestDatabase:
         opened = Project.open(tmp_path / "a")  # its lock is free
         opened.close()
 
+    def test_what_was_meant_for_the_project_before_is_not_done_to_the_next(
+        self, qtbot: QtBot, database: DatabaseWorker, tmp_path: Path
+    ) -> None:
+        def add(project: Project) -> Changes:
+            return add_edits(project, [EditDraft("Lyon", "France", "capital")])
+
+        settle(qtbot, database.create_project(tmp_path / "a", "A", catalogue=catalogue), database.run(add))
+        found: list[list[int]] = []
+        opening = database.create_project(tmp_path / "b", "B", catalogue=catalogue)
+        # The window still shows the first project: its edit 1 is another one than that of the second.
+        late = database.run(add)
+        settle(qtbot, opening, late)
+        settle(qtbot, database.run(edit_ids, on_success=found.append))
+        assert late.state is JobState.CANCELLED
+        assert found == [[]]
+        failing = database.open_project(tmp_path / "none", on_error=lambda _message: None)
+        still = database.run(add)  # the project stays open, so that it is meant
+        settle(qtbot, failing, still)
+        assert still.state is JobState.FINISHED
+
     def test_a_damaged_project_comes_with_its_backups_and_can_be_restored(
         self, qtbot: QtBot, database: DatabaseWorker, tmp_path: Path
     ) -> None:

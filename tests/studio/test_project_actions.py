@@ -17,7 +17,7 @@ from studio.dialogs.backups import BackupsDialog
 from studio.messages import Kind
 from studio.projects import SAMPLE
 from studio.store import listing
-from studio.store.edits import EditDraft
+from studio.store.edits import EditDraft, set_original_answers
 from studio.store.holding import NOTE
 from studio.window import MainWindow
 from tests.studio.standin import World
@@ -271,6 +271,82 @@ def test_nothing_is_done_to_a_project_that_is_trained_on(
         entry.trigger()
         assert "being trained" in window.messages.current().text  # type: ignore[union-attr]
     assert not window.findChildren(BackupsDialog)
+
+
+def test_a_message_offers_no_way_around_the_training(
+    window: MainWindow, settle: Settle, ask: Ask, world: World, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window.project_actions.copy_to(tmp_path / "copy")
+    settle(window)
+    open_the_copy = deed(window, "Open the copy")
+    world.pause = 0.03
+    window.show_page("training")
+    settle(window)
+    page: Any = window.page("training")
+    page.train.click()
+    qtbot.waitUntil(lambda: window.trainer.busy)
+    open_the_copy()
+    assert "being trained" in window.messages.current().text  # type: ignore[union-attr]
+    assert window.workspace.project.folder == tmp_path / "project"  # type: ignore[union-attr]
+    window.trainer.cancel()
+    qtbot.waitUntil(lambda: not window.trainer.busy)
+    settle(window)
+    # What is half typed is written to the project that is left, whichever way it is left.
+    window.show_page("facts")
+    window.facts.view.selectRow(0)
+    qtbot.waitUntil(lambda: window.facts.inspector.edit_id is not None)
+    settle(window)
+    window.facts.inspector.aliases.setPlainText("The sunny one")
+    open_the_copy()
+    settle(window)
+    assert window.workspace.project.folder == tmp_path / "copy"  # type: ignore[union-attr]
+    window.projects.open(tmp_path / "project")
+    settle(window)
+    edits = ask(window, listing.edit_set).edits
+    assert [edit.aliases for edit in edits if edit.aliases] == [("The sunny one",)]
+
+
+def test_what_is_typed_while_another_project_opens_is_not_written_to_that_one(
+    window: MainWindow, settle: Settle, ask: Ask, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window.project_actions.copy_to(tmp_path / "copy")
+    settle(window)
+    window.facts.view.selectRow(0)
+    qtbot.waitUntil(lambda: window.facts.inspector.edit_id is not None)
+    settle(window)
+    window.projects.open(tmp_path / "copy")
+    window.facts.inspector.aliases.setPlainText("The sunny one")
+    settle(window)
+    assert window.workspace.project.folder == tmp_path / "copy"  # type: ignore[union-attr]
+    assert not any(edit.aliases for edit in ask(window, listing.edit_set).edits)
+
+
+def test_what_the_models_answer_stays_with_the_project_that_asked(
+    window: MainWindow, settle: Settle, ask: Ask, world: World, qtbot: QtBot, tmp_path: Path
+) -> None:
+    from studio.store.comparisons import comparisons
+
+    train(window, settle, qtbot)
+    ask(window, lambda project: set_original_answers(project, dict.fromkeys(listing.edit_ids(project), "")))
+    settle(window)
+    window.project_actions.copy_to(tmp_path / "copy")
+    settle(window)
+    window.show_page("compare")
+    settle(window)
+    world.go_on.clear()
+    window.facts.deeds.ask_model(ask(window, listing.edit_ids))
+    compare: Any = window.page("compare")
+    compare.ask_question("The capital of France is")
+    compare.ask_all(("One", "Two"))
+    qtbot.waitUntil(lambda: window.facts.deeds.is_asking)
+    window.projects.open(tmp_path / "copy")
+    qtbot.waitUntil(lambda: window.workspace.project.folder == tmp_path / "copy")  # type: ignore[union-attr]
+    world.go_on.set()
+    settle(window)
+    rows = ask(window, lambda project: listing.rows(project, listing.edit_ids(project)))
+    assert [row.original_answer for row in rows] == ["", "", ""]
+    assert ask(window, comparisons) == []
+    assert not compare.asker.busy
 
 
 def test_the_sample_project_is_made_once_and_is_ready_to_train(

@@ -28,7 +28,7 @@ def test_facts_are_never_kept_in_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
     path = tmp_path / "config" / "settings.json"
     assert load_settings(path) == (Settings(), "")
-    saved = Settings(theme="dark", zoom=1.5, geometry="AAA=", page="runs", device="cuda").with_recent(tmp_path / "ü")
+    saved = Settings(theme="dark", zoom=1.5, geometry="AAA=", page="runs").with_recent(tmp_path / "ü")
     save_settings(saved, path)
     assert load_settings(path) == (saved, "")
     assert [file.name for file in path.parent.iterdir()] == ["settings.json"]
@@ -41,7 +41,6 @@ def test_recent_projects_are_few_and_each_is_there_once(tmp_path: Path) -> None:
     settings = settings.with_recent(tmp_path / "15")
     assert settings.recent_projects[:3] == (tmp_path / "15", tmp_path / "19", tmp_path / "18")
     assert len(settings.recent_projects) == len(set(settings.recent_projects)) == 10
-    assert tmp_path / "15" not in settings.without_recent(tmp_path / "15").recent_projects
 
 
 @pytest.mark.parametrize(

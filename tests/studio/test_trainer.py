@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from studio.model_jobs import METRICS, ModelSource
+from studio import model_jobs
+from studio.model_jobs import METRICS, ModelSource, Trained
 from studio.notification import Notifier, told
+from studio.pages.runs.page import RunsPage
 from studio.store import queue
 from studio.store.runs import RunRow, RunState, delete_run, runs
 from studio.trainer import TrainingChoices
@@ -42,7 +45,7 @@ def test_waiting_runs_are_trained_one_after_the_other(
         window.trainer.enqueue(choices(seed))
     window.show_page("runs")
     settle(window)
-    assert {window.page("runs").table.item(row, 0).text() for row in range(3)} == {"waiting"}
+    assert [run.state for run in cast("RunsPage", window.page("runs")).model.rows] == [RunState.WAITING] * 3
     rows = ask(window, queue.waiting)
     assert [run.seed for run in rows] == [1, 2, 3]
     ask(window, lambda project: queue.reorder(project, [rows[2].id, rows[0].id, rows[1].id]))
@@ -74,6 +77,21 @@ def test_a_failed_run_lets_the_next_one_begin_and_a_stop_by_the_user_does_not(
     window.trainer.cancel()
     idle(window, qtbot, settle)
     assert [run.seed for run in ask(window, queue.waiting)] == [3]
+
+
+def test_a_stop_that_comes_too_late_for_its_run_still_holds_the_queue(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped_at_its_end(*_parts: object) -> Trained:
+        window.trainer._cancel.set()  # as `cancel` does, once nothing looks at it any more
+        return Trained({"reliability": 1.0}, {})
+
+    monkeypatch.setattr(model_jobs, "_measured", stopped_at_its_end)
+    window.trainer.enqueue(choices(1))
+    window.trainer.start(choices(2))
+    idle(window, qtbot, settle)
+    assert {run.seed: run.state for run in ask(window, runs)} == {1: RunState.WAITING, 2: RunState.FINISHED}
+    assert not window.trainer.busy
 
 
 def test_the_queue_survives_a_restart_as_waiting(

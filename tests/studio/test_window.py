@@ -33,14 +33,18 @@ from studio.dialogs.backups import BackupsDialog
 from studio.dialogs.log import LogDialog
 from studio.dialogs.shortcuts import ShortcutsDialog
 from studio.errors import UserMessage
+from studio.model_jobs import ModelSource
 from studio.pages.compare.questions_dialog import QuestionsDialog
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
-from studio.store.runs import RunState, runs
+from studio.store.changes import Changes
+from studio.store.runs import RunState, runs, update_run
 from studio.theme import Scheme
+from studio.trainer import TrainingChoices
 from studio.widgets.labels import Label
 from studio.window import PAGES, MainWindow
+from tests.studio.conftest import PATIENCE
 from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
@@ -288,9 +292,34 @@ def test_another_project_waits_for_the_training(
     settle(window)
     cast("Any", window.page("training")).train.click()
     qtbot.waitUntil(lambda: window.trainer.busy)
-    window.project_actions.open_project(tmp_path / "elsewhere")
+    window.projects.open(tmp_path / "elsewhere")
     assert window.messages.current() is not None
     assert window.workspace.project is not None
+
+
+def test_the_pack_that_was_chosen_last_is_the_one_in_use(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    for seed in (1, 2):
+        window.trainer.start(TrainingChoices(ModelSource(), seed=seed))
+        qtbot.waitUntil(lambda: not window.trainer.busy, timeout=PATIENCE)
+        settle(window)
+    second, first = ask(window, runs)
+    engaged: list[int | None] = []
+    workspace = window.workspace
+    workspace.engagement_changed.connect(lambda: engaged.append(workspace.run.id if workspace.run else None))
+    # What is read of the runs after the one change is out of date once the other one is made.
+    window.database.changed.emit(Changes(runs=(second.id,)))
+    workspace.use_run(first)
+    settle(window)
+    assert workspace.run is not None
+    assert workspace.run.id == first.id
+    assert engaged[-1] == first.id
+    engaged.clear()
+    ask(window, lambda project: update_run(project, first.id, note="Looked at twice."))
+    settle(window)
+    assert workspace.run.note == "Looked at twice."
+    assert engaged == []  # a note changes no answer: those on the Compare page stay
 
 
 def test_a_missing_project_leaves_the_window_usable(

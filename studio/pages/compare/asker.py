@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from engine.decoding import GREEDY, Decoding
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
 from studio.errors import UserMessage
-from studio.jobs import Shelf
+from studio.jobs import Job, Shelf
 from studio.model_jobs import Batch, Chances, Engagement, Provenance, Reply
 from studio.store.changes import Changes
 from studio.store.comparisons import Asking, add_comparisons
@@ -114,12 +114,15 @@ class Asker(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._busy = False
+        self._job: Job | None = None
         self._found: SimpleQueue[Batch] = SimpleQueue()
+        self._take_batch = workspace.while_open(self._count_and_keep)
         self._asking = Asking()
         self._answered = self._changed = 0
         self._look = QTimer(self)
         self._look.setInterval(KEEPING)
         self._look.timeout.connect(self._keep_found)
+        workspace.project_changed.connect(self._stop)
 
     @property
     def busy(self) -> bool:
@@ -136,25 +139,26 @@ class Asker(QObject):
         engagement, cancel, board = self._workspace.engagement, Cancel(), ProgressBoard()
         asking = self._how(decoding) if keep else None
         self._set_busy(True)
-        job = self._workspace.models.run(
+        self._job = self._workspace.models.run(
             lambda shelf: _one(shelf, engagement, query, decoding, board, cancel),
-            on_success=partial(self._one_answered, asking),
+            on_success=partial(self._one_answered, asking, self._workspace.while_open(self._keep)),
             on_error=self._failed,
             on_cancelled=partial(self._set_busy, False),
             cancel=cancel,
             owner=self,
             name="Ask 1 question",
         )
-        self.began.emit(job, board)
+        self.began.emit(self._job, board)
 
     def ask_all(self, questions: Sequence[str], decoding: Decoding = GREEDY) -> None:
         """Ask both models every question; what is answered is in the history at once. Needs a pack."""
         engagement, cancel, board = self._workspace.engagement, Cancel(), ProgressBoard()
         found: SimpleQueue[Batch] = SimpleQueue()
         self._found, self._answered, self._changed = found, 0, 0
+        self._take_batch = self._workspace.while_open(self._count_and_keep)
         self._asking = replace(self._how(decoding), asked_with=datetime.now(UTC).isoformat())
         self._set_busy(True)
-        job = self._workspace.models.run(
+        self._job = self._workspace.models.run(
             lambda shelf: model_jobs.replies(shelf, engagement, questions, decoding, board, cancel, found),
             on_success=lambda _: self._list_ended(whole=True),
             on_error=self._failed,
@@ -164,16 +168,21 @@ class Asker(QObject):
             name=f"Ask {count(len(questions), 'question')}",
         )
         self._look.start()
-        self.began.emit(job, board)
+        self.began.emit(self._job, board)
 
     def _how(self, decoding: Decoding) -> Asking:
         run = self._workspace.run
         return Asking(run=run.id if run else None, model=run.model if run else "", decoding=decoding.as_json())
 
-    def _one_answered(self, asking: Asking | None, answered: Answered) -> None:
+    def _stop(self) -> None:
+        """What was asked in the project before is not asked on in this one."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _one_answered(self, asking: Asking | None, keep: Callable[[Asking, Batch], None], answered: Answered) -> None:
         self._set_busy(False)
         if asking is not None and answered.source is not None:
-            self._keep(asking, Batch(answered.source, [answered.reply]))
+            keep(asking, Batch(answered.source, [answered.reply]))
         self.answered.emit(answered)
 
     def _list_ended(self, *, whole: bool) -> None:
@@ -194,11 +203,12 @@ class Asker(QObject):
                 batch = self._found.get_nowait()
             except Empty:
                 return
-            self._answered += len(batch.replies)
-            self._changed += sum(
-                each.answer is not None and each.answer.edited != each.original for each in batch.replies
-            )
-            self._keep(self._asking, batch)
+            self._take_batch(batch)
+
+    def _count_and_keep(self, batch: Batch) -> None:
+        self._answered += len(batch.replies)
+        self._changed += sum(each.answer is not None and each.answer.edited != each.original for each in batch.replies)
+        self._keep(self._asking, batch)
 
     def _keep(self, asking: Asking, batch: Batch) -> None:
         source = batch.source

@@ -51,7 +51,6 @@ class FiguresTab(QWidget):
     """What came of an evaluation at one look; a relation leads to its queries."""
 
     relation_asked = Signal(str)  # its id
-    kind_asked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -15,7 +15,7 @@ from studio.errors import UserMessage
 from studio.evaluating import EvaluationOrder, Findings, evaluate_run, findings_of, run_figures
 from studio.jobs import Job
 from studio.messages import Kind
-from studio.model_jobs import Engagement, ModelSource
+from studio.model_jobs import Engagement
 from studio.pages.evaluation.beside_tab import BesideTab
 from studio.pages.evaluation.figures_tab import FiguresTab
 from studio.pages.evaluation.gate_tab import GateTab
@@ -55,6 +55,7 @@ class EvaluationPage(QWidget):
         self._found_of: RunRow | None = None
         self._followed: int | None = None  # the run in use that the page has gone over to
         self._job: Job | None = None
+        self._evaluating: int | None = None  # the run that the job evaluates
         self.run = QComboBox()
         self.run.setAccessibleName("Run to evaluate")
         self.run.setMinimumWidth(28 * SPACE)
@@ -148,8 +149,6 @@ class EvaluationPage(QWidget):
     # --- which run ---------------------------------------------------------------------------------------------
 
     def _project_changed(self) -> None:
-        if self._job is not None:
-            self._job.stop()
         self.setEnabled(self._workspace.project is not None)
         self._take_runs([])
         if self._workspace.project is not None:
@@ -165,6 +164,8 @@ class EvaluationPage(QWidget):
     def _take_runs(self, runs: list[RunRow]) -> None:
         before = self.chosen()
         self._runs = [run for run in runs if run.state is RunState.FINISHED]
+        if self._job is not None and self._evaluating not in {run.id for run in runs}:
+            self._job.stop()  # its run was deleted, or is that of another project
         with QSignalBlocker(self.run):
             self.run.clear()
             for run in self._runs:
@@ -275,10 +276,10 @@ class EvaluationPage(QWidget):
     def _evaluate(self, run: RunRow) -> None:
         if self._job is not None or self._workspace.training:
             return
-        device = self._workspace.source.device
-        engagement = Engagement(ModelSource(run.model, device), threshold=run.threshold)
+        engagement = Engagement(self._workspace.source_of(run), threshold=run.threshold)
         order = EvaluationOrder(engagement, run.folder, self.amount.currentData())
         board, cancel = ProgressBoard(), Cancel()
+        self._evaluating = run.id
         self._job = self._workspace.models.run(
             lambda shelf: evaluate_run(shelf, order, board, cancel),
             on_success=partial(self._evaluated, run),

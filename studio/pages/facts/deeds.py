@@ -40,6 +40,7 @@ class FactDeeds(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._asked: Job | None = None
+        workspace.project_changed.connect(self._stop_asking)
 
     def add(self, drafts: Sequence[EditDraft], name: str = "") -> None:
         """Add edits as one step."""
@@ -208,13 +209,18 @@ class FactDeeds(QObject):
         source, board, cancel, answers = self._workspace.source, ProgressBoard(), Cancel(), list[str]()
         self._asked = self._workspace.models.run(
             lambda shelf: model_jobs.original_answers(shelf, source, list(questions.values()), board, cancel, answers),
-            on_success=partial(self._answered, questions),
-            on_error=partial(self._failed, questions, answers),
+            on_success=self._workspace.while_open(partial(self._answered, questions)),
+            on_error=self._workspace.while_open(partial(self._failed, questions, answers)),
             cancel=cancel,
             owner=self,
             name="Ask the model",
         )
         self.asking.emit(self._asked, board)
+
+    def _stop_asking(self) -> None:
+        """The edits that the model is asked for are those of the project before."""
+        if self._asked is not None:
+            self._asked.stop()
 
     def _failed(self, questions: dict[int, str], answers: list[str], message: UserMessage) -> None:
         self._answered(questions, answers)

@@ -139,6 +139,7 @@ class ExportDialog(QDialog):
         for choice in CHOICES:
             self.format.addItem(choice.title, choice)
         self.safe = QCheckBox("Safe to open in a spreadsheet")
+        self.safe.setAccessibleName(self.safe.text())
         self.safe.setToolTip(
             "Puts an apostrophe before cells such as “=1+1” or “-40”, which a spreadsheet would run. "
             "The file says so in its header, and importing it here takes the apostrophes off again."

@@ -178,6 +178,10 @@ class Inspector(Card):
     def clear(self) -> None:
         """Show no edit."""
         self.hand_over()
+        self.forget()
+
+    def forget(self) -> None:
+        """Show no edit, and hand nothing over: the edit on show is not in this project."""
         self._id = None
         self.show_suggestions(SuggestedTexts())
         self._pages.setCurrentIndex(0)

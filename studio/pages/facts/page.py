@@ -225,7 +225,7 @@ class FactsPage(QWidget):
 
     def _project_changed(self) -> None:
         is_open = self._workspace.project is not None
-        self.inspector.clear()
+        self.inspector.forget()
         self.search.clear()
         self.filter.setCurrentIndex(0)
         self.setEnabled(is_open)

@@ -25,6 +25,7 @@ from engine.formats.registry import read_edits
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
 from studio.errors import UserFixable
+from studio.jobs import Job
 from studio.messages import Kind
 from studio.model_jobs import EDITS
 from studio.pages.runs.columns import NAME, run_columns
@@ -82,6 +83,7 @@ class RunsPage(QWidget):
         self.reveal = button("Open the folder", "folder")
         self.delete = button("Delete…", "delete")
         self._told = Label(muted=True)
+        self._measuring: Job | None = None
         self._note_of: RunRow | None = None
         self._written = False  # whether the note was changed and is not kept yet
         self._writing = QTimer(self)
@@ -189,6 +191,8 @@ class RunsPage(QWidget):
 
     def _project_changed(self) -> None:
         self.setEnabled(self._workspace.project is not None)
+        if self._measuring is not None:
+            self._measuring.stop()
         self._writing.stop()
         self._written = False
         self._take([])
@@ -358,18 +362,20 @@ class RunsPage(QWidget):
 
     def _measure(self, prompts: dict[int, str]) -> None:
         engagement, board, cancel = self._workspace.engagement, ProgressBoard(), Cancel()
+        if self._measuring is not None:
+            self._measuring.stop()  # what it finds is of the pack before
         if engagement.pack is None:
             self._keep_familiarity(dict.fromkeys(prompts))
             return
-        job = self._workspace.models.run(
+        self._measuring = self._workspace.models.run(
             lambda shelf: model_jobs.familiarities(shelf, engagement, prompts, board, cancel),
-            on_success=self._keep_familiarity,
+            on_success=self._workspace.while_open(self._keep_familiarity),
             on_error=self._workspace.report,
             cancel=cancel,
             owner=self,
             name="Measure familiarity",
         )
-        self.strip.follow(job, board)
+        self.strip.follow(self._measuring, board)
 
     def _keep_familiarity(self, found: dict[int, float | None]) -> None:
         self._workspace.database.run(

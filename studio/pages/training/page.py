@@ -177,7 +177,7 @@ class TrainingPage(QWidget):
         self.figures.show_run(None)
         self._runs, self._waiting, self._shown, self._asked = (), (), None, None
         self.curves.clear()
-        self.layers.show_run(None)
+        self._show_layers(None)
         self.queue.show_runs((), busy=False)
         self.settings.set_starts(())
         self._show_stages()
@@ -240,7 +240,7 @@ class TrainingPage(QWidget):
         self._resumable = newest if newest is not None and newest.state in RESUMABLE else None
         if not self._trainer.busy and self._board is None:
             self.figures.show_run(newest)
-            self.layers.show_run(newest)
+            self._show_layers(newest)
             if newest is not None and newest.id != self._shown and not self.curves.drawn:
                 self._show_course(newest)
         self._tell()
@@ -258,6 +258,11 @@ class TrainingPage(QWidget):
                 and pack_folder(run).is_dir()
             ]
         )
+
+    def _show_layers(self, run: RunRow | None) -> None:
+        """What a sweep of `run` over the layers found; the room is the others' where there was none."""
+        self.layers.show_run(run)
+        self.layers.setVisible(self.layers.has_run)
 
     def _show_course(self, run: RunRow) -> None:
         """Draw the curves that a run has left in its folder."""
@@ -496,7 +501,7 @@ class TrainingPage(QWidget):
         self.stages.set_stages((LOADING, *own, MEASURING))
         self.curves.clear()
         self.curves.keep_table_in(partial(read_points, run.folder / METRICS))
-        self.layers.show_run(None)
+        self._show_layers(None)
         self.watched.forget_answers()
         self.figures.show_run(None)
         self.queue.show_runs(self._waiting, busy=True)
@@ -525,7 +530,7 @@ class TrainingPage(QWidget):
         board, self._board = self._board, None
         self.watched.set_locked(False)
         self.figures.show_run(run)
-        self.layers.show_run(run)
+        self._show_layers(run)
         had_focus = self.cancel.hasFocus()
         words = {RunState.FINISHED: "finished", RunState.CANCELLED: "stopped", RunState.FAILED: "failed"}
         if board is not None:

@@ -14,7 +14,6 @@ from engine.evaluation.record import (
     EvaluationError,
     Head,
     Recording,
-    forget_evaluation,
     pack_mark,
     read_evaluation,
 )
@@ -123,11 +122,3 @@ def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
         Recording(tmp_path / "gone", HEAD)
     with pytest.raises(EvaluationError, match="no pack"):
         pack_mark(tmp_path / "gone")
-
-
-def test_it_is_forgotten_whole(tmp_path: Path) -> None:
-    whole(tmp_path)
-    Recording(tmp_path, replace(HEAD, most=1))
-    forget_evaluation(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    forget_evaluation(tmp_path)

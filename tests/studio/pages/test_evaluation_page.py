@@ -13,11 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from engine.edits import Probe, ProbeKind
 from engine.evaluation.record import FILE, PARTIAL
+from studio.jobs import JobState
 from studio.messages import Kind
+from studio.model_jobs import ModelSource, language_model
 from studio.pages.evaluation.page import EvaluationPage
 from studio.store.edits import EditDraft, add_edits
-from studio.store.runs import RunRow, runs
+from studio.store.runs import RunRow, delete_run, runs
 from studio.theme import Scheme
+from studio.trainer import TrainingChoices
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -131,6 +134,40 @@ def test_it_is_stopped_and_goes_on_where_it_was(
     assert before.count(b"\n") >= 2  # the head, and a query that was not asked again
     first = json.loads(before.splitlines()[1])["query"]
     assert first not in asked
+
+
+def test_a_run_that_is_deleted_is_not_evaluated_on(
+    window: MainWindow, page: EvaluationPage, settle: Settle, ask: Ask, world: World, qtbot: QtBot
+) -> None:
+    (run,) = page._runs
+    asked: list[str] = []
+    world.asked = cast("Any", Watched(asked, after=1, then=world.go_on.clear))
+    page.begin()
+    qtbot.waitUntil(lambda: bool(asked), timeout=10_000)
+    job = page._job
+    assert job is not None
+    ask(window, lambda project: delete_run(project, run.id))
+    qtbot.waitUntil(lambda: job.state is JobState.STOPPING)
+    world.go_on.set()
+    settle(window)
+    assert page.chosen() is None
+    assert page.run.isEnabled() is False
+
+
+def test_the_code_of_a_model_is_trusted_as_it_was_in_the_training(
+    window: MainWindow, page: EvaluationPage, settle: Settle, world: World, qtbot: QtBot
+) -> None:
+    window.trainer.start(TrainingChoices(ModelSource("of/its own", trusts="of/its own")))
+    qtbot.waitUntil(lambda: not window.trainer.busy, timeout=20_000)
+    settle(window)
+    window.workspace.use_run(None)
+    window.workspace.use_model(ModelSource())
+    window.models.run(lambda shelf: language_model(shelf, ModelSource()))
+    settle(window)
+    page.run.setCurrentIndex(0)
+    page.begin()
+    settle(window)
+    assert world.loads[-2:] == [ModelSource(), ModelSource("of/its own", trusts="of/its own")]
 
 
 class Watched(list[str]):

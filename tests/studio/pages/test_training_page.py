@@ -186,6 +186,7 @@ def test_the_layer_may_be_found_by_a_sweep(
     window: MainWindow, page: TrainingPage, qtbot: QtBot, settle: Settle, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = page.settings.layer
+    assert page.layers.isHidden()  # no run has looked at them yet
     assert (layer.text(), page.settings.choices().settings.layer) == ("the middle", None)
     layer.selectAll()
     qtbot.keyClicks(layer, "3")

@@ -14,7 +14,6 @@ from studio.store.comparisons import (
     Outcome,
     add_comparisons,
     asked_lists,
-    clear_comparisons,
     comparisons,
     delete_comparisons,
 )
@@ -99,8 +98,6 @@ def test_the_history_comes_newest_first(project: Project) -> None:
     assert (newest.nearest_edit, newest.similarity, newest.asking) == ("edit-1", 0.75, Asking(model="m"))
     assert [row.query for row in rest] == ["2", "1", "0"]
     assert len(comparisons(project, limit=2)) == 2
-    clear_comparisons(project)
-    assert comparisons(project) == []
 
 
 def test_how_a_question_was_asked_is_kept(project: Project) -> None:
