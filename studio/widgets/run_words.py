@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studio.store.runs import RunRow
 from studio.widgets.figures import count, moment, share
+from studio.words import tr
 
 _SHARES = frozenset(f"{name}{way}" for name in ("reliability", "generality", "locality") for way in ("", " TF")) | {
     "score"
@@ -26,7 +27,7 @@ def editor_name(run: RunRow) -> str:
 def model_name(run: RunRow) -> str:
     """How the run's model is written: a folder by its own name."""
     if run.model == "embedded":
-        return "embedded model"
+        return tr("embedded model")
     return Path(run.model).name if Path(run.model).is_absolute() else run.model
 
 

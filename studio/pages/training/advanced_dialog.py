@@ -26,6 +26,7 @@ from studio.theme import SPACE, tokens
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.figures import count
 from studio.widgets.labels import Label, page_title, plain_tooltip, section_title
+from studio.words import tr
 
 _AUTOMATIC = "automatic"
 
@@ -127,19 +128,19 @@ class AdvancedDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(f"Settings of {kind.title}")
+        self.setWindowTitle(tr("Settings of {title}", title=kind.title))
         self._preset = kind.presets[preset][1]()
         self.rows: dict[str, SettingRow] = {}
         self._titles: dict[str, Label] = {}
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Find a setting")
-        self.search.setAccessibleName("Find a setting")
+        self.search.setPlaceholderText(tr("Find a setting"))
+        self.search.setAccessibleName(tr("Find a setting"))
         self.search.setClearButtonEnabled(True)
         self.told = Label(muted=True)
         self.refusal = Label(wrap=True)
-        self.reset_all = button("Reset all", "undo", tip="Every setting back to the preset's value.")
+        self.reset_all = button("Reset all", "undo", tip=tr("Every setting back to the preset's value."))
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Use these settings")
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Use these settings"))
         self._lay_out(kind, preset, changes)
         self._dress()
         self.search.textChanged.connect(self._find)
@@ -194,7 +195,7 @@ class AdvancedDialog(QDialog):
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(SPACE)
         box.addLayout(head)
-        box.addWidget(Label(f"Preset “{preset}”. {kind.presets[preset][0]} What differs from it is bold.", muted=True,
+        box.addWidget(Label(tr("Preset “{preset}”. {presets} What differs from it is bold.", preset=preset, presets=kind.presets[preset][0]), muted=True,
                             wrap=True))  # fmt: skip
         box.addWidget(area, 1)
         box.addWidget(self.refusal)
@@ -215,8 +216,12 @@ class AdvancedDialog(QDialog):
                 with_values(self._preset, self.changes())
             except SettingError as error:
                 refused = [str(error)]
-        told = f"{count(differing, 'setting')} differ from the preset" if differing != 1 else "1 setting differs"
-        self.told.setText(told if differing else "As the preset has it")
+        told = (
+            tr("{settings} differ from the preset", settings=count(differing, "setting"))
+            if differing != 1
+            else tr("1 setting differs")
+        )
+        self.told.setText(told if differing else tr("As the preset has it"))
         self.refusal.setText(refused[0] if refused else "")
         self.refusal.setVisible(bool(refused))
         self.reset_all.setEnabled(bool(differing))

@@ -23,6 +23,7 @@ from studio.widgets.files import choose_target
 from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
+from studio.words import tr
 
 BETWEEN = 0.25
 """Seconds between two drawings."""
@@ -49,18 +50,18 @@ class Curves(Card):
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 99)
         self.smoothing.setFixedWidth(10 * SPACE)
-        self.smoothing.setAccessibleName("Smoothing of the loss, in per cent")
-        self.smoothing.setToolTip("Smooth the loss: each point is drawn towards those before it.")
-        self.log = QCheckBox("Logarithmic loss")
-        self.log.setAccessibleName("Logarithmic loss axis")
+        self.smoothing.setAccessibleName(tr("Smoothing of the loss, in per cent"))
+        self.smoothing.setToolTip(tr("Smooth the loss: each point is drawn towards those before it."))
+        self.log = QCheckBox(tr("Logarithmic loss"))
+        self.log.setAccessibleName(tr("Logarithmic loss axis"))
         self.picture = icon_button("Save the curves as a picture (PNG)", "chart", self._save_picture)
         self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
-        self._smooth_told = Label("Smoothing", muted=True)
+        self._smooth_told = Label(tr("Smoothing"), muted=True)
         self._smooth_told.setBuddy(self.smoothing)
         for control in (self.legend, self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
-        self.loss = _plot("Loss", "loss")
-        self.answered = _plot("Share of edits answered", "edits answered, %")
+        self.loss = _plot(tr("Loss"), "loss")
+        self.answered = _plot(tr("Share of edits answered"), tr("edits answered, %"))
         self.answered.setYRange(0, 100, padding=0.08)
         self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
@@ -146,7 +147,7 @@ class Curves(Card):
         """The curves as CSV: stage, seconds since the start, step, loss, the same smoothed, share of edits answered."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(("stage", "seconds", "step", "loss", "smoothed loss", "answered"))
+        writer.writerow(("stage", "seconds", "step", "loss", tr("smoothed loss"), "answered"))
         weight, smooth = self.smoothing.value() / 100, dict[str, float]()
         for moment, progress in self._history if self._table is None else self._table():
             if progress.loss is not None:
@@ -167,11 +168,11 @@ class Curves(Card):
     def write_picture(self, path: Path) -> None:
         """Write the card as it is on the screen."""
         if not self.grab().save(str(path), "PNG"):
-            raise OSError(f"{path.name} could not be written")
+            raise OSError(tr("{name} could not be written", name=path.name))
 
     def _save_picture(self) -> None:
         choose_target(
-            self, "Save the curves", "curves", [("Picture", ".png")], lambda path, _: self._keep_picture(path)
+            self, tr("Save the curves"), "curves", [(tr("Picture"), ".png")], lambda path, _: self._keep_picture(path)
         )
 
     def _keep_picture(self, path: Path) -> None:
@@ -179,7 +180,9 @@ class Curves(Card):
         self.saved.emit(path.name)
 
     def _save_table(self) -> None:
-        choose_target(self, "Save the curves", "curves", [("Table", ".csv")], lambda path, _: self._keep_table(path))
+        choose_target(
+            self, tr("Save the curves"), "curves", [(tr("Table"), ".csv")], lambda path, _: self._keep_table(path)
+        )
 
     def _keep_table(self, path: Path) -> None:
         atomic.write_file(path, [self.table().encode()])

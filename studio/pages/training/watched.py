@@ -14,6 +14,7 @@ from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.labels import plain_tooltip
 from studio.widgets.tables import cell, text_table
+from studio.words import tr
 
 _QUESTION, _ORIGINAL, _NOW = range(3)
 
@@ -35,7 +36,7 @@ class Watched(Card):
             stretch=(_QUESTION, _ORIGINAL, _NOW),
             editable=True,
         )
-        self.suggest = button("Suggest", tip="Watch a few edits and one probe.")
+        self.suggest = button("Suggest", tip=tr("Watch a few edits and one probe."))
         self.add = icon_button("Add a question", "add", self._add)
         self.remove = icon_button("Remove the selected questions", "delete", self._remove)
         for control in (self.suggest, self.add, self.remove):
