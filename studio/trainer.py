@@ -145,7 +145,7 @@ class Trainer(QObject):
             on_cancelled=self._cancelled,
             cancel=cancel,
             owner=self,
-            name="Train",
+            name=tr("Train"),
         )
         self.started.emit(run, board)
         if cancel.requested:
@@ -184,11 +184,14 @@ class Trainer(QObject):
         failing = failing_edits(trained.figures)
         if failing:
             deeds.insert(0, Deed(tr("Show them"), partial(workspace.edits_asked.emit, failing)))
+        wrong = count(len(failing), "edit")
         workspace.say(
             Kind.WARNING if failing else Kind.GOOD,
             tr("Training finished{told}. The pack is in use on the Compare page.", told=told)
             + (
-                tr(" {edits} went wrong: {ADVICE}", edits=count(len(failing), "edit"), ADVICE=ADVICE) if failing else ""
+                tr(" {edits} went wrong: {advice}", edits=count(len(failing), "edit"), advice=tr(ADVICE))
+                if failing
+                else ""
             ),
             deeds=deeds,
         )

@@ -226,7 +226,7 @@ class MainWindow(QMainWindow):
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
         self._rail.chosen.connect(lambda place: self._bring(PAGES[place][0]))
-        FileDrop(self, "Drop a file here to import its edits").dropped.connect(self._take_dropped)
+        FileDrop(self, tr("Drop a file here to import its edits")).dropped.connect(self._take_dropped)
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))

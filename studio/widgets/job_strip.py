@@ -75,11 +75,11 @@ class JobStrip(QWidget):
             left = tr(", about {eta} left", eta=seconds(progress.eta)) if progress.eta is not None else ""
             text = tr(
                 "{stage}: {step} of {of}{left}",
-                stage=progress.stage,
+                stage=tr(progress.stage),
                 step=f"{progress.step:,}",
                 of=f"{progress.of:,}",
                 left=left,
             )
         else:
-            text = f"{progress.stage or job.name}…"
+            text = f"{tr(progress.stage) or job.name}…"
         self._text.setText(text)

@@ -36,7 +36,7 @@ class LayerCurve(Card):
         self.head.addWidget(self.legend)
         self.shares = _plot(tr("share, %"), tr("Shares by layer"))
         self.shares.setYRange(0, 100, padding=0.08)
-        self.norm = _plot("length", tr("Length of a neuron by layer"))
+        self.norm = _plot(tr("length"), tr("Length of a neuron by layer"))
         self._curves = {name: self.shares.plot([], [], symbol="o", symbolSize=5) for name in SHARES}
         self._norms = self.norm.plot([], [], symbol="o", symbolSize=5)
         self._chosen = [pg.InfiniteLine(angle=90) for _ in range(2)]
@@ -92,7 +92,7 @@ class LayerCurve(Card):
         for line in self._chosen:
             line.setPen(pg.mkPen(colours.muted, width=1))
         self.legend.show_keys(
-            [Key(title, hue, style) for title, hue, style in zip(SHARES.values(), hues, _STYLES, strict=True)]
+            [Key(tr(title), hue, style) for title, hue, style in zip(SHARES.values(), hues, _STYLES, strict=True)]
         )
 
 

@@ -56,6 +56,6 @@ class Answers(QWidget):
         before, after = differences(reply.original, reply.answer.edited)
         self.original.show_pieces(before)
         self.edited.show_pieces(after)
-        told = tr("the same answer") if reply.original == reply.answer.edited else "changed"
+        told = tr("the same answer") if reply.original == reply.answer.edited else tr("changed")
         spent = reply.answer.edited_seconds
         self.told.setText(told if spent is None else f"{told} · {seconds(spent)}")

@@ -70,7 +70,7 @@ class History(Card):
         self.outcome = QComboBox()
         self.outcome.setAccessibleName(tr("Which answers"))
         for outcome, words in _OUTCOMES:
-            self.outcome.addItem(words, outcome)
+            self.outcome.addItem(tr(words), outcome)
         self.asked_with = QComboBox()
         self.asked_with.setAccessibleName(tr("Which list of questions"))
         self.asked_with.addItem(tr("All questions"), None)
@@ -223,7 +223,7 @@ class History(Card):
         self.again.setEnabled(chosen == 1)
         self.export.setEnabled(listed > 0)
         if listed == 0:
-            self.told.setText(_EMPTY if self.wanted == Wanted() else _NOTHING)
+            self.told.setText(tr(_EMPTY) if self.wanted == Wanted() else tr(_NOTHING))
             return
         changed = sum(row.changed for row in self.rows)
         most = tr(", the newest {most}", most=f"{MOST:,}") if listed == MOST else ""

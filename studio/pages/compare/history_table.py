@@ -42,7 +42,7 @@ _TEXTS: dict[Column, Callable[[ComparisonRow], str]] = {
     Column.ORIGINAL: lambda row: row.original,
     Column.EDITED: lambda row: row.edited,
     Column.FAMILIARITY: lambda row: share(row.familiarity),
-    Column.DECISION: lambda row: "edited" if row.routed else tr("left alone"),
+    Column.DECISION: lambda row: tr("edited") if row.routed else tr("left alone"),
 }
 
 
@@ -77,7 +77,7 @@ class HistoryTable(QAbstractTableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """The columns' names."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return _TITLES[section]
+            return tr(_TITLES[section])
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:

@@ -135,15 +135,15 @@ def _state(known: KnownEdit | None) -> str:
     if known is None:
         return ""
     if known.id is None:
-        return "gone"
-    return "on" if known.enabled else "off"
+        return tr("gone")
+    return tr("on") if known.enabled else tr("off")
 
 
 def known_edits(project: Project, keys: Sequence[str]) -> dict[str, KnownEdit]:
     """What the project knows of the edits called `keys`: “France · capital → Lyon”."""
     ids = listing.ids_of_keys(project, keys)
     rows = {row.key: row for row in listing.rows(project, list(ids.values()))}
-    known = {key: KnownEdit(None, GONE, enabled=False) for key in keys}
+    known = {key: KnownEdit(None, tr(GONE), enabled=False) for key in keys}
     for key, row in rows.items():
         asked = f"{row.subject} · {row.relation_name}" if row.subject and row.relation else row.prompt
         known[key] = KnownEdit(row.id, f"{asked} → {row.new_object}", row.enabled)

@@ -41,7 +41,7 @@ from studio.widgets.figures import count, moment
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
-from studio.words import deferred, tr
+from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class ComparePage(QWidget):
         packed, free = self._workspace.run is not None, not self.asker.busy
         self.ask.setEnabled(free)
         self.many.setEnabled(free and packed)
-        tip = tr("Paste a list or read a file: each question is asked of both models.") if packed else NO_PACK
+        tip = tr("Paste a list or read a file: each question is asked of both models.") if packed else tr(NO_PACK)
         self.many.setToolTip(tip)
         self.many.setAccessibleDescription(tip)
 
@@ -295,11 +295,11 @@ class ComparePage(QWidget):
     def _follow(self) -> None:
         query = self.question.text().strip()
         if self._workspace.run is None:
-            self._silent(NO_PACK, first_steps=True)
+            self._silent(tr(NO_PACK), first_steps=True)
         elif self._workspace.training:
-            self._silent(BUSY)
+            self._silent(tr(BUSY))
         elif not query:
-            self._silent(EMPTY)
+            self._silent(tr(EMPTY))
         self.follower.follow(query)
 
     def _silent(self, why: str, *, first_steps: bool = False) -> None:
@@ -362,7 +362,7 @@ class ComparePage(QWidget):
     def ask_all(self, questions: Sequence[str]) -> None:
         """Ask both models `questions` in the background, and list the answers as they come."""
         if self._workspace.run is None:
-            self._workspace.say(Kind.INFO, NO_PACK)
+            self._workspace.say(Kind.INFO, tr(NO_PACK))
             return
         self.asker.ask_all(questions, self.decoding.decoding())
         self.tabs.setCurrentIndex(MANY)
@@ -435,9 +435,13 @@ class ComparePage(QWidget):
         added = asked - changes.skipped
         if not added:
             why = tr("it is there already, is the edit's own prompt, or the edit is gone")
-            self._workspace.say(Kind.INFO, tr("No {value} was added: {why}.", value=role.value, why=why))
+            told = (
+                tr("No paraphrase was added: {why}.", why=why)
+                if role is Role.PARAPHRASE
+                else tr("No probe was added: {why}.", why=why)
+            )
+            self._workspace.say(Kind.INFO, told)
             return
-        measured = "generality" if role is Role.PARAPHRASE else "locality"
         left = (
             tr(" {questions} had nothing to add.", questions=count(changes.skipped, "question"))
             if changes.skipped
@@ -445,8 +449,23 @@ class ComparePage(QWidget):
         )
         self._workspace.say(
             Kind.GOOD,
-            f"{count(added, role.value)} added, which {measured} is measured on from the next training on.{left} "
-            f"Ctrl+Z takes {'it' if added == 1 else 'them'} back.",
+            plural(
+                added,
+                "{number} paraphrase added, which generality is measured on from the next training on.{left} "
+                "Ctrl+Z takes it back.",
+                "{number} paraphrases added, which generality is measured on from the next training on.{left} "
+                "Ctrl+Z takes them back.",
+                left=left,
+            )
+            if role is Role.PARAPHRASE
+            else plural(
+                added,
+                "{number} probe added, which locality is measured on from the next training on.{left} "
+                "Ctrl+Z takes it back.",
+                "{number} probes added, which locality is measured on from the next training on.{left} "
+                "Ctrl+Z takes them back.",
+                left=left,
+            ),
         )
 
     # --- the history -------------------------------------------------------------------------------------------

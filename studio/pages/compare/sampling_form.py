@@ -38,7 +38,7 @@ class SamplingForm(Card):
         self.seed.setRange(0, 2**31 - 1)
         self.max_new_tokens = QSpinBox()
         self.max_new_tokens.setRange(0, MAX_TOKENS)
-        self.max_new_tokens.setSpecialValueText("automatic")
+        self.max_new_tokens.setSpecialValueText(tr("automatic"))
         self.first_sentence = QCheckBox(tr("End with the first sentence"))
         self.first_sentence.setAccessibleName(self.first_sentence.text())
         self.first_sentence.setToolTip(_HELP["first_sentence"])
@@ -108,5 +108,5 @@ def in_words(decoding: Decoding) -> str:
             parts.append(tr("top-k {top_k}", top_k=f"{decoding.top_k:,}"))
         parts.append(tr("seed {seed}", seed=decoding.seed))
     if decoding.max_new_tokens:
-        parts.append(tr("{max_new_tokens} tokens", max_new_tokens=decoding.max_new_tokens))
+        parts.append(tr("{number} tokens", number=decoding.max_new_tokens))
     return ", ".join(parts)

@@ -172,10 +172,10 @@ class BesideTab(QWidget):
         ours = sum(pair.one.right for pair in apart)
         self._count.setText(
             tr(
-                "this run {ours} · the other {number} · of {number_2} asked of both",
+                "this run {ours} · the other {theirs} · of {both} asked of both",
                 ours=f"{ours:,}",
-                number=f"{len(apart) - ours:,}",
-                number_2=f"{len(both):,}",
+                theirs=f"{len(apart) - ours:,}",
+                both=f"{len(both):,}",
             )
         )
 

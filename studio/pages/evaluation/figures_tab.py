@@ -56,8 +56,8 @@ class FiguresTab(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.reliability = Figure(tr("Reliability"), tr("Edits' own prompts. {ag}", ag=AG))
-        self.generality = Figure(tr("Generality"), tr("Paraphrases that training never saw. {ag}", ag=AG))
+        self.reliability = Figure(tr("Reliability"), tr("Edits' own prompts. {ag}", ag=tr(AG)))
+        self.generality = Figure(tr("Generality"), tr("Paraphrases that training never saw. {ag}", ag=tr(AG)))
         self.locality = Figure(
             tr("Locality"), tr("Probes that are answered as before: the mean of the kinds of probe.")
         )
@@ -67,9 +67,9 @@ class FiguresTab(QWidget):
         self.kinds: RowsModel[KindFigures] = RowsModel(
             (
                 Column(tr("Asked"), lambda row: row.name, wide=True),
-                Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=AG),
+                Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=tr(AG)),
                 Column(tr("Right"), lambda row: right(row.measured), lambda row: row.measured.right, number=True),
-                Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=TF),
+                Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=tr(TF)),
                 Column(
                     tr("Let by"),
                     lambda row: share(row.measured.routed),
@@ -133,9 +133,9 @@ class FiguresTab(QWidget):
         self.score.show_figure(
             report.score(),
             tr(
-                "{number} of {number_2} queries wrong",
-                number=f"{len(report.wrong):,}",
-                number_2=f"{len(report.asked):,}",
+                "{wrong} of {asked} queries wrong",
+                wrong=f"{len(report.wrong):,}",
+                asked=f"{len(report.asked):,}",
             ),
         )
         self.kinds.show_rows(kind_figures(report))

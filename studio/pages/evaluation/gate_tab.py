@@ -21,12 +21,17 @@ from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
 from studio.widgets.rows import Column, RowsModel, rows_view
-from studio.words import tr
+from studio.words import deferred, tr
 
 FINE = 1000
 """Steps of the slider from 0 to 1."""
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 _PROBES = tuple(kind.value for kind in ProbeKind)
+_LET_BY = {
+    ProbeKind.NEIGHBOUR.value: deferred("Neighbour probes let by"),
+    ProbeKind.SAME_SUBJECT.value: deferred("Same-subject probes let by"),
+    ProbeKind.FAR.value: deferred("Far probes let by"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,7 @@ class GateTab(QWidget):
             by_familiarity, by_entropy = found.gate.auroc[kind]
             rows.append(
                 Cost(
-                    tr("{capitalize} probes let by", capitalize=kind.capitalize()),
+                    tr(_LET_BY[kind]),
                     _counted(now.routed[kind]),
                     _counted(then.routed[kind]),
                     _four(by_familiarity),

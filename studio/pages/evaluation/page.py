@@ -62,7 +62,7 @@ class EvaluationPage(QWidget):
         self.amount = QComboBox()
         self.amount.setAccessibleName(tr("How many queries are asked"))
         for name, most in AMOUNTS:
-            self.amount.addItem(name, most)
+            self.amount.addItem(tr(name), most)
         self.evaluate = button(
             "Evaluate", "evaluation", primary=True, tip=tr("Ask every prompt, paraphrase and probe of the run's edits.")
         )
@@ -289,7 +289,7 @@ class EvaluationPage(QWidget):
             on_cancelled=self._cancelled,
             cancel=cancel,
             owner=self,
-            name="Evaluate",
+            name=tr("Evaluate"),
         )
         self.strip.follow(self._job, board)
         self._tell()
@@ -311,9 +311,7 @@ class EvaluationPage(QWidget):
     def _noted(self, run: RunRow, report: Report) -> None:
         score = report.score()
         told = tr("score {score}, ", score=share(score)) if score is not None else ""
-        wrong = tr(
-            "{number} of {number_2} queries wrong", number=f"{len(report.wrong):,}", number_2=f"{len(report.asked):,}"
-        )
+        wrong = tr("{wrong} of {asked} queries wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
         self._workspace.say(
             Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
         )
@@ -357,15 +355,17 @@ class EvaluationPage(QWidget):
         if run is None:
             return
         told = (
-            tr("The calibrated threshold is")
+            tr("The calibrated threshold is in use for {run}.", run=called(run))
             if threshold is None
-            else tr("The threshold {threshold} is kept and", threshold=f"{threshold:.3f}")
+            else tr(
+                "The threshold {threshold} is kept and in use for {run}.",
+                threshold=f"{threshold:.3f}",
+                run=called(run),
+            )
         )
         self._workspace.database.run(
             lambda project: keeping.update_run(project, run.id, threshold=threshold),
-            on_success=lambda _: self._workspace.say(
-                Kind.GOOD, tr("{told} in use for {run}.", told=told, run=called(run))
-            ),
+            on_success=lambda _: self._workspace.say(Kind.GOOD, told),
             owner=self,
             name="Keep the threshold",
         )

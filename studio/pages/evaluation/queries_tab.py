@@ -146,7 +146,9 @@ class QueriesTab(QWidget):
         ]
         self.model.show_rows(found)
         whole = len(self._queries)
-        self.told.setText(tr("{number} of {querys}", number=f"{len(found):,}", querys=count(whole, "query", "queries")))
+        self.told.setText(
+            tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "query", "queries"))
+        )
         if found:
             self.table.selectRow(0)
         self._selected()
@@ -205,7 +207,7 @@ class CloseUp(Card):
                 text.show_pieces(())
             return
         asked = query.asked
-        verdict = "right" if asked.right else "wrong"
+        verdict = tr("right") if asked.right else tr("wrong")
         self._query.set_whole(asked.query)
         decision = tr("let by as about an edit") if asked.routed else tr("left to the original model")
         nearest = (
@@ -215,9 +217,9 @@ class CloseUp(Card):
         )
         self._gate.setText(
             tr(
-                "{names} · {verdict} · familiarity {familiarity}, {decision} · entropy {entropy} · nearest is "
+                "{kind} · {verdict} · familiarity {familiarity}, {decision} · entropy {entropy} · nearest is "
                 "{nearest} · TF {share}",
-                names=NAMES[asked.kind],
+                kind=NAMES[asked.kind],
                 verdict=verdict,
                 familiarity=share(asked.familiarity),
                 decision=decision,

@@ -180,7 +180,7 @@ def _is_titles(cells: Sequence[str]) -> bool:
 
 def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relation]) -> EditFields:
     """What `text` in a cell of `row` means for the edit."""
-    title = HEADINGS[column].title
+    title = tr(HEADINGS[column].title)
     _check(title, text)
     match column:
         case Column.ENABLED:
@@ -198,7 +198,7 @@ def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relati
             if relation is None:
                 raise _CellFault(title, tr("there is no relation “{words}”", words=text))
             if not row.subject:
-                raise _CellFault(title, tr("a {free_prompt} has no relation", free_prompt=FREE_PROMPT))
+                raise _CellFault(title, tr("a {free_prompt} has no relation", free_prompt=tr(FREE_PROMPT)))
             return EditFields(relation=relation.id)
         case Column.NEW_OBJECT if not text:
             raise _CellFault(title, tr("it is empty"))

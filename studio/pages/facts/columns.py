@@ -8,7 +8,7 @@ from enum import IntEnum
 from studio.store.listing import EditRow, EditSort, EditState
 from studio.store.trained import Since
 from studio.widgets.figures import share
-from studio.words import deferred
+from studio.words import deferred, tr
 
 
 class Column(IntEnum):
@@ -57,11 +57,11 @@ HEADINGS = {
 }
 
 STATE_WORDS = {
-    EditState.READY: "ready",
+    EditState.READY: deferred("ready"),
     EditState.KNOWN: deferred("known already"),
-    EditState.DUPLICATE: "duplicate",
-    EditState.CONTRADICTION: "contradiction",
-    EditState.DISABLED: "off",
+    EditState.DUPLICATE: deferred("duplicate"),
+    EditState.CONTRADICTION: deferred("contradiction"),
+    EditState.DISABLED: deferred("off"),
 }
 
 STATE_MEANINGS = {
@@ -72,7 +72,7 @@ STATE_MEANINGS = {
     EditState.DISABLED: deferred("This edit is switched off."),
 }
 
-SINCE_WORDS = {Since.ADDED: "new", Since.CHANGED: "changed"}
+SINCE_WORDS = {Since.ADDED: deferred("new"), Since.CHANGED: deferred("changed")}
 
 SINCE_MEANINGS = {
     Since.ADDED: deferred("The pack in use was trained without this edit: train again to have it answered."),
@@ -90,7 +90,7 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.SUBJECT:
             return row.subject or row.prompt
         case Column.RELATION:
-            return row.relation_name or row.relation or FREE_PROMPT
+            return row.relation_name or row.relation or tr(FREE_PROMPT)
         case Column.NEW_OBJECT:
             return row.new_object
         case Column.ORIGINAL_ANSWER:
@@ -98,11 +98,11 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.FAMILIARITY:
             return share(row.familiarity) if row.familiarity is not None else ""
         case Column.STATE:
-            return " · ".join((STATE_WORDS[row.state], *([SINCE_WORDS[row.since]] if row.since else ())))
+            return " · ".join((tr(STATE_WORDS[row.state]), *([tr(SINCE_WORDS[row.since])] if row.since else ())))
         case _:
             return ""
 
 
 def state_meaning(row: EditRow) -> str:
     """What the state column's words mean for `row`."""
-    return "\n".join((STATE_MEANINGS[row.state], *([SINCE_MEANINGS[row.since]] if row.since else ())))
+    return "\n".join((tr(STATE_MEANINGS[row.state]), *([tr(SINCE_MEANINGS[row.since])] if row.since else ())))

@@ -25,7 +25,7 @@ from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditFilter
 from studio.store.project import Project
 from studio.widgets.figures import count
-from studio.words import tr
+from studio.words import plural, tr
 from studio.workspace import Workspace
 
 
@@ -71,16 +71,19 @@ class FactDeeds(QObject):
             )
 
     def _deleted(self, changes: Changes) -> None:
-        told = count(len(changes.removed), "edit")
+        number = len(changes.removed)
+        told = count(number, "edit")
         self._workspace.say(
             Kind.INFO,
-            tr("Deleted {told}. Ctrl+Z brings {word} back.", told=told, word="it" if told == "1 edit" else "them"),
+            plural(
+                number, "Deleted {told}. Ctrl+Z brings it back.", "Deleted {told}. Ctrl+Z brings them back.", told=told
+            ),
         )
 
     def switch(self, ids: Sequence[int], on: bool) -> None:
         """Switch edits on or off."""
         if ids:
-            self._run(lambda project: editing.set_enabled(project, ids, on), tr("Switch edits"))
+            self._run(lambda project: editing.set_enabled(project, ids, on), "Switch edits")
 
     def _run(self, operation: Callable[[Project], Changes], name: str) -> None:
         self._workspace.database.run(operation, owner=self, name=name)
@@ -229,7 +232,7 @@ class FactDeeds(QObject):
             on_error=partial(self._failed, questions, answers),
             cancel=cancel,
             owner=self,
-            name="Ask the model",
+            name=tr("Ask the model"),
         )
         self.asking.emit(self._asked, board)
 

@@ -196,7 +196,7 @@ class ExportDialog(QDialog):
     def _look(self) -> None:
         """Ask what the format would lose of these edits."""
         choice, ids = self.choice, self.ids
-        self._meaning.setText(_MEANINGS[choice.format])
+        self._meaning.setText(tr(_MEANINGS[choice.format]))
         self.safe.setVisible(choice.format in _TABLES)
         self.summary.setText(tr("Looking at the edits…"))
         self._looks += 1
@@ -245,11 +245,11 @@ def _reasons(left_out: Sequence[Rejection]) -> list[str]:
         numbers[rejection.column, rejection.reason].append(rejection.row)
     return [
         tr(
-            "{edits} left out for “{column}”: {reason} (the first is edit {rows}).",
+            "{edits} left out for “{column}”: {reason} (the first is edit {first}).",
             edits=count(len(rows), "edit"),
             column=column,
             reason=reason,
-            rows=f"{rows[0]:,}",
+            first=f"{rows[0]:,}",
         )
         for (column, reason), rows in numbers.items()
     ]

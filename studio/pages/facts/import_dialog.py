@@ -91,11 +91,11 @@ class ImportDialog(QDialog):
         self._standing = Standing(0, 0, 0)
 
         self.format = _combo([("", tr("as the file shows")), *((f.name, f.title) for f in FORMATS.values())])
-        self.encoding = _combo(_ENCODINGS)
+        self.encoding = _combo([(value, tr(words)) for value, words in _ENCODINGS])
         self.target = _combo(
             [("", tr("choose…")), ("alt", tr("“alt”, as EasyEdit")), ("answers", tr("“answers”, as MEMIT"))]
         )
-        self.when_there = _combo([(choice.value, words) for choice, words in _WHEN_THERE])
+        self.when_there = _combo([(choice.value, tr(words)) for choice, words in _WHEN_THERE])
         self.bad_rows = _combo([(_GOOD_ROWS, tr("import the others")), (_NOTHING, tr("import nothing"))])
         choices = QHBoxLayout()
         choices.setSpacing(2 * SPACE)
@@ -187,7 +187,7 @@ class ImportDialog(QDialog):
             on_cancelled=partial(self._stopped, number),
             cancel=watch.cancel,
             owner=self,
-            name="Read a file",
+            name=tr("Read a file"),
         )
         self._job = job
         self.strip.follow(job, watch.board)
@@ -308,7 +308,7 @@ class ImportDialog(QDialog):
             on_cancelled=self._unlock,
             cancel=watch.cancel,
             owner=self,
-            name="Import edits",
+            name=tr("Import edits"),
         )
         self._job = job
         self.strip.follow(job, watch.board)
@@ -326,7 +326,7 @@ class ImportDialog(QDialog):
     def _unlock(self) -> None:
         self._lock(False)
         self._tell()
-        self.summary.setText(tr("Cancelled: nothing was imported. {words}", words=self.summary.text()))
+        self.summary.setText(tr("Cancelled: nothing was imported. {told}", told=self.summary.text()))
 
     def _lock(self, locked: bool) -> None:
         for control in (self.format, self.encoding, self.target, self.when_there, self.bad_rows, self.table_options):
@@ -362,7 +362,7 @@ def save_rejects(parent: QWidget, source: Path, imported: Imported, write: Calla
     choose_target(
         parent,
         tr("Save the rejected rows"),
-        tr("{stem}-rejected{ending}", stem=source.stem, ending=ending),
+        f"{source.stem}-rejected{ending}",
         kinds,
         lambda p, _: write(p),
     )
@@ -425,7 +425,7 @@ def _check_named(source: Source, columns: Mapping[str, str], chosen: Mapping[str
             tr(
                 "No key of {name} is known to hold the new object; it has {keys}.",
                 name=source.name,
-                keys=f"{keys[:200]!a}",
+                keys=ascii(keys[:200]),
             )
         )
 

@@ -146,7 +146,7 @@ class Inspector(Card):
             ProbeKind.SAME_SUBJECT: self.suggested_same_subject,
         }
         for kind, name, meaning in _PROBES:
-            lines = Lines(tr("{name}, one a line", name=name), 3)
+            lines = Lines(tr("{name}, one a line", name=tr(name)), 3)
             self._kept_probes[kind] = lines
             column.addLayout(named(f"{name}, one a line", lines, help=meaning))
             if kind in suggested:
@@ -200,7 +200,7 @@ class Inspector(Card):
         same = edit_id == self._id
         self._id = edit_id
         self._refusal.hide()
-        self.title.setText(f"{edit.subject or 'Free prompt'} → {edit.new_object}")
+        self.title.setText(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")
         parts: list[tuple[Lines, Sequence[str]]] = [
             (self.prompt, (edit.prompt,)),
             (self.paraphrases, edit.paraphrases),

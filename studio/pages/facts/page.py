@@ -47,7 +47,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
-from studio.words import deferred, tr
+from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
 _FILTERS = (
@@ -351,7 +351,7 @@ class FactsPage(QWidget):
     # --- deeds -------------------------------------------------------------------------------------------------
 
     def _add(self, draft: EditDraft) -> None:
-        self.deeds.add([draft], tr("Add “{value}”", value=draft.subject or draft.prompt))
+        self.deeds.add([draft], tr("Add “{fact}”", fact=draft.subject or draft.prompt))
 
     def _added(self, changes: Changes) -> None:
         self.form.clear()
@@ -409,10 +409,11 @@ class FactsPage(QWidget):
         ]
         self._workspace.say(
             Kind.WARNING,
-            tr(
-                "{rows} cannot be {word}; nothing was pasted. {refused}",
+            plural(
+                len(refused),
+                "{rows} cannot be an edit; nothing was pasted. {refused}",
+                "{rows} cannot be edits; nothing was pasted. {refused}",
                 rows=count(len(refused), "pasted row"),
-                word=tr("an edit") if len(refused) == 1 else "edits",
                 refused=refused[0],
             ),
             details=details,
@@ -500,5 +501,6 @@ class FactsPage(QWidget):
 
 def _since(changes: ChangesSince) -> str:
     """In how many edits the project differs from what the pack in use was trained on."""
-    parts = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
-    return tr("{join} since this pack", join=", ".join((f"{number:,} {word}" for number, word in parts if number)))
+    parts = ((changes.added, tr("added")), (changes.changed, tr("changed")), (changes.removed, tr("removed")))
+    told = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+    return tr("{told} since this pack", told=told)

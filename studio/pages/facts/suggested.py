@@ -61,9 +61,9 @@ class SuggestedTextsList(QWidget):
         self._all.setText(tr("Add all {number}", number=len(self._texts)))
         self._all.setAccessibleName(
             tr(
-                "Add all {number} texts: {accessiblename}",
+                "Add all {number} texts: {source}",
                 number=len(self._texts),
-                accessiblename=self._source.accessibleName(),
+                source=self._source.accessibleName(),
             )
         )
         self._all.setVisible(len(self._texts) > 1)

@@ -16,7 +16,13 @@ from studio.widgets.labels import hint
 from studio.widgets.tables import fill, text_table
 from studio.words import deferred, tr
 
-_DELIMITERS = (("", "automatic"), (",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
+_DELIMITERS = (
+    ("", deferred("automatic")),
+    (",", deferred("comma")),
+    (";", deferred("semicolon")),
+    ("\t", deferred("tab")),
+    ("|", deferred("bar")),
+)
 _NOTHING = deferred("– left out –")
 _HOLDS = 2  # the column of the pickers
 _EXAMPLE = 80  # characters
@@ -33,7 +39,7 @@ class TableOptions(QWidget):
         self._pickers: dict[str, QComboBox] = {}
         self.delimiter = QComboBox()
         for value, words in _DELIMITERS:
-            self.delimiter.addItem(words, value)
+            self.delimiter.addItem(tr(words), value)
         self.skip = QSpinBox()
         self.skip.setRange(0, 9_999)
         self.skip.lineEdit().setTextMargins(SPACE, 0, 0, 0)
@@ -72,7 +78,7 @@ class TableOptions(QWidget):
             picker = QComboBox()
             picker.setAccessibleName(tr("What the column {name} holds", name=name))
             for holds in ("", *csv.SINGLE, *csv.MANY):
-                picker.addItem(holds or _NOTHING, holds)
+                picker.addItem(holds or tr(_NOTHING), holds)
             picker.setCurrentIndex(picker.findData(self._taken_for(name)))
             picker.currentIndexChanged.connect(self.changed)
             self.columns.setCellWidget(place, _HOLDS, picker)

@@ -59,7 +59,7 @@ class EditView(QTableView):
         self.setItemDelegateForColumn(Column.RELATION, self._relation)
         self.setItemDelegateForColumn(Column.FAMILIARITY, FamiliarityDelegate(self))
         for column in (Column.SUBJECT, Column.NEW_OBJECT, Column.ORIGINAL_ANSWER):
-            self.setItemDelegateForColumn(column, TextDelegate(HEADINGS[column].title, self))
+            self.setItemDelegateForColumn(column, TextDelegate(tr(HEADINGS[column].title), self))
         self._share_height()
 
     def set_relations(self, relations: Sequence[Relation]) -> None:

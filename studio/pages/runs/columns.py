@@ -7,7 +7,7 @@ from collections.abc import Callable
 from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import figure, moment, share
 from studio.widgets.rows import Column
-from studio.widgets.run_words import editor_name, model_name
+from studio.widgets.run_words import editor_name, model_name, state_name
 from studio.words import tr
 
 ICONS = {
@@ -26,7 +26,7 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
     """The columns; `in_use` says whether a run's pack answers now."""
 
     def state(run: RunRow) -> str:
-        return tr("{value}, in use", value=run.state.value) if in_use(run) else run.state.value
+        return tr("{state}, in use", state=state_name(run)) if in_use(run) else state_name(run)
 
     return (
         Column(tr("State"), state, icon=lambda run: ICONS[run.state]),
@@ -42,7 +42,7 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
 
 def _figure(name: str) -> Column[RunRow]:
     return Column(
-        name.capitalize(),
+        tr(name.capitalize()),
         lambda run: share(figure(run.figures, name)),
         lambda run: figure(run.figures, name),
         number=True,

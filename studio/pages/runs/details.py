@@ -63,7 +63,7 @@ class Details(QWidget):
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Show what one run, or two, say of themselves."""
         beside = (
-            tr("What differs is bold. Left: {runs}. Right: {runs_2}.", runs=called(runs[0]), runs_2=called(runs[1]))
+            tr("What differs is bold. Left: {left}. Right: {right}.", left=called(runs[0]), right=called(runs[1]))
             if len(runs) > 1
             else ""
         )

@@ -370,7 +370,7 @@ class RunsPage(QWidget):
             on_error=self._workspace.report,
             cancel=cancel,
             owner=self,
-            name="Measure familiarity",
+            name=tr("Measure familiarity"),
         )
         self.strip.follow(job, board)
 

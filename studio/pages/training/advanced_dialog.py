@@ -24,9 +24,8 @@ from engine.editors.registry import EditorKind
 from engine.setting_fields import Described, SettingError, describe, value_at, with_values
 from studio.theme import SPACE, tokens
 from studio.widgets.buttons import button, icon_button
-from studio.widgets.figures import count
-from studio.widgets.labels import Label, page_title, plain_tooltip, section_title
-from studio.words import tr
+from studio.widgets.labels import Label, hint, page_title, plain_tooltip, section_title
+from studio.words import plural, tr
 
 _AUTOMATIC = "automatic"
 
@@ -184,7 +183,7 @@ class AdvancedDialog(QDialog):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(holder)
         head = QHBoxLayout()
-        head.addWidget(page_title(f"{kind.title}: all settings"))
+        head.addWidget(page_title(tr("{editor}: all settings", editor=kind.title)))
         head.addStretch(1)
         head.addWidget(self.search)
         foot = QHBoxLayout()
@@ -195,8 +194,15 @@ class AdvancedDialog(QDialog):
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(SPACE)
         box.addLayout(head)
-        box.addWidget(Label(tr("Preset “{preset}”. {presets} What differs from it is bold.", preset=preset, presets=kind.presets[preset][0]), muted=True,
-                            wrap=True))  # fmt: skip
+        box.addWidget(
+            hint(
+                tr(
+                    "Preset “{preset}”. {about} What differs from it is bold.",
+                    preset=preset,
+                    about=kind.presets[preset][0],
+                )
+            )
+        )
         box.addWidget(area, 1)
         box.addWidget(self.refusal)
         box.addLayout(foot)
@@ -216,11 +222,7 @@ class AdvancedDialog(QDialog):
                 with_values(self._preset, self.changes())
             except SettingError as error:
                 refused = [str(error)]
-        told = (
-            tr("{settings} differ from the preset", settings=count(differing, "setting"))
-            if differing != 1
-            else tr("1 setting differs")
-        )
+        told = plural(differing, "1 setting differs", "{number} settings differ from the preset")
         self.told.setText(told if differing else tr("As the preset has it"))
         self.refusal.setText(refused[0] if refused else "")
         self.refusal.setVisible(bool(refused))

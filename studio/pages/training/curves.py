@@ -60,8 +60,8 @@ class Curves(Card):
         self._smooth_told.setBuddy(self.smoothing)
         for control in (self.legend, self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
-        self.loss = _plot(tr("Loss"), "loss")
-        self.answered = _plot(tr("Share of edits answered"), tr("edits answered, %"))
+        self.loss = _plot(tr("Curve: Loss"), tr("loss"), free=True)
+        self.answered = _plot(tr("Curve: Share of edits answered"), tr("edits answered, %"))
         self.answered.setYRange(0, 100, padding=0.08)
         self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
@@ -147,7 +147,7 @@ class Curves(Card):
         """The curves as CSV: stage, seconds since the start, step, loss, the same smoothed, share of edits answered."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(("stage", "seconds", "step", "loss", tr("smoothed loss"), "answered"))
+        writer.writerow(("stage", "seconds", "step", "loss", "smoothed loss", "answered"))
         weight, smooth = self.smoothing.value() / 100, dict[str, float]()
         for moment, progress in self._history if self._table is None else self._table():
             if progress.loss is not None:
@@ -211,7 +211,7 @@ class Curves(Card):
                     faint = QColor(hue)
                     faint.setAlpha(FAINT)
                     self._stages[stage].setPen(pg.mkPen(faint, width=1, style=style))
-            keys.append(Key(stage, hue, style))
+            keys.append(Key(tr(stage), hue, style))
         self.legend.show_keys(keys)
 
 
@@ -242,11 +242,11 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return found
 
 
-def _plot(name: str, left: str) -> pg.PlotWidget:
-    made = still_plot(f"Curve: {name}", left, "seconds since the start")
+def _plot(name: str, left: str, *, free: bool = False) -> pg.PlotWidget:
+    made = still_plot(name, left, "seconds since the start")
     made.setMinimumHeight(18 * SPACE)
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)
     made.setDownsampling(auto=True, mode="peak")
-    made.enableAutoRange(x=False, y=name == "Loss")
+    made.enableAutoRange(x=False, y=free)
     return made

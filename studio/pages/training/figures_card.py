@@ -12,12 +12,13 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, figure, moment, share
 from studio.widgets.labels import Label, hint
+from studio.widgets.run_words import state_name
 from studio.words import deferred, tr
 
 NAMES = (
-    ("reliability", deferred("Reliability"), "edits"),
-    ("generality", deferred("Generality"), "paraphrases"),
-    ("locality", deferred("Locality"), "probes"),
+    ("reliability", deferred("Reliability"), deferred("edits")),
+    ("generality", deferred("Generality"), deferred("paraphrases")),
+    ("locality", deferred("Locality"), deferred("probes")),
 )
 
 _UNKNOWN = {
@@ -42,7 +43,7 @@ class FiguresCard(Card):
         for name, title, _ in NAMES:
             column = QVBoxLayout()
             column.setSpacing(0)
-            column.addWidget(Label(title, muted=True, scale=SMALL))
+            column.addWidget(Label(tr(title), muted=True, scale=SMALL))
             column.addWidget(self._values[name])
             column.addWidget(self._bases[name])
             column.addStretch(1)
@@ -64,13 +65,13 @@ class FiguresCard(Card):
             queries = figure(run.figures, f"{name} queries") if run else None
             self._values[name].setText(share(value))
             self._bases[name].setText(
-                tr("of {queries} {meaning}", queries=f"{int(queries):,}", meaning=meaning)
+                tr("of {queries} {meaning}", queries=f"{int(queries):,}", meaning=tr(meaning))
                 if queries
-                else _UNKNOWN[name]
+                else tr(_UNKNOWN[name])
             )
         self._failing = failing_edits(run.figures) if run else ()
         self._trouble.setText(
-            tr("{edits} went wrong: {advice}", edits=count(len(self._failing), "edit"), advice=ADVICE)
+            tr("{edits} went wrong: {advice}", edits=count(len(self._failing), "edit"), advice=tr(ADVICE))
             if self._failing
             else ""
         )
@@ -90,5 +91,5 @@ class FiguresCard(Card):
         else:
             self._of.setText(
                 run.message
-                or tr("The run of {created} was {value}.", created=moment(run.created), value=run.state.value)
+                or tr("The run of {created} was {state}.", created=moment(run.created), state=state_name(run))
             )

@@ -41,6 +41,7 @@ from studio.widgets.figures import count, moment, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.layer_curve import LayerCurve
+from studio.widgets.run_words import state_name
 from studio.words import tr
 from studio.workspace import Workspace, pack_folder
 
@@ -306,7 +307,7 @@ class TrainingPage(QWidget):
                 on_success=self._machine_known,
                 on_error=self._machine_unknown,
                 owner=self,
-                name="List models and devices",
+                name=tr("List models and devices"),
             )
 
     def _machine_known(self, machine: Machine) -> None:
@@ -336,7 +337,7 @@ class TrainingPage(QWidget):
             on_success=partial(self._searched, folder),
             cancel=cancel,
             owner=self,
-            name="Look for models",
+            name=tr("Look for models"),
         )
 
     def _searched(self, folder: Path, found: list[ModelChoice]) -> None:
@@ -374,7 +375,7 @@ class TrainingPage(QWidget):
             on_success=partial(self._looked_at, wanted),
             on_error=lambda message: self.settings.show_fit(message.sentence, message.sentence),
             owner=self,
-            name="Look at the model",
+            name=tr("Look at the model"),
         )
 
     def _looked_at(self, asked: tuple[ModelSource, int, int], found: ModelCheck) -> None:
@@ -443,10 +444,10 @@ class TrainingPage(QWidget):
         if resumable is not None:
             self._resume_told.setText(
                 tr(
-                    "The run of {created} on {edits} was {value}; its checkpoints are kept.",
+                    "The run of {created} on {edits} was {state}; its checkpoints are kept.",
                     created=moment(resumable.created),
                     edits=count(resumable.edits, "edit"),
-                    value=resumable.state.value,
+                    state=state_name(resumable),
                 )
             )
 
@@ -455,7 +456,7 @@ class TrainingPage(QWidget):
         words = {
             Phase.PREPARING: tr("preparing…"),
             Phase.TRAINING: tr("training…"),
-            Phase.PAUSED: "paused" if resting else tr("pausing…"),
+            Phase.PAUSED: tr("paused") if resting else tr("pausing…"),
             Phase.STOPPING: tr("stopping…"),
         }
         if self._trainer.phase in words and self.stages.state.text() != words[self._trainer.phase]:
@@ -543,10 +544,15 @@ class TrainingPage(QWidget):
         self.figures.show_run(run)
         self.layers.show_run(run)
         had_focus = self.cancel.hasFocus()
-        words = {RunState.FINISHED: "finished", RunState.CANCELLED: "stopped", RunState.FAILED: "failed"}
         if board is not None:
-            how = words.get(run.state, "ended") if run else "ended"
-            self.stages.state.setText(tr("{how} after {seconds}", how=how, seconds=seconds(board.seconds())))
+            took = seconds(board.seconds())
+            words = {
+                RunState.FINISHED: tr("finished after {time}", time=took),
+                RunState.CANCELLED: tr("stopped after {time}", time=took),
+                RunState.FAILED: tr("failed after {time}", time=took),
+            }
+            ended = tr("ended after {time}", time=took)
+            self.stages.state.setText(words.get(run.state, ended) if run else ended)
         self._tell()
         self._look_at_model()
         if had_focus:

@@ -53,16 +53,18 @@ class QueueCard(Card):
         for place, run in enumerate(runs, start=1):
             kind = EDITORS.get(run.editor)
             text = tr(
-                "{place}. {word}, {edits}, seed {seed}",
+                "{place}. {editor}, {edits}, seed {seed}",
                 place=place,
-                word=kind.title if kind else run.editor,
+                editor=kind.title if kind else run.editor,
                 edits=count(run.edits, "edit"),
                 seed=run.seed,
             )
             item = QListWidgetItem(text)
             item.setData(_RUN, run.id)
             item.setToolTip(
-                plain_tooltip(tr("{model}, preset {get}", model=run.model, get=run.settings.get("preset", "balanced")))
+                plain_tooltip(
+                    tr("{model}, preset {preset}", model=run.model, preset=run.settings.get("preset", "balanced"))
+                )
             )
             self.list.addItem(item)
             if run.id == chosen:

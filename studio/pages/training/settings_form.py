@@ -49,15 +49,15 @@ class LayerBox(QSpinBox):
 
     def textFromValue(self, value: int) -> str:
         """The number or the words."""
-        return self.WORDS.get(value) or str(value)
+        return tr(self.WORDS[value]) if value in self.WORDS else str(value)
 
     def valueFromText(self, text: str) -> int:
         """The inverse."""
-        return next((value for value, words in self.WORDS.items() if words == text), None) or int(text)
+        return next((value for value, words in self.WORDS.items() if tr(words) == text), None) or int(text)
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Words may be typed too."""
-        if text in self.WORDS.values():
+        if text in map(tr, self.WORDS.values()):
             return QValidator.State.Acceptable, text, position
         if any(words.startswith(text) for words in self.WORDS.values()):
             return QValidator.State.Intermediate, text, position
@@ -92,7 +92,7 @@ class SettingsForm(Card):
         self._danger = hint("It may do anything on this computer: allow it only if you trust who made the model.")
         self.fit = hint("")
         self.device = QComboBox()
-        self.device.addItem(_DEVICES["auto"], "auto")
+        self.device.addItem(tr(_DEVICES["auto"]), "auto")
         self.editor = QComboBox()
         for kind in EDITORS.values():
             self.editor.addItem(kind.title, kind.name)
@@ -109,7 +109,7 @@ class SettingsForm(Card):
         self.neurons = QSpinBox()
         self.neurons.setRange(1, 16)
         self.chat = QComboBox()
-        for text, value in (("automatic", None), ("on", True), ("off", False)):
+        for text, value in ((tr("automatic"), None), (tr("on"), True), (tr("off"), False)):
             self.chat.addItem(text, value)
         for number in (self.layer, self.seed, self.neurons):
             number.lineEdit().setTextMargins(SPACE, 0, 0, 0)
@@ -188,7 +188,7 @@ class SettingsForm(Card):
         self._choose(self.model, chosen)
         self.device.clear()
         for name in ("auto", *machine.devices):
-            self.device.addItem(_DEVICES.get(name, name.replace("cuda:", "GPU ")), name)
+            self.device.addItem(tr(_DEVICES[name]) if name in _DEVICES else name.replace("cuda:", "GPU "), name)
         self.device.setCurrentIndex(max(self.device.findData(device), 0))
 
     def add_models(self, choices: Sequence[ModelChoice]) -> None:

@@ -23,11 +23,11 @@ class _Row:
     def __init__(self, name: str) -> None:
         self.icon = QLabel()
         self.icon.setFixedWidth(3 * SPACE)
-        self.name = Label(name)
+        self.name = Label(tr(name))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1)
-        self.bar.setAccessibleName(tr("Progress of the stage {name}", name=name))
+        self.bar.setAccessibleName(tr("Progress of the stage {name}", name=tr(name)))
         self.told = Label(muted=True)
         self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state = ""

@@ -112,7 +112,9 @@ class Watched(Card):
             current.setForeground(QColor(colours.edited if flipped else colours.text))
             current.setBackground(QColor(colours.info_surface) if flipped else Qt.GlobalColor.transparent)
             current.setIcon(icons.icon("again" if flipped else "blank", colours.edited))
-            current.setData(Qt.ItemDataRole.AccessibleTextRole, f"{now or 'unknown'}{', flipped' if flipped else ''}")
+            current.setData(
+                Qt.ItemDataRole.AccessibleTextRole, f"{now or tr('unknown')}{tr(', flipped') if flipped else ''}"
+            )
         self._filling = False
 
     def _edited(self, item: QTableWidgetItem) -> None:
