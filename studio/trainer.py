@@ -188,11 +188,7 @@ class Trainer(QObject):
         workspace.say(
             Kind.WARNING if failing else Kind.GOOD,
             tr("Training finished{told}. The pack is in use on the Compare page.", told=told)
-            + (
-                tr(" {edits} went wrong: {advice}", edits=count(len(failing), "edit"), advice=tr(ADVICE))
-                if failing
-                else ""
-            ),
+            + (tr(" {edits} went wrong: {advice}", edits=wrong, advice=tr(ADVICE)) if failing else ""),
             deeds=deeds,
         )
 

@@ -49,7 +49,7 @@ from studio.widgets.file_drop import FileDrop
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
 from studio.widgets.status import Status
-from studio.words import tr
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 PAGES = (
-    ("facts", "Facts"),
-    ("training", "Training"),
-    ("compare", "Compare"),
-    ("evaluation", "Evaluation"),
-    ("runs", "Runs"),
+    ("facts", deferred("Facts")),
+    ("training", deferred("Training")),
+    ("compare", deferred("Compare")),
+    ("evaluation", deferred("Evaluation")),
+    ("runs", deferred("Runs")),
 )
 SHUTDOWN = 20.0
 """Seconds that closing waits for what the workers still do."""

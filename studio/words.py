@@ -45,6 +45,11 @@ def use_language(language: NullTranslations) -> None:
     _language = language
 
 
+def language() -> str:
+    """The code of the language that is spoken, as HTML has it."""
+    return str(_language.info().get("language", "en")).replace("_", "-")
+
+
 def tr(text: str, **values: object) -> str:
     """`text` in the user's language, with each {name} replaced by the value of that name."""
     return _filled(_language.gettext(text), values) if text else ""

@@ -507,7 +507,7 @@ class ComparePage(QWidget):
         )
 
     def _export(self) -> None:
-        kinds = [(form.title, form.suffix) for form in FORMS]
+        kinds = [(tr(form.title), form.suffix) for form in FORMS]
         choose_target(
             self, tr("Export the questions listed"), "comparison", kinds, lambda p, kind: self.write(p, FORMS[kind])
         )

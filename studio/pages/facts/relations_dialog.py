@@ -181,7 +181,14 @@ class RelationsDialog(QDialog):
         for template in (*phrasings, *held_out):
             if SLOT not in template:
                 named = next((subject for subject in self._subjects if subject in template), tr("the subject"))
-                raise EditError(f"The phrasing “{template}” has no {SLOT}: put it where “{named}” stands.")
+                raise EditError(
+                    tr(
+                        "The phrasing “{phrasing}” has no {slot}: put it where “{named}” stands.",
+                        phrasing=template,
+                        slot=SLOT,
+                        named=named,
+                    )
+                )
         twice = next((text for at, text in enumerate(phrasings) if text in (*phrasings[:at], *held_out)), None)
         if twice is not None:
             raise EditError(tr("The phrasing “{twice}” is there twice: remove one.", twice=twice))
