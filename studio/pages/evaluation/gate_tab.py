@@ -245,10 +245,11 @@ class GateTab(QWidget):
         self.curves.show_keys(
             [
                 Key(
-                    _auroc("familiarity", gate.familiarity.auroc if gate and gate.familiarity else None), colours.accent
+                    _auroc(tr("familiarity"), gate.familiarity.auroc if gate and gate.familiarity else None),
+                    colours.accent,
                 ),
                 Key(
-                    _auroc("entropy", gate.entropy.auroc if gate and gate.entropy else None),
+                    _auroc(tr("entropy"), gate.entropy.auroc if gate and gate.entropy else None),
                     colours.warn,
                     Qt.PenStyle.DashLine,
                 ),

@@ -148,7 +148,7 @@ class ImportDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
-        box.addWidget(page_title(f"Import {path.name}"))
+        box.addWidget(page_title(tr("Import {name}", name=path.name)))
         box.addLayout(choices)
         box.addWidget(self.summary)
         box.addWidget(self.strip)

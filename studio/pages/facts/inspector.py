@@ -146,9 +146,10 @@ class Inspector(Card):
             ProbeKind.SAME_SUBJECT: self.suggested_same_subject,
         }
         for kind, name, meaning in _PROBES:
-            lines = Lines(tr("{name}, one a line", name=tr(name)), 3)
+            title = tr("{name}, one a line", name=tr(name))
+            lines = Lines(title, 3)
             self._kept_probes[kind] = lines
-            column.addLayout(named(f"{name}, one a line", lines, help=meaning))
+            column.addLayout(named(title, lines, help=tr(meaning)))
             if kind in suggested:
                 column.addWidget(suggested[kind])
                 suggested[kind].accepted.connect(lines.add_lines)

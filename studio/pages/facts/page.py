@@ -82,7 +82,7 @@ class FactsPage(QWidget):
         self.filter = QComboBox()
         self.filter.setAccessibleName(tr("Show which edits"))
         for value, words in _FILTERS:
-            self.filter.addItem(words, value)
+            self.filter.addItem(tr(words), value)
         self._count = Label(muted=True)
         self._make_actions()
         self._lay_out()

@@ -76,8 +76,11 @@ class RelationsDialog(QDialog):
         right.addLayout(named("Phrasings, one a line", self.phrasings), 2)
         right.addWidget(
             hint(
-                f"Each has {SLOT} once, where the subject goes, and ends where the object begins. "
-                "The first is the prompt."
+                tr(
+                    "Each has {slot} once, where the subject goes, and ends where the object begins. "
+                    "The first is the prompt.",
+                    slot=SLOT,
+                )
             )
         )
         right.addLayout(named("Phrasings kept for measuring, one a line", self.held_out), 1)

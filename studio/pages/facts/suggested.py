@@ -74,8 +74,7 @@ class SuggestedTextsList(QWidget):
         line = QHBoxLayout(made)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACE)
-        line.addWidget(
-            icon_button(f"Add “{text}”", "add", partial(self.accepted.emit, (text,))), 0, Qt.AlignmentFlag.AlignTop
-        )
+        add = icon_button(tr("Add “{words}”", words=text), "add", partial(self.accepted.emit, (text,)))
+        line.addWidget(add, 0, Qt.AlignmentFlag.AlignTop)
         line.addWidget(Label(text, wrap=True), 1)
         return made

@@ -25,9 +25,9 @@ from engine.setting_fields import Described, SettingError, describe, value_at, w
 from studio.theme import SPACE, tokens
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.labels import Label, hint, page_title, plain_tooltip, section_title
-from studio.words import plural, tr
+from studio.words import deferred, plural, tr
 
-_AUTOMATIC = "automatic"
+_AUTOMATIC = deferred("automatic")
 
 
 class SettingRow:
@@ -47,7 +47,7 @@ class SettingRow:
         bounds = f" ({described.bounds})" if described.bounds and not described.choices else ""
         self.field.setToolTip(plain_tooltip(f"{described.help}{bounds}"))
         self.name.setBuddy(self.field)
-        self.reset = icon_button(f"Back to the preset's value: {_text(preset)}", "undo", self.to_preset)
+        self.reset = icon_button(tr("Back to the preset's value: {value}", value=_text(preset)), "undo", self.to_preset)
         self.put(value)
 
     def _made_field(self) -> QComboBox | QLineEdit:
@@ -55,14 +55,14 @@ class SettingRow:
         if described.kind is bool or described.choices:
             picker = QComboBox()
             if described.optional:
-                picker.addItem(_AUTOMATIC, None)
+                picker.addItem(tr(_AUTOMATIC), None)
             for value in described.choices or (True, False):
                 picker.addItem(_text(value), value)
             picker.currentIndexChanged.connect(lambda _: self._changed())
             return picker
         line = QLineEdit()
         if described.optional:
-            line.setPlaceholderText(_AUTOMATIC)
+            line.setPlaceholderText(tr(_AUTOMATIC))
         line.textChanged.connect(lambda _: self._changed())
         return line
 
@@ -252,7 +252,7 @@ class AdvancedDialog(QDialog):
 
 def _text(value: object) -> str:
     if value is None:
-        return _AUTOMATIC
+        return tr(_AUTOMATIC)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

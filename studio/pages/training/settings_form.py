@@ -183,7 +183,7 @@ class SettingsForm(Card):
         self._choices = {choice.name: choice for choice in machine.models}
         self.model.clear()
         for choice in machine.models:
-            self.model.addItem(choice.label, choice.name)
+            self.model.addItem(tr("Embedded model") if choice.name == EMBEDDED else choice.label, choice.name)
         self.model.addItem(tr("Folder…"), _FOLDER)
         self._choose(self.model, chosen)
         self.device.clear()
@@ -379,7 +379,7 @@ class SettingsForm(Card):
         filling, self._filling = self._filling, True
         self._starts = {run.id: run for run in runs}
         self.start.clear()
-        self.start.addItem("nothing", None)
+        self.start.addItem(tr("nothing"), None)
         for run in runs:
             self.start.addItem(f"{moment(run.created)}, {count(run.edits, 'edit')}", run.id)
         self.start.setCurrentIndex(max(self.start.findData(chosen), 0))
