@@ -37,7 +37,7 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
         for edit_id, part in fields.items():
             row = stored.get(edit_id)
             if row is None:
-                refused.append((edit_id, "It was deleted meanwhile."))
+                refused.append((edit_id, tr("It was deleted meanwhile.")))
                 continue
             before = row.to_edit()
             try:

@@ -111,7 +111,7 @@ def repair(database: Database) -> tuple[str, ...]:
             number = _count(session, where)
             if number:
                 session.connection().exec_driver_sql(statement)
-                sentences.append(sentence.replace("#", counted(number, "row")))
+                sentences.append(tr(sentence, rows=counted(number, "row")))
         bad = _bad_relations(session)
         for relation_id in bad:
             session.connection().exec_driver_sql("DELETE FROM relations WHERE id = ?", (relation_id,))
@@ -170,12 +170,12 @@ _PROBES_ARE_BAD = (
 # What is said of it (# stands for the number of rows), where it is found, what is done.
 _REPAIRS: tuple[tuple[str, str, str], ...] = (
     (
-        "# of texts belonged to no edit: removed.",
+        deferred("{rows} of texts belonged to no edit: removed."),
         "edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
         "DELETE FROM edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
     ),
     (
-        "# of edits had lost their paraphrases and probes: these are empty now.",
+        deferred("{rows} of edits had lost their paraphrases and probes: these are empty now."),
         "edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
         "INSERT INTO edit_texts (edit_id, aliases, paraphrases, probes) "
         "SELECT id, '[]', '[]', '[]' FROM edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
@@ -193,7 +193,7 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
         )
     ),
     (
-        "# of the history named a run that is gone: the name was removed.",
+        deferred("{rows} of the history named a run that is gone: the name was removed."),
         "comparisons WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT id FROM runs)",
         "UPDATE comparisons SET run_id = NULL WHERE run_id NOT IN (SELECT id FROM runs)",
     ),
@@ -206,18 +206,18 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
         for column in ("settings", "figures")
     ),
     (
-        "# of settings could not be read: forgotten.",
+        deferred("{rows} of settings could not be read: forgotten."),
         "settings WHERE NOT json_valid(value)",
         "DELETE FROM settings WHERE NOT json_valid(value)",
     ),
     (
-        "# of undo could not be read: what was done before cannot be taken back.",
+        deferred("{rows} of undo could not be read: what was done before cannot be taken back."),
         "undo_rows WHERE step_id NOT IN (SELECT id FROM undo_steps) "
         "OR kind NOT IN ('edit', 'relation') OR CASE WHEN payload IS NULL THEN 0 ELSE NOT json_valid(payload) END",
         "DELETE FROM undo_rows",
     ),
     (
-        "# of undo held nothing: removed.",
+        deferred("{rows} of undo held nothing: removed."),
         "undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
         "DELETE FROM undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
     ),
