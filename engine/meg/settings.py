@@ -230,7 +230,7 @@ class MegSettings:
         "fused", "What tells questions about edits from others: the calibrated gate, or the paper's."
     )
     false_routing: float = setting(
-        0.0075, "Share of unrelated look-alikes that the gate may let through.", least=0, most=1
+        0.005, "Share of unrelated look-alikes that the gate may let through.", least=0, most=1
     )
     guards: int = setting(
         2, "Questions that each neuron learns to leave alone.", title="guards an edit", least=0, most=2
