@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from engine.runs import Cancelled
 from studio.redaction import redacted
-from studio.words import tr
+from studio.words import deferred, tr
 
 
 class UserFixable(Exception):
@@ -36,49 +36,70 @@ class UserMessage:
     is_bug: bool
 
 
-DISK_FULL = ("There is no room left on the disk.", "Make room, then try again: nothing that was saved is lost.")
-READ_ONLY = ("The file cannot be written to.", "Allow writing to it, or work on a copy in a folder of your own.")
-LOCKED = ("Another program has the file open.", "Close it there, then try again.")
-DAMAGED = ("The file is damaged.", "Restore a backup of it.")
-WRITE_FAILED = ("The disk refused to read or write the file.", "Check the disk and its cable, then try again.")
+DISK_FULL = (
+    deferred("There is no room left on the disk."),
+    deferred("Make room, then try again: nothing that was saved is lost."),
+)
+READ_ONLY = (
+    deferred("The file cannot be written to."),
+    deferred("Allow writing to it, or work on a copy in a folder of your own."),
+)
+LOCKED = (deferred("Another program has the file open."), deferred("Close it there, then try again."))
+DAMAGED = (deferred("The file is damaged."), deferred("Restore a backup of it."))
+WRITE_FAILED = (
+    deferred("The disk refused to read or write the file."),
+    deferred("Check the disk and its cable, then try again."),
+)
 
 SQLITE_WORDING: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: DISK_FULL,
     sqlite3.SQLITE_READONLY: READ_ONLY,
-    sqlite3.SQLITE_CANTOPEN: ("The file cannot be opened.", "Check that its folder exists and may be written to."),
+    sqlite3.SQLITE_CANTOPEN: (
+        deferred("The file cannot be opened."),
+        deferred("Check that its folder exists and may be written to."),
+    ),
     sqlite3.SQLITE_PERM: READ_ONLY,
     sqlite3.SQLITE_BUSY: LOCKED,
     sqlite3.SQLITE_LOCKED: LOCKED,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_IOERR: WRITE_FAILED,
-    sqlite3.SQLITE_NOMEM: ("There is not enough memory.", "Close other programs, then try again."),
+    sqlite3.SQLITE_NOMEM: (deferred("There is not enough memory."), deferred("Close other programs, then try again.")),
 }
 """What SQLite's primary result codes mean to the user; a code that is missing here is a bug."""
 
 _OS_WORDING: dict[int, tuple[str, str]] = {
     errno.ENOSPC: DISK_FULL,
     errno.EDQUOT: DISK_FULL,
-    errno.EFBIG: ("The file would grow larger than this disk or account allows.", "Choose another place for it."),
+    errno.EFBIG: (
+        deferred("The file would grow larger than this disk or account allows."),
+        deferred("Choose another place for it."),
+    ),
     errno.EROFS: READ_ONLY,
-    errno.EACCES: ("The file or folder may not be used.", "Change its permissions, or choose another place."),
-    errno.EPERM: ("The file or folder may not be used.", "Change its permissions, or choose another place."),
-    errno.ENOENT: ("The file or folder is not there.", "Check whether it was moved or renamed."),
+    errno.EACCES: (
+        deferred("The file or folder may not be used."),
+        deferred("Change its permissions, or choose another place."),
+    ),
+    errno.EPERM: (
+        deferred("The file or folder may not be used."),
+        deferred("Change its permissions, or choose another place."),
+    ),
+    errno.ENOENT: (deferred("The file or folder is not there."), deferred("Check whether it was moved or renamed.")),
     errno.EIO: WRITE_FAILED,
-    errno.ENOMEM: ("There is not enough memory.", "Close other programs, then try again."),
+    errno.ENOMEM: (deferred("There is not enough memory."), deferred("Close other programs, then try again.")),
 }
 
 _MEMORY = (
-    "There is not enough memory for this.",
-    "Close other programs, or choose a smaller model or fewer edits at once.",
+    deferred("There is not enough memory for this."),
+    deferred("Close other programs, or choose a smaller model or fewer edits at once."),
 )
 _GPU_MEMORY = (
-    "The graphics card's memory is full.",
-    "Close other programs that use the card, choose a smaller model, or choose the device “CPU”.",
+    deferred("The graphics card's memory is full."),
+    deferred("Close other programs that use the card, choose a smaller model, or choose the device “CPU”."),
 )
 _GPU_ERROR = (
-    "The graphics card reported an error and cannot be used until the studio is started again.",
-    "Start the studio again; where it happens once more, choose the device “CPU”.",
+    deferred("The graphics card reported an error and cannot be used until the studio is started again."),
+    deferred("Start the studio again; where it happens once more, choose the device “CPU”."),
 )
 
 
@@ -112,7 +133,7 @@ def _known(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, UserFixable):
         return error.sentence, error.action
     if isinstance(error, Cancelled):
-        return "Stopped.", ""
+        return tr("Stopped."), ""
     memory = _memory(error)
     if memory is not None:
         return memory

@@ -19,8 +19,9 @@ from engine.runs import Cancel, ProgressBoard
 from studio.jobs import Shelf
 from studio.model_jobs import EDITS, LOADING, PACK, Engagement, edited_model
 from studio.store.runs import RunRow
+from studio.words import deferred, tr
 
-STAGE = "Evaluate"
+STAGE = deferred("Evaluate")
 STEPS = 25
 """Bars of the histogram: a share every 4 % of familiarity."""
 BATCH = 32
@@ -118,7 +119,8 @@ def look_into(evaluation: Evaluation, names: Mapping[str, str]) -> Findings:
     """`evaluation` with its figures; `names` are those of the relations."""
     report, tradeoff = Report.of(evaluation.asked), Tradeoff(evaluation.asked)
     relations = [
-        RelationFigures(key, names.get(key, key) or "free prompts", part) for key, part in report.by_relation().items()
+        RelationFigures(key, names.get(key, key) or tr("free prompts"), part)
+        for key, part in report.by_relation().items()
     ]
     return Findings(
         evaluation,

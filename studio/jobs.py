@@ -37,6 +37,7 @@ from studio.errors import UserMessage, describe
 from studio.store.changes import Changes
 from studio.store.errors import Backup, ProjectDamaged, ProjectElsewhere, ProjectError, ProjectLocked
 from studio.store.project import Project, ProjectInfo
+from studio.words import tr
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -520,7 +521,7 @@ class DatabaseWorker(Worker[Project]):
 
     def _resource(self) -> Project:
         if self._project is None:
-            raise ProjectError("No project is open.", "Open one, or create one.")
+            raise ProjectError(tr("No project is open."), tr("Open one, or create one."))
         return self._project
 
     def _at_end(self) -> None:

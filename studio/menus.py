@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from studio.theme import Scheme
-from studio.words import tr
+from studio.words import deferred, tr
 
 
 def action(
@@ -42,7 +42,11 @@ def scheme_menu(parent: QWidget, current: Scheme, choose: Callable[[Scheme], obj
     """System, light or dark."""
     made = QMenu(tr("Theme"), parent)
     group = QActionGroup(made)
-    for scheme, words in ((Scheme.SYSTEM, "As the system"), (Scheme.LIGHT, "Light"), (Scheme.DARK, "Dark")):
+    for scheme, words in (
+        (Scheme.SYSTEM, deferred("As the system")),
+        (Scheme.LIGHT, deferred("Light")),
+        (Scheme.DARK, deferred("Dark")),
+    ):
         entry = action(made, tr(words), partial(choose, scheme), checkable=True)
         entry.setData(scheme.value)
         entry.setChecked(scheme is current)

@@ -26,6 +26,7 @@ from engine.runs import Cancel, Cancelled, ProgressBoard
 from studio.engine_loading import collector_at_rest, load_engine
 from studio.jobs import Shelf
 from studio.run_log import logged
+from studio.words import deferred, tr
 
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel, Editor, Explanation, Pack
@@ -40,9 +41,10 @@ AT_ONCE = 64
 SAMPLE = 1_000
 """Queries that a figure is measured on after a training, at most."""
 
-LOADING = "Load the model"
-MEASURING = "Measure"
-ASKING = "Ask"
+LOADING = deferred("Load the model")
+MEASURING = deferred("Measure")
+ASKING = deferred("Ask")
+ASKING_MODEL = deferred("Ask the model")
 EDITS = "edits.jsonl"
 """The snapshot of the edits, in a run's folder and in a pack."""
 METRICS = "metrics.jsonl"
@@ -321,7 +323,7 @@ def original_answers(
     release(shelf)
     try:
         for start in range(0, len(prompts), AT_ONCE):
-            board.report("Ask the model", start, len(prompts))
+            board.report(ASKING_MODEL, start, len(prompts))
             answers.extend(model.answer(prompts[start : start + AT_ONCE], cancel=cancel))
     except Cancelled:
         if not answers:
@@ -465,7 +467,9 @@ def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: P
     if order.start is None:
         return editor.fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
     if not registry.editor_kind(order.editor).grows:
-        raise EditError(f"The editor “{order.editor}” cannot go on from a pack: train it from the start.")
+        raise EditError(
+            tr("The editor “{editor}” cannot go on from a pack: train it from the start.", editor=order.editor)
+        )
     known = cast("MegPack", open_pack(order.start, model))
     return cast("MegEditor", editor).fit(
         model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder, start=known

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import count, figure, share
+from studio.words import tr
 
 _SHOWN = 10_000
 """Milliseconds that the message stands."""
@@ -47,7 +48,7 @@ class Notifier(QObject):
 def told(run: RunRow) -> tuple[str, str]:
     """Title and text about how `run` ended."""
     if run.state is RunState.FAILED:
-        return "Training failed", run.message
+        return tr("Training failed"), run.message
     answered = figure(run.figures, "reliability")
-    much = f": {share(answered)} answered" if answered is not None else ""
-    return "Training finished", f"{count(run.edits, 'edit')}{much}."
+    much = tr(": {answered} answered", answered=share(answered)) if answered is not None else ""
+    return tr("Training finished"), f"{count(run.edits, 'edit')}{much}."

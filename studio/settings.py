@@ -14,6 +14,7 @@ from platformdirs import PlatformDirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.atomic import write_file
+from studio.words import tr
 
 HOME = "MEG_STUDIO_HOME"
 """The environment variable that puts everything under one folder: a memory stick, a test."""
@@ -90,9 +91,11 @@ def load_settings(path: Path) -> tuple[Settings, str]:
             os.replace(path, kept)
         except OSError:
             kept = path
-        return Settings(), f"The settings could not be read and start afresh; the file is kept: {kept}"
+        return Settings(), tr("The settings could not be read and start afresh; the file is kept: {kept}", kept=kept)
     except OSError as error:
-        return Settings(), f"The settings could not be read ({error.strerror}) and start afresh: {path}"
+        return Settings(), tr(
+            "The settings could not be read ({strerror}) and start afresh: {path}", strerror=error.strerror, path=path
+        )
 
 
 def save_settings(settings: Settings, path: Path) -> None:

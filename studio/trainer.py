@@ -35,9 +35,10 @@ from studio.store.trained import note_trained
 from studio.store.watched import watched
 from studio.training_phase import Event, Phase, TrainingPhase
 from studio.widgets.figures import count, figure, share
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
-ADVICE = "word the prompt otherwise, train again with another seed or layer, or switch the edit off."
+ADVICE = deferred("word the prompt otherwise, train again with another seed or layer, or switch the edit off.")
 """What to do about an edit that a training did not get right."""
 SETTINGS = "settings"
 """Where a run keeps all of its editor's settings; what is beside it is what people look for first."""
@@ -97,7 +98,7 @@ class Trainer(QObject):
         self._workspace.database.run(
             lambda project: _enqueue(project, choices),
             on_success=lambda _: self._workspace.say(
-                Kind.INFO, "The run waits for its turn. It is trained on the edits as they are now."
+                Kind.INFO, tr("The run waits for its turn. It is trained on the edits as they are now.")
             ),
             on_error=self._workspace.report,
             owner=self,
@@ -144,7 +145,7 @@ class Trainer(QObject):
             on_cancelled=self._cancelled,
             cancel=cancel,
             owner=self,
-            name="Train",
+            name=tr("Train"),
         )
         self.started.emit(run, board)
         if cancel.requested:
@@ -178,15 +179,16 @@ class Trainer(QObject):
         self._note(RunState.FINISHED, trained.figures, "", trained.familiarity)
         workspace = self._workspace
         answered = figure(trained.figures, "reliability")
-        told = f": {share(answered)} of the edits are answered" if answered is not None else ""
-        deeds = [Deed("Compare answers", partial(workspace.page_asked.emit, "compare"))]
+        told = tr(": {answered} of the edits are answered", answered=share(answered)) if answered is not None else ""
+        deeds = [Deed(tr("Compare answers"), partial(workspace.page_asked.emit, "compare"))]
         failing = failing_edits(trained.figures)
         if failing:
-            deeds.insert(0, Deed("Show them", partial(workspace.edits_asked.emit, failing)))
+            deeds.insert(0, Deed(tr("Show them"), partial(workspace.edits_asked.emit, failing)))
+        wrong = count(len(failing), "edit")
         workspace.say(
             Kind.WARNING if failing else Kind.GOOD,
-            f"Training finished{told}. The pack is in use on the Compare page."
-            + (f" {count(len(failing), 'edit')} went wrong: {ADVICE}" if failing else ""),
+            tr("Training finished{told}. The pack is in use on the Compare page.", told=told)
+            + (tr(" {edits} went wrong: {advice}", edits=wrong, advice=tr(ADVICE)) if failing else ""),
             deeds=deeds,
         )
 
@@ -196,7 +198,7 @@ class Trainer(QObject):
 
     def _cancelled(self) -> None:
         self._note(RunState.CANCELLED, None, "", {})
-        self._workspace.say(Kind.INFO, "Training stopped. What was finished is kept: Resume goes on from there.")
+        self._workspace.say(Kind.INFO, tr("Training stopped. What was finished is kept: Resume goes on from there."))
 
     def _note(
         self, state: RunState, figures: Mapping[str, object] | None, message: str, familiarity: Mapping[str, float]
@@ -255,7 +257,7 @@ def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> Run
     edits = listing.edit_set(project)
     enabled = len(edits.enabled())
     if not enabled:
-        raise UserFixable("There is no edit to train.", "Add one on the Facts page, or switch one on.")
+        raise UserFixable(tr("There is no edit to train."), tr("Add one on the Facts page, or switch one on."))
     data = b"".join(jsonl.lines(edits))
     settings = replace(choices.settings, watched=watched(project))
     start = choices.start
@@ -295,7 +297,7 @@ def _enqueue(project: Project, choices: TrainingChoices) -> Changes:
 def _take_up(project: Project, run: RunRow) -> RunRow:
     """Note that a run goes on, or begins."""
     if not (run.folder / EDITS).is_file():
-        raise UserFixable("The run's folder is gone.", "Start a new training.")
+        raise UserFixable(tr("The run's folder is gone."), tr("Start a new training."))
     keeping.update_run(project, run.id, state=RunState.RUNNING, message="")
     return run
 

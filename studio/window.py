@@ -49,7 +49,7 @@ from studio.widgets.file_drop import FileDrop
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
 from studio.widgets.status import Status
-from studio.words import tr
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 PAGES = (
-    ("facts", "Facts"),
-    ("training", "Training"),
-    ("compare", "Compare"),
-    ("evaluation", "Evaluation"),
-    ("runs", "Runs"),
+    ("facts", deferred("Facts")),
+    ("training", deferred("Training")),
+    ("compare", deferred("Compare")),
+    ("evaluation", deferred("Evaluation")),
+    ("runs", deferred("Runs")),
 )
 SHUTDOWN = 20.0
 """Seconds that closing waits for what the workers still do."""
@@ -224,7 +224,7 @@ class MainWindow(QMainWindow):
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
         self._rail.chosen.connect(lambda place: self._bring(PAGES[place][0]))
-        FileDrop(self, "Drop a file here to import its edits").dropped.connect(self._take_dropped)
+        FileDrop(self, tr("Drop a file here to import its edits")).dropped.connect(self._take_dropped)
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
         self.models.busy_changed.connect(lambda _: self._job_changed(None))

@@ -8,10 +8,13 @@ them. Values come in by name, and are never looked at for names themselves: they
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from gettext import NullTranslations
 
 KEYWORDS = {
     "tr": (1,),
+    "deferred": (1,),
+    "plural": (2, 3),
     "counted": (2, 3),
     "count": (2, 3),
     "button": (1,),
@@ -42,12 +45,30 @@ def use_language(language: NullTranslations) -> None:
     _language = language
 
 
+def language() -> str:
+    """The code of the language that is spoken, as HTML has it."""
+    return str(_language.info().get("language", "en")).replace("_", "-")
+
+
 def tr(text: str, **values: object) -> str:
     """`text` in the user's language, with each {name} replaced by the value of that name."""
-    told = _language.gettext(text) if text else ""
-    return _SLOT.sub(lambda slot: str(values.get(slot[1], slot[0])), told) if values else told
+    return _filled(_language.gettext(text), values) if text else ""
+
+
+def deferred(text: str) -> str:
+    """`text` as it is, for a table of words at the head of a module: it is given to `tr` where it is shown."""
+    return text
+
+
+def plural(number: int, one: str, many: str, **values: object) -> str:
+    """`one` or `many`, or what the user's language has for `number`, filled as `tr` does; {number} is the number."""
+    return _filled(_language.ngettext(one, many, number), {"number": f"{number:,}", **values})
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:
     """`number` things, in words: "1 edit", "1,024 edits"."""
     return f"{number:,} {_language.ngettext(thing, things or thing + 's', number)}"
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    return _SLOT.sub(lambda slot: str(values.get(slot[1], slot[0])), text) if values else text

@@ -19,6 +19,7 @@ from engine.evaluation import charts
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.report import GENERALITY, KINDS, RELIABILITY, Asked, Measured, Report
 from engine.evaluation.separation import auroc, false_routings, roc, shares_by_step
+from engine.html_page import RULES, STYLE
 from engine.strict_json import dump
 
 ENDING = ".html"
@@ -34,23 +35,6 @@ NAMES = {
     ProbeKind.FAR.value: "Locality: far",
 }
 """How the kinds of query are called in front of people."""
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; width: 100%; margin: .6rem 0; }
-th, td { text-align: start; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid #8886; vertical-align: top; }
-th { font-weight: 600; } td.n, th.n { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; white-space: pre-wrap; } .muted { opacity: .7; }
-.charts { display: flex; flex-wrap: wrap; gap: 1.5rem; } .charts figure { margin: 0; flex: 1 1 24rem; }
-svg { width: 100%; height: auto; background: #ffffff; border-radius: 6px; }
-svg text { font: 11px system-ui; fill: #333; }
-@media print {
-  :root { color-scheme: light; } body { margin: 0; max-width: none; font-size: 10pt; }
-  thead { display: table-header-group; } tr, figure { break-inside: avoid; } h2 { break-after: avoid; }
-}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +101,9 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     head = SubElement(html, "head")
     SubElement(head, "meta", {"charset": "utf-8"})
     SubElement(head, "meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"})
-    # A report runs nothing and asks nobody for anything.
-    rules = "default-src 'none'; style-src 'unsafe-inline'"
-    SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": rules})
+    SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": RULES})
     SubElement(head, "title").text = storable(subject.title)
-    SubElement(head, "style").text = _STYLE
+    SubElement(head, "style").text = STYLE
     body = SubElement(html, "body")
     SubElement(body, "h1").text = storable(subject.title)
     queries = f"{len(report.asked):,} queries were asked; {len(report.wrong):,} were answered wrongly."

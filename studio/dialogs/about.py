@@ -56,4 +56,4 @@ def _version() -> str:
     try:
         return version("meg-studio")
     except PackageNotFoundError:
-        return "from source"
+        return tr("from source")

@@ -18,9 +18,9 @@ from studio.widgets.buttons import button
 from studio.widgets.figures import count, file_size, moment
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill, text_table
-from studio.words import tr
+from studio.words import deferred, tr
 
-_REASONS = {"": "", "before-update": "before an update", "before-repair": "before a repair"}
+_REASONS = {"": "", "before-update": deferred("before an update"), "before-repair": deferred("before a repair")}
 
 
 class BackupsDialog(QDialog):

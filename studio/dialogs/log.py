@@ -15,13 +15,13 @@ from studio.theme import SPACE, tokens
 from studio.widgets.buttons import button
 from studio.widgets.fields import line
 from studio.widgets.labels import Label, hint, page_title
-from studio.words import counted, tr
+from studio.words import counted, deferred, tr
 
 LEVELS = (
-    (logging.DEBUG, "Everything"),
-    (logging.INFO, "Steps and worse"),
-    (logging.WARNING, "Warnings and errors"),
-    (logging.ERROR, "Errors"),
+    (logging.DEBUG, deferred("Everything")),
+    (logging.INFO, deferred("Steps and worse")),
+    (logging.WARNING, deferred("Warnings and errors")),
+    (logging.ERROR, deferred("Errors")),
 )
 POLL = 500
 """Milliseconds between two looks at the file."""

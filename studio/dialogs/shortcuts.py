@@ -12,15 +12,15 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.labels import page_title
 from studio.widgets.tables import fill, text_table
-from studio.words import tr
+from studio.words import deferred, tr
 
 OR = "  ·  "
 """Between two keys that do the same."""
 
 _BUILT_IN = (
-    ("Change the cell of the facts table", "F2"),
-    ("Switch the selected edits on or off", "Space"),
-    ("Go to the next field", "Tab"),
+    (deferred("Change the cell of the facts table"), "F2"),
+    (deferred("Switch the selected edits on or off"), "Space"),
+    (deferred("Go to the next field"), "Tab"),
 )
 
 

@@ -16,7 +16,7 @@ from studio.store.journal import step
 from studio.store.listing import ids_of_keys
 from studio.store.project import Project
 from studio.store.records import StoredEdit, read_edits, read_relations, replace_edits
-from studio.words import counted
+from studio.words import plural
 
 
 class Role(StrEnum):
@@ -53,7 +53,12 @@ def adopt_queries(project: Project, queries: Mapping[str, Sequence[str]], role: 
     skipped = sum(len(texts) for texts in queries.values()) - added
     if not after:
         return Changes(skipped=skipped)
-    with step(project, f"add {counted(added, role.value)}") as under_way:
+    told = (
+        plural(added, "add {number} paraphrase", "add {number} paraphrases")
+        if role is Role.PARAPHRASE
+        else plural(added, "add {number} probe", "add {number} probes")
+    )
+    with step(project, told) as under_way:
         under_way.edits(after)
         replace_edits(under_way.session, after)
     return Changes(updated=tuple(after), skipped=skipped, undo=True)

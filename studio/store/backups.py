@@ -17,6 +17,7 @@ from studio.store.database import APPLICATION_ID
 from studio.store.errors import Backup, ProjectDamaged, project_error
 from studio.store.migrations import REVISION
 from studio.store.placing import move, put_in_place
+from studio.words import tr
 
 FILE = "project.sqlite"
 FOLDER = "backups"
@@ -113,7 +114,7 @@ def check_copy(path: Path, source: Path) -> None:
     except sqlite3.Error:
         whole = ours = False
     if not (whole and ours):
-        raise ProjectDamaged(f"This copy is damaged: {source}", "Choose another backup.")
+        raise ProjectDamaged(tr("This copy is damaged: {source}", source=source), tr("Choose another backup."))
 
 
 def integrity_problem(connection: sqlite3.Connection, *, thorough: bool = True) -> str | None:
@@ -163,8 +164,12 @@ def copy_file(raw: sqlite3.Connection, partial: Path, folder: Path) -> int:
         problem = integrity_problem(target)
         if problem is not None:
             raise ProjectDamaged(
-                f"The project's file is damaged ({problem}), so no backup was made of it: {folder / FILE}",
-                "Restore one of the older backups, which were kept.",
+                tr(
+                    "The project's file is damaged ({problem}), so no backup was made of it: {folder}",
+                    problem=problem,
+                    folder=folder / FILE,
+                ),
+                tr("Restore one of the older backups, which were kept."),
                 folder=folder,
             )
         return int(target.execute("SELECT count(*) FROM edits").fetchone()[0])

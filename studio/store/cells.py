@@ -11,7 +11,7 @@ from studio.store.edits import EditFields, adopt, updated_edit, usable_relations
 from studio.store.journal import step
 from studio.store.project import Project
 from studio.store.records import StoredEdit, read_edits, replace_edits
-from studio.words import counted
+from studio.words import counted, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
 
     An edit that cannot take its part stays as it is and is named in `refused`, as is one that is gone.
     """
-    with step(project, name or f"change {counted(len(fields), 'edit')}") as under_way:
+    with step(project, name or tr("change {edits}", edits=counted(len(fields), "edit"))) as under_way:
         session = under_way.session
         stored = read_edits(session, fields)
         wanted = {row.relation for row in stored.values()} | {part.get("relation", "") for part in fields.values()}
@@ -37,7 +37,7 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
         for edit_id, part in fields.items():
             row = stored.get(edit_id)
             if row is None:
-                refused.append((edit_id, "It was deleted meanwhile."))
+                refused.append((edit_id, tr("It was deleted meanwhile.")))
                 continue
             before = row.to_edit()
             try:

@@ -19,7 +19,7 @@ from studio.store.database import APPLICATION_ID, Database
 from studio.store.errors import ProjectDamaged, ProjectReadOnly, ProjectTooNew, project_error
 from studio.store.migrations import UNICODE, VERSION
 from studio.store.records import refresh_derived, texts
-from studio.words import counted
+from studio.words import counted, deferred, tr
 
 THOROUGH_UP_TO = 16 * 1024 * 1024
 """Bytes up to which a file is checked thoroughly when it is opened; a larger one, which would take a second and more,
@@ -27,7 +27,7 @@ is when it is backed up."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
-_RESTORE = "Restore a backup of it; the damaged file is kept."
+_RESTORE = deferred("Restore a backup of it; the damaged file is kept.")
 
 
 def check_header(path: Path) -> None:
@@ -36,13 +36,17 @@ def check_header(path: Path) -> None:
     Raises ProjectDamaged where it is no project's file, ProjectTooNew where it is a newer version's.
     """
     if not path.is_file():
-        raise ProjectDamaged(f"This is not a file: {path}", _RESTORE)
+        raise ProjectDamaged(tr("This is not a file: {path}", path=path), tr(_RESTORE))
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if not header.startswith(_MAGIC) or len(header) < _HEADER:
-        raise ProjectDamaged(f"The project's file is damaged from its first bytes on: {path}", _RESTORE)
+        raise ProjectDamaged(
+            tr("The project's file is damaged from its first bytes on: {path}", path=path), tr(_RESTORE)
+        )
     if int.from_bytes(header[68:72]) != APPLICATION_ID:
-        raise ProjectDamaged(f"This is a file of another program, not of MeG Studio: {path}", _RESTORE)
+        raise ProjectDamaged(
+            tr("This is a file of another program, not of MeG Studio: {path}", path=path), tr(_RESTORE)
+        )
     check_version(int.from_bytes(header[60:64]), path)
 
 
@@ -50,7 +54,8 @@ def check_writable(path: Path) -> None:
     """Raise ProjectReadOnly where the file may only be read: found out later, it would cost what was typed."""
     if not os.access(path, os.W_OK):
         raise ProjectReadOnly(
-            f"The project's file cannot be written to: {path}", "Allow writing to it, or work on a copy of the folder."
+            tr("The project's file cannot be written to: {path}", path=path),
+            tr("Allow writing to it, or work on a copy of the folder."),
         )
 
 
@@ -58,9 +63,14 @@ def check_version(version: int, path: Path) -> None:
     """Raise ProjectTooNew where `version` is newer than this program knows."""
     if version > VERSION:
         raise ProjectTooNew(
-            f"A newer version of MeG Studio wrote this project (file version {version}, this one knows {VERSION}): "
-            f"{path.parent}",
-            "Update MeG Studio, then open it.",
+            tr(
+                "A newer version of MeG Studio wrote this project (file version {version}, this one knows "
+                "{known}): {parent}",
+                version=version,
+                known=VERSION,
+                parent=path.parent,
+            ),
+            tr("Update MeG Studio, then open it."),
         )
 
 
@@ -72,7 +82,14 @@ def check_integrity(database: Database) -> None:
     except sqlite3.DatabaseError as error:
         raise project_error(error, database.path) or error from error
     if problem is not None:
-        raise ProjectDamaged(f"The project's file is damaged ({problem.splitlines()[-1]}): {database.path}", _RESTORE)
+        raise ProjectDamaged(
+            tr(
+                "The project's file is damaged ({problem}): {path}",
+                problem=problem.splitlines()[-1],
+                path=database.path,
+            ),
+            tr(_RESTORE),
+        )
 
 
 def needs_repair(database: Database) -> bool:
@@ -88,18 +105,20 @@ def repair(database: Database) -> tuple[str, ...]:
     if not _search_is_whole(database):
         with database.transaction() as session:
             session.connection().exec_driver_sql("INSERT INTO edit_search (edit_search) VALUES ('rebuild')")
-        sentences.append("The index that edits are searched by was damaged: it was built anew.")
+        sentences.append(tr("The index that edits are searched by was damaged: it was built anew."))
     with database.transaction() as session:
         for sentence, where, statement in _REPAIRS:
             number = _count(session, where)
             if number:
                 session.connection().exec_driver_sql(statement)
-                sentences.append(sentence.replace("#", counted(number, "row")))
+                sentences.append(tr(sentence, rows=counted(number, "row")))
         bad = _bad_relations(session)
         for relation_id in bad:
             session.connection().exec_driver_sql("DELETE FROM relations WHERE id = ?", (relation_id,))
         if bad:
-            sentences.append(f"{counted(len(bad), 'relation')} could not be read: removed from the project.")
+            sentences.append(
+                tr("{relations} could not be read: removed from the project.", relations=counted(len(bad), "relation"))
+            )
     return tuple(sentences)
 
 
@@ -151,12 +170,12 @@ _PROBES_ARE_BAD = (
 # What is said of it (# stands for the number of rows), where it is found, what is done.
 _REPAIRS: tuple[tuple[str, str, str], ...] = (
     (
-        "# of texts belonged to no edit: removed.",
+        deferred("{rows} of texts belonged to no edit: removed."),
         "edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
         "DELETE FROM edit_texts WHERE edit_id NOT IN (SELECT id FROM edits)",
     ),
     (
-        "# of edits had lost their paraphrases and probes: these are empty now.",
+        deferred("{rows} of edits had lost their paraphrases and probes: these are empty now."),
         "edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
         "INSERT INTO edit_texts (edit_id, aliases, paraphrases, probes) "
         "SELECT id, '[]', '[]', '[]' FROM edits WHERE id NOT IN (SELECT edit_id FROM edit_texts)",
@@ -174,7 +193,7 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
         )
     ),
     (
-        "# of the history named a run that is gone: the name was removed.",
+        deferred("{rows} of the history named a run that is gone: the name was removed."),
         "comparisons WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT id FROM runs)",
         "UPDATE comparisons SET run_id = NULL WHERE run_id NOT IN (SELECT id FROM runs)",
     ),
@@ -187,18 +206,18 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
         for column in ("settings", "figures")
     ),
     (
-        "# of settings could not be read: forgotten.",
+        deferred("{rows} of settings could not be read: forgotten."),
         "settings WHERE NOT json_valid(value)",
         "DELETE FROM settings WHERE NOT json_valid(value)",
     ),
     (
-        "# of undo could not be read: what was done before cannot be taken back.",
+        deferred("{rows} of undo could not be read: what was done before cannot be taken back."),
         "undo_rows WHERE step_id NOT IN (SELECT id FROM undo_steps) "
         "OR kind NOT IN ('edit', 'relation') OR CASE WHEN payload IS NULL THEN 0 ELSE NOT json_valid(payload) END",
         "DELETE FROM undo_rows",
     ),
     (
-        "# of undo held nothing: removed.",
+        deferred("{rows} of undo held nothing: removed."),
         "undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
         "DELETE FROM undo_steps WHERE id NOT IN (SELECT step_id FROM undo_rows)",
     ),

@@ -15,7 +15,7 @@ from studio.store.changes import Changes
 from studio.store.journal import step
 from studio.store.project import Project
 from studio.store.records import StoredEdit, delete_edit_rows, read_edits, replace_edits, switch_edits
-from studio.words import counted
+from studio.words import counted, tr
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def resolve(project: Project, kept: int, others: Iterable[int], how: Resolution)
 def resolve_duplicates(project: Project, how: Resolution) -> Changes:
     """Of each group of duplicates keep the edit that was entered first; one step."""
     groups = [(found.edit_ids[0], found.edit_ids[1:]) for found in conflicts(project) if not found.contradiction]
-    return _resolve(project, groups, how, f"settle {counted(len(groups), 'duplicate')}")
+    return _resolve(project, groups, how, tr("settle {duplicates}", duplicates=counted(len(groups), "duplicate")))
 
 
 def _resolve(project: Project, groups: Sequence[tuple[int, tuple[int, ...]]], how: Resolution, name: str) -> Changes:

@@ -15,6 +15,7 @@ from studio.store.backups import FILE, copy_file
 from studio.store.errors import ProjectError, ProjectExists, project_error
 from studio.store.layout import RUNS, check_empty
 from studio.store.migrations import NAME
+from studio.words import tr
 
 _STAGE = "Copy the project, in MB"
 _BLOCK = 4 * 1024 * 1024
@@ -26,10 +27,14 @@ def copy_project(raw: sqlite3.Connection, folder: Path, target: Path, board: Pro
     The caller is the only one who writes to the project, so file and runs are of one moment.
     """
     if target.resolve().is_relative_to(folder.resolve()):
-        raise ProjectError(f"A project cannot be copied into itself: {target}", "Choose a folder outside of it.")
+        raise ProjectError(
+            tr("A project cannot be copied into itself: {target}", target=target), tr("Choose a folder outside of it.")
+        )
     if target.exists():
         if not target.is_dir():
-            raise ProjectExists(f"There is a file of this name already: {target}", "Choose another place.")
+            raise ProjectExists(
+                tr("There is a file of this name already: {target}", target=target), tr("Choose another place.")
+            )
         check_empty(target)
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     for leftover in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):  # of a copy that was cut off

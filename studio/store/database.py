@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from studio.store.errors import ProjectError, project_error
+from studio.words import tr
 
 APPLICATION_ID = 0x4D654753  # "MeGS" in the file's header
 BUSY_MS = 5_000
@@ -87,8 +88,11 @@ def _configure(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
         raise ProjectError(
-            f"A project cannot be kept safe in this folder, which seems to be on a network drive: {path.parent}",
-            "Move it to a folder on this computer.",
+            tr(
+                "A project cannot be kept safe in this folder, which seems to be on a network drive: {parent}",
+                parent=path.parent,
+            ),
+            tr("Move it to a folder on this computer."),
         )
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")

@@ -29,7 +29,7 @@ from studio.store.records import (
     switch_edits,
 )
 from studio.store.schema import EditRecord
-from studio.words import counted
+from studio.words import counted, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def add_edits(project: Project, drafts: Iterable[EditDraft], *, name: str = "") 
     drafts = list(drafts)
     if not drafts:
         return Changes()
-    with step(project, name or f"add {counted(len(drafts), 'edit')}") as under_way:
+    with step(project, name or tr("add {edits}", edits=counted(len(drafts), "edit"))) as under_way:
         known = usable_relations(project, under_way.session, {draft.relation for draft in drafts})
         keys = _Keys(under_way.session, [draft.key for draft in drafts])
         edits = [
-            StoredEdit.from_edit(_edit_of(draft, keys, known, f"Row {row}: " if len(drafts) > 1 else ""))
+            StoredEdit.from_edit(_edit_of(draft, keys, known, tr("Row {row}: ", row=row) if len(drafts) > 1 else ""))
             for row, draft in enumerate(drafts, start=1)
         ]
         adopted = adopt(under_way, known.values())
@@ -94,7 +94,7 @@ def update_edit(project: Project, edit_id: int, **fields: Unpack[EditFields]) ->
     original answer and the familiarity, which belong to the old one. EditError where a new paraphrase or probe cannot
     measure anything.
     """
-    with step(project, "change an edit") as under_way:
+    with step(project, tr("change an edit")) as under_way:
         session = under_way.session
         stored = read_edits(session, [edit_id]).get(edit_id)
         if stored is None:
@@ -118,7 +118,7 @@ def delete_edits(project: Project, edit_ids: Iterable[int]) -> Changes:
         there = tuple(session.execute(select(EditRecord.id).where(among(EditRecord.id, edit_ids))).scalars())
     if not there:
         return Changes()
-    with step(project, f"delete {counted(len(there), 'edit')}") as under_way:
+    with step(project, tr("delete {edits}", edits=counted(len(there), "edit"))) as under_way:
         under_way.edits(there)
         delete_edit_rows(under_way.session, there)
     return Changes(removed=there, undo=True)
@@ -131,7 +131,9 @@ def set_enabled(project: Project, edit_ids: Iterable[int], enabled: bool) -> Cha
         changing = tuple(session.execute(differing).scalars())
     if not changing:
         return Changes()
-    with step(project, f"switch {counted(len(changing), 'edit')} {'on' if enabled else 'off'}") as under_way:
+    edits = counted(len(changing), "edit")
+    told = tr("switch {edits} on", edits=edits) if enabled else tr("switch {edits} off", edits=edits)
+    with step(project, told) as under_way:
         under_way.edits(changing)
         switch_edits(under_way.session, changing, enabled)
     return Changes(updated=changing, undo=True)
@@ -147,7 +149,7 @@ def set_original_answers(project: Project, answers: Mapping[int, str]) -> Change
     changing = [edit_id for edit_id, answer in there if clean[edit_id] != answer]
     if not changing:
         return Changes()
-    with step(project, f"fill in {counted(len(changing), 'original answer')}") as under_way:
+    with step(project, tr("fill in {answers}", answers=counted(len(changing), "original answer"))) as under_way:
         before = under_way.edits(changing)
         replace_edits(
             under_way.session,
@@ -233,12 +235,18 @@ def _edit_of(draft: EditDraft, keys: _Keys, known: Mapping[str, Relation], row: 
     """The edit that a draft makes; EditError, beginning with `row`, where it makes none."""
     subject, new_object, prompt = draft.subject.strip(), draft.new_object.strip(), draft.prompt.strip()
     if draft.relation and draft.relation not in known:
-        raise EditError(f"{row}There is no relation “{draft.relation}” in this project.")
+        raise EditError(tr("{row}There is no relation “{relation}” in this project.", row=row, relation=draft.relation))
     if not new_object:
-        raise EditError(f"{row}The new object is empty: say what the model shall answer.")
+        raise EditError(tr("{row}The new object is empty: say what the model shall answer.", row=row))
     if not prompt and not (subject and draft.relation):
-        missing = "subject" if draft.relation else "relation" if subject else "prompt"
-        raise EditError(f"{row}The {missing} is empty: give a subject and a relation, or a whole prompt.")
+        missing = tr("subject") if draft.relation else tr("relation") if subject else tr("prompt")
+        raise EditError(
+            tr(
+                "{row}The {missing} is empty: give a subject and a relation, or a whole prompt.",
+                row=row,
+                missing=missing,
+            )
+        )
     try:
         return Edit(
             id=keys.take(draft.key),
@@ -266,7 +274,7 @@ def updated_edit(before: Edit, fields: EditFields, known: Mapping[str, Relation]
     following.update(entered)
     after = replace(before, **following)
     if after.relation and after.relation != before.relation and after.relation not in known:
-        raise EditError(f"There is no relation “{after.relation}” in this project.")
+        raise EditError(tr("There is no relation “{relation}” in this project.", relation=after.relation))
     if after.prompt != before.prompt and "original_answer" not in entered:
         after = replace(after, original_answer="")
     return after
@@ -280,21 +288,25 @@ def _check_texts(session: Session, edit_id: int, before: Edit, after: Edit) -> N
         if text in before.paraphrases:
             continue
         if SLOT in text:
-            raise EditError(f"The paraphrase “{text}” has {SLOT} in it: write the subject there.")
+            raise EditError(
+                tr("The paraphrase “{words}” has {slot} in it: write the subject there.", words=text, slot=SLOT)
+            )
         if paraphrases[place] == prompt:
-            raise EditError(f"The paraphrase “{text}” is the prompt itself: say it in other words.")
+            raise EditError(tr("The paraphrase “{words}” is the prompt itself: say it in other words.", words=text))
         if paraphrases[place] in paraphrases[:place]:
-            raise EditError(f"The paraphrase “{text}” is there twice: remove one.")
+            raise EditError(tr("The paraphrase “{words}” is there twice: remove one.", words=text))
     probes = [(probe.kind, fold(probe.prompt)) for probe in after.probes]
     new = [place for place, probe in enumerate(after.probes) if probe not in before.probes]
     for place in new:
         text, folded = after.probes[place].prompt, probes[place][1]
         if SLOT in text:
-            raise EditError(f"The probe “{text}” has {SLOT} in it: write a subject there.")
+            raise EditError(tr("The probe “{words}” has {slot} in it: write a subject there.", words=text, slot=SLOT))
         if folded == prompt or folded in paraphrases:
-            raise EditError(f"The probe “{text}” asks for this edit, whose answer shall change: ask something else.")
+            raise EditError(
+                tr("The probe “{words}” asks for this edit, whose answer shall change: ask something else.", words=text)
+            )
         if probes[place] in probes[:place]:
-            raise EditError(f"The probe “{text}” is there twice: remove one.")
+            raise EditError(tr("The probe “{words}” is there twice: remove one.", words=text))
     edited = session.execute(
         select(EditRecord.prompt).where(
             EditRecord.enabled,
@@ -303,7 +315,12 @@ def _check_texts(session: Session, edit_id: int, before: Edit, after: Edit) -> N
         )
     ).first()
     if edited is not None:
-        raise EditError(f"The probe “{edited.prompt}” is the prompt of another edit, whose answer shall change too.")
+        raise EditError(
+            tr(
+                "The probe “{prompt}” is the prompt of another edit, whose answer shall change too.",
+                prompt=edited.prompt,
+            )
+        )
 
 
 def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation]) -> EditFields:
@@ -319,7 +336,7 @@ def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation])
         return following
     if not subject:
         if relation and "prompt" not in entered:
-            raise EditError("The subject is empty: an edit of a relation needs one.")
+            raise EditError(tr("The subject is empty: an edit of a relation needs one."))
         return following
     following["prompt"] = _renamed_prompt(before, subject, known)
     if relation == before.relation:
@@ -332,7 +349,11 @@ def _following(before: Edit, entered: EditFields, known: Mapping[str, Relation])
     )
     if following["prompt"] == before.prompt and "prompt" not in entered:
         raise EditError(
-            f"The prompt “{before.prompt}” does not name “{before.subject}”: change the prompt with the subject."
+            tr(
+                "The prompt “{prompt}” does not name “{subject}”: change the prompt with the subject.",
+                prompt=before.prompt,
+                subject=before.subject,
+            )
         )
     return following
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from studio.store.errors import ProjectElsewhere, ProjectLocked
+from studio.words import tr
 
 LOCK = "lock"
 NOTE = "open.json"
@@ -36,7 +37,8 @@ class Hold:
             self._lock.acquire(blocking=False)
         except Timeout:
             raise ProjectLocked(
-                f"This project is open in another window of MeG Studio: {folder}", "Close it there first."
+                tr("This project is open in another window of MeG Studio: {folder}", folder=folder),
+                tr("Close it there first."),
             ) from None
         try:
             if not anyway:
@@ -66,8 +68,12 @@ def _check_note(note: Path) -> None:
     holder = _holder(note)
     if holder not in ("", platform.node()):
         raise ProjectElsewhere(
-            f"This project is open on another computer ({holder}), or was when that one stopped: {note.parent}",
-            "Close it there first: two that write at once can damage it. Where nobody has it open, open it anyway.",
+            tr(
+                "This project is open on another computer ({holder}), or was when that one stopped: {parent}",
+                holder=holder,
+                parent=note.parent,
+            ),
+            tr("Close it there first: two that write at once can damage it. Where nobody has it open, open it anyway."),
         )
 
 

@@ -34,7 +34,7 @@ from studio.store.records import (
     replace_edits,
 )
 from studio.store.schema import EditRecord
-from studio.words import counted
+from studio.words import counted, tr
 
 CHUNK = 2_000
 """Edits that are written between two looks at the cancel."""
@@ -91,7 +91,7 @@ def import_edit_set(
     the project has already, under the same id, keeps its own phrasings. Raises Cancelled where `watch` says so.
     """
     watch = watch or Watch()
-    with step(project, f"import {counted(len(edit_set.edits), 'edit')}") as under_way:
+    with step(project, tr("import {edits}", edits=counted(len(edit_set.edits), "edit"))) as under_way:
         session = under_way.session
         used = {edit.relation for edit in edit_set.edits} | set(edit_set.relations)
         known = {**project.catalogue, **edit_set.relations}
@@ -111,13 +111,15 @@ def import_edit_set(
             if when_there is WhenThere.ADD and before != edit:
                 added.append(replace(edit, id=_free_key()) if edit.id in there.keys else edit)
             elif found in updated:
-                passed_over.append((place, "an earlier row of the file has updated the same edit"))
+                passed_over.append((place, tr("an earlier row of the file has updated the same edit")))
             elif (after := _merged(before, edit)) == before:
-                passed_over.append((place, "it is there already, word for word"))
+                passed_over.append((place, tr("it is there already, word for word")))
             elif when_there is WhenThere.UPDATE:
                 updated[found] = after
             else:
-                passed_over.append((place, f"it is there already, and answers “{before.new_object}”"))
+                passed_over.append(
+                    (place, tr("it is there already, and answers “{new_object}”", new_object=before.new_object))
+                )
         _write_updates(under_way, updated, there, watch)
         ids = _write_new(under_way, added, watch)
         return ImportChanges(

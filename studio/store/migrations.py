@@ -21,6 +21,7 @@ from studio.store.errors import ProjectDamaged, project_error
 from studio.store.keys import content_print
 from studio.store.placing import put_in_place
 from studio.store.schema import SEARCH_TABLE, Base
+from studio.words import tr
 
 Migration = Callable[[Connection], None]
 
@@ -151,8 +152,8 @@ def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) ->
                 migration(connection)
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
                     raise ProjectDamaged(
-                        f"The project's file holds rows that belong to nothing: {database.path}",
-                        "Restore a backup of it.",
+                        tr("The project's file holds rows that belong to nothing: {path}", path=database.path),
+                        tr("Restore a backup of it."),
                         folder=database.path.parent,
                     )
                 connection.exec_driver_sql(f"PRAGMA user_version={version + 1}")

@@ -38,6 +38,7 @@ from studio.store.errors import (
 )
 from studio.store.holding import Hold
 from studio.store.layout import RUNS, check_empty
+from studio.words import tr
 
 SCHEMA = migrations.VERSION
 """The version of the file that this program writes."""
@@ -83,7 +84,9 @@ class Project:
         """
         check_text(name)
         if folder.exists() and not folder.is_dir():
-            raise ProjectExists(f"There is a file of this name already: {folder}", "Choose another place.")
+            raise ProjectExists(
+                tr("There is a file of this name already: {folder}", folder=folder), tr("Choose another place.")
+            )
         with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         hold = _take_hold(folder)
@@ -106,7 +109,9 @@ class Project:
         ProjectDamaged with the backups that can be restored. A file that is refused is left as it is.
         """
         if not (folder / backups.FILE).exists() and not backups.list_backups(folder):
-            raise ProjectMissing(f"There is no project here: {folder}", "Check whether it was moved or renamed.")
+            raise ProjectMissing(
+                tr("There is no project here: {folder}", folder=folder), tr("Check whether it was moved or renamed.")
+            )
         hold = _take_hold(folder, anyway=anyway)
         try:
             return cls._open_held(folder, hold, catalogue)
@@ -246,7 +251,7 @@ class Project:
 def _open_file(path: Path) -> Database:
     """The checked file, of whatever version up to this one."""
     if not path.exists():
-        raise ProjectDamaged(f"The project has lost its file: {path}", "Restore a backup of it.")
+        raise ProjectDamaged(tr("The project has lost its file: {path}", path=path), tr("Restore a backup of it."))
     with _disk_errors(path.parent):
         checks.check_header(path)
         checks.check_writable(path)
@@ -291,16 +296,17 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except NotImplementedError as error:  # filelock's word for a file system that has no locks
         raise ProjectError(
-            f"Files cannot be locked in this folder: {folder}", "Choose one on this computer."
+            tr("Files cannot be locked in this folder: {folder}", folder=folder), tr("Choose one on this computer.")
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ProjectDiskFull(
-                f"There is no room left on the disk for the project: {folder}", "Make room, then try again."
+                tr("There is no room left on the disk for the project: {folder}", folder=folder),
+                tr("Make room, then try again."),
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             raise ProjectReadOnly(
-                f"The project's folder cannot be written to: {folder}",
-                "Allow writing to it, or work on a copy in a folder of your own.",
+                tr("The project's folder cannot be written to: {folder}", folder=folder),
+                tr("Allow writing to it, or work on a copy in a folder of your own."),
             ) from error
         raise

@@ -26,7 +26,7 @@ from studio.store.records import (
     replace_relations,
 )
 from studio.store.schema import EditRecord
-from studio.words import counted
+from studio.words import counted, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def relations(project: Project) -> list[RelationRow]:
 
 def add_relation(project: Project, relation: Relation) -> Changes:
     """Add a relation of one's own; EditError where the id or the name is taken."""
-    with step(project, f"add the relation “{relation.name}”") as under_way:
+    with step(project, tr("add the relation “{name}”", name=relation.name)) as under_way:
         everything = _everything(project, under_way.session)
         if relation.id in everything:
-            raise EditError(f"There is a relation with the id “{relation.id}” already.")
+            raise EditError(tr("There is a relation with the id “{id}” already.", id=relation.id))
         _check_name(relation, everything)
         under_way.relations([relation.id])
         replace_relations(under_way.session, [relation])
@@ -75,12 +75,12 @@ def update_relation(project: Project, relation: Relation) -> Changes:
     Prompts that were made of a phrasing that is gone are made anew of the one in its place, or of the first; their
     original answers and familiarity, which belong to the old prompts, are emptied.
     """
-    with step(project, f"change the relation “{relation.name}”") as under_way:
+    with step(project, tr("change the relation “{name}”", name=relation.name)) as under_way:
         session = under_way.session
         everything = _everything(project, session)
         before = everything.get(relation.id)
         if before is None:
-            raise EditError(f"There is no relation “{relation.name}” in this project.")
+            raise EditError(tr("There is no relation “{name}” in this project.", name=relation.name))
         if before == relation:
             return Changes()
         _check_name(relation, everything)
@@ -108,7 +108,7 @@ class OnUse(StrEnum):
 
 def delete_relation(project: Project, relation_id: str, on_use: OnUse = OnUse.REFUSE) -> Changes:
     """Delete a relation of one's own, or give a built-in one its own phrasings back, as one step."""
-    with step(project, "delete a relation") as under_way:
+    with step(project, tr("delete a relation")) as under_way:
         session = under_way.session
         own = read_relations(session, [relation_id]).get(relation_id)
         if own is None:
@@ -116,8 +116,11 @@ def delete_relation(project: Project, relation_id: str, on_use: OnUse = OnUse.RE
         using = session.execute(select(EditRecord.id).where(EditRecord.relation == relation_id)).scalars().all()
         if using and on_use is OnUse.REFUSE:
             raise EditError(
-                f"{counted(len(using), 'edit')} of this project use “{own.name}”: "
-                "delete them or give them another relation."
+                tr(
+                    "{edits} of this project use “{name}”: delete them or give them another relation.",
+                    edits=counted(len(using), "edit"),
+                    name=own.name,
+                )
             )
         under_way.name = f"delete the relation “{own.name}”"
         under_way.relations([relation_id])
@@ -167,10 +170,10 @@ def _uses(session: Session) -> dict[str, int]:
 
 def _check_name(relation: Relation, everything: dict[str, Relation]) -> None:
     if not relation.name.strip():
-        raise EditError("The relation has no name: give it one.")
+        raise EditError(tr("The relation has no name: give it one."))
     for other in everything.values():
         if other.id != relation.id and fold(other.name) == fold(relation.name):
-            raise EditError(f"There is a relation called “{other.name}” already: choose another name.")
+            raise EditError(tr("There is a relation called “{name}” already: choose another name.", name=other.name))
 
 
 def _rephrased(prompt: str, subject: str, before: Relation, after: Relation) -> str:

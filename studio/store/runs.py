@@ -19,6 +19,7 @@ from studio.store.changes import Changes
 from studio.store.errors import ProjectError
 from studio.store.project import Project
 from studio.store.schema import RunNoteRecord, RunRecord
+from studio.words import tr
 
 
 class RunState(StrEnum):
@@ -132,7 +133,7 @@ def delete_run(project: Project, run_id: int) -> Changes:
         if record is None:
             return Changes()
         if record.state == RunState.RUNNING.value:
-            raise ProjectError("This run is being trained.", "Cancel the training, then delete the run.")
+            raise ProjectError(tr("This run is being trained."), tr("Cancel the training, then delete the run."))
         folder = project.runs_folder / record.folder
         session.delete(record)
     # The row first: a folder without a row is litter, a row without a folder is a run that cannot be opened.
@@ -161,7 +162,13 @@ def _checked_note(fields: RunFields) -> dict[str, object]:
         name = " ".join(fields["name"].split())
         check_text(name)
         if len(name) > MAX_NAME:
-            raise EditError(f"A run's name has at most {MAX_NAME} characters: this one has {len(name):,}.")
+            raise EditError(
+                tr(
+                    "A run's name has at most {max_name} characters: this one has {number}.",
+                    max_name=MAX_NAME,
+                    number=f"{len(name):,}",
+                )
+            )
         found["name"] = name
     if "note" in fields:
         check_text(fields["note"])
@@ -169,7 +176,9 @@ def _checked_note(fields: RunFields) -> dict[str, object]:
     if "threshold" in fields:
         threshold = fields["threshold"]
         if threshold is not None and not 0 <= threshold <= 1:
-            raise EditError(f"The threshold {threshold} is out of range: give a familiarity from 0 to 1.")
+            raise EditError(
+                tr("The threshold {threshold} is out of range: give a familiarity from 0 to 1.", threshold=threshold)
+            )
         found["threshold"] = threshold
     return found
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.theme import HALF, SPACE, tokens
 from studio.widgets.figures import share
+from studio.words import tr
 
 if TYPE_CHECKING:
     from engine.language_model import TokenChance
@@ -44,7 +45,7 @@ class Chances(QWidget):
         """Show `rows`, likeliest first."""
         self._rows = tuple(rows)
         told = ", ".join(f"{visible(row.text)} {share(row.probability)}" for row in rows)
-        self.setAccessibleDescription(told or "nothing yet")
+        self.setAccessibleDescription(told or tr("nothing yet"))
         self.updateGeometry()
         self.update()
 
@@ -67,7 +68,9 @@ class Chances(QWidget):
         line, metrics = self._line(), self.fontMetrics()
         if not self._rows:
             painter.setPen(QColor(colours.muted))
-            painter.drawText(self.rect().adjusted(0, 4, 0, 0), Qt.AlignmentFlag.AlignTop, "Ask a question to see them.")
+            painter.drawText(
+                self.rect().adjusted(0, 4, 0, 0), Qt.AlignmentFlag.AlignTop, tr("Ask a question to see them.")
+            )
             return
         word = min(max(metrics.horizontalAdvance("m") * 6, self.width() // 3), self.width() // 2)
         figure = metrics.horizontalAdvance("100.0 %")

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.theme import SPACE, tokens
 from studio.widgets.figures import share
+from studio.words import tr
 
 
 class Gauge(QWidget):
@@ -20,7 +21,7 @@ class Gauge(QWidget):
         self._value: float | None = None
         self._threshold = 0.5
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Familiarity")
+        self.setAccessibleName(tr("Familiarity"))
         self.clear()
 
     @property
@@ -32,7 +33,13 @@ class Gauge(QWidget):
         """Fill the bar to `value` and put the tick at `threshold`, both in [0, 1]."""
         self._value = min(max(value, 0.0), 1.0)
         self._threshold = min(max(threshold, 0.0), 1.0)
-        self.setAccessibleDescription(f"{share(self._value)} familiar; the threshold is {share(self._threshold)}")
+        self.setAccessibleDescription(
+            tr(
+                "{value} familiar; the threshold is {threshold}",
+                value=share(self._value),
+                threshold=share(self._threshold),
+            )
+        )
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -51,7 +58,7 @@ class Gauge(QWidget):
     def clear(self) -> None:
         """Show that nothing is known."""
         self._value = None
-        self.setAccessibleDescription("not known yet")
+        self.setAccessibleDescription(tr("not known yet"))
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -83,7 +90,7 @@ class Gauge(QWidget):
         painter.drawRect(QRectF(at - 1, track.top() - 4, 2, high + 8))
         tip = track.bottom() + 5
         painter.drawPolygon(QPolygonF([QPointF(at, tip), QPointF(at - 4, tip + 5), QPointF(at + 4, tip + 5)]))
-        text = f"threshold {self._threshold:.3f}"
+        text = tr("threshold {threshold}", threshold=f"{self._threshold:.3f}")
         wide = self.fontMetrics().horizontalAdvance(text)
         left = min(max(at - wide / 2, 0), self.width() - wide)
         painter.setPen(QColor(colours.muted))

@@ -11,6 +11,7 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.figures import seconds
 from studio.widgets.labels import Label
+from studio.words import tr
 
 POLL = 100
 """Milliseconds between two looks at a job's progress."""
@@ -26,9 +27,9 @@ class JobStrip(QWidget):
         self._text = Label(muted=True)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
-        self._bar.setAccessibleName("Progress of the job")
+        self._bar.setAccessibleName(tr("Progress of the job"))
         self._cancel = button("Cancel", "stop")
-        self._cancel.setAccessibleName("Cancel the job")
+        self._cancel.setAccessibleName(tr("Cancel the job"))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * SPACE)
@@ -67,12 +68,18 @@ class JobStrip(QWidget):
         self._bar.setRange(0, progress.of)
         self._bar.setValue(progress.step)
         if stopping:
-            text = f"{job.name}: stopping…"
+            text = tr("{name}: stopping…", name=job.name)
         elif job.state is JobState.WAITING:
-            text = f"{job.name}: waits for its turn"
+            text = tr("{name}: waits for its turn", name=job.name)
         elif progress.of:
-            left = f", about {seconds(progress.eta)} left" if progress.eta is not None else ""
-            text = f"{progress.stage}: {progress.step:,} of {progress.of:,}{left}"
+            left = tr(", about {eta} left", eta=seconds(progress.eta)) if progress.eta is not None else ""
+            text = tr(
+                "{stage}: {step} of {of}{left}",
+                stage=tr(progress.stage),
+                step=f"{progress.step:,}",
+                of=f"{progress.of:,}",
+                left=left,
+            )
         else:
-            text = f"{progress.stage or job.name}…"
+            text = f"{tr(progress.stage) or job.name}…"
         self._text.setText(text)

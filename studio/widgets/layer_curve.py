@@ -14,8 +14,13 @@ from studio.widgets.card import Card
 from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
+from studio.words import deferred, tr
 
-SHARES = {"answered": "edits answered", "paraphrased": "paraphrases answered", "kept": "other answers kept"}
+SHARES = {
+    "answered": deferred("edits answered"),
+    "paraphrased": deferred("paraphrases answered"),
+    "kept": deferred("other answers kept"),
+}
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 
 
@@ -29,9 +34,9 @@ class LayerCurve(Card):
         self.legend = Legend()
         self.head.addWidget(self._told)
         self.head.addWidget(self.legend)
-        self.shares = _plot("share, %", "Shares by layer")
+        self.shares = _plot(tr("share, %"), tr("Shares by layer"))
         self.shares.setYRange(0, 100, padding=0.08)
-        self.norm = _plot("length", "Length of a neuron by layer")
+        self.norm = _plot(tr("length"), tr("Length of a neuron by layer"))
         self._curves = {name: self.shares.plot([], [], symbol="o", symbolSize=5) for name in SHARES}
         self._norms = self.norm.plot([], [], symbol="o", symbolSize=5)
         self._chosen = [pg.InfiniteLine(angle=90) for _ in range(2)]
@@ -63,7 +68,9 @@ class LayerCurve(Card):
             line.setValue(chosen if isinstance(chosen, int) else 0)
         for plot in (self.shares, self.norm):
             plot.setXRange(min(layers), max(layers), padding=0.08)
-        self._told.setText(f"Layer {chosen} was taken: of those worth most, the one with the smallest neurons.")
+        self._told.setText(
+            tr("Layer {chosen} was taken: of those worth most, the one with the smallest neurons.", chosen=chosen)
+        )
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw in the colours of the scheme."""
@@ -85,7 +92,7 @@ class LayerCurve(Card):
         for line in self._chosen:
             line.setPen(pg.mkPen(colours.muted, width=1))
         self.legend.show_keys(
-            [Key(title, hue, style) for title, hue, style in zip(SHARES.values(), hues, _STYLES, strict=True)]
+            [Key(tr(title), hue, style) for title, hue, style in zip(SHARES.values(), hues, _STYLES, strict=True)]
         )
 
 

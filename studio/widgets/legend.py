@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.theme import SPACE, tokens
+from studio.words import tr
 
 _DASH = 2 * SPACE
 
@@ -30,7 +31,7 @@ class Legend(QWidget):
         super().__init__(parent)
         self._keys: tuple[Key, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
-        self.setAccessibleName("Lines of the plot")
+        self.setAccessibleName(tr("Lines of the plot"))
 
     def show_keys(self, keys: Sequence[Key]) -> None:
         """Show `keys`."""

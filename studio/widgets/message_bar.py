@@ -17,7 +17,7 @@ from studio.redaction import redacted
 from studio.theme import HALF, MARK, RADIUS, SPACE, tokens
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.labels import Label
-from studio.words import tr
+from studio.words import deferred, tr
 
 _COLOURS: dict[Kind, tuple[str, str]] = {
     Kind.GOOD: ("good", "good_surface"),
@@ -29,11 +29,11 @@ _COLOURS: dict[Kind, tuple[str, str]] = {
 """The tokens of icon and surface."""
 
 _SPOKEN: dict[Kind, str] = {
-    Kind.GOOD: "done",
-    Kind.INFO: "note",
-    Kind.WARNING: "warning",
-    Kind.ERROR: "trouble you can put right",
-    Kind.BUG: "fault of the program",
+    Kind.GOOD: deferred("done"),
+    Kind.INFO: deferred("note"),
+    Kind.WARNING: deferred("warning"),
+    Kind.ERROR: deferred("trouble you can put right"),
+    Kind.BUG: deferred("fault of the program"),
 }
 """What a screen reader says before the sentence: what the others see by icon and colour."""
 

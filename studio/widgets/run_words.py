@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from studio.store.runs import RunRow
+from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import count, moment, share
+from studio.words import deferred, tr
 
+_STATES = {
+    RunState.WAITING: deferred("waiting"),
+    RunState.RUNNING: deferred("running"),
+    RunState.FINISHED: deferred("finished"),
+    RunState.CANCELLED: deferred("cancelled"),
+    RunState.FAILED: deferred("failed"),
+    RunState.INTERRUPTED: deferred("interrupted"),
+}
 _SHARES = frozenset(f"{name}{way}" for name in ("reliability", "generality", "locality") for way in ("", " TF")) | {
     "score"
 }
@@ -18,6 +27,11 @@ def called(run: RunRow) -> str:
     return run.name or moment(run.created)
 
 
+def state_name(run: RunRow) -> str:
+    """How the run stands, in a word."""
+    return tr(_STATES[run.state])
+
+
 def editor_name(run: RunRow) -> str:
     """How the run's editor is written."""
     return "MeG" if run.editor == "meg" else run.editor
@@ -26,24 +40,24 @@ def editor_name(run: RunRow) -> str:
 def model_name(run: RunRow) -> str:
     """How the run's model is written: a folder by its own name."""
     if run.model == "embedded":
-        return "embedded model"
+        return tr("embedded model")
     return Path(run.model).name if Path(run.model).is_absolute() else run.model
 
 
 def settings_in_words(run: RunRow) -> dict[str, str]:
     """What was chosen for the run, and where it is."""
     told = {
-        "started": moment(run.created),
-        "model": run.model,
-        "editor": editor_name(run),
-        "seed": str(run.seed),
+        tr("started"): moment(run.created),
+        tr("model"): run.model,
+        tr("editor"): editor_name(run),
+        tr("seed"): str(run.seed),
         **{name: text for key, value in run.settings.items() for name, text in _setting(key, value)},
-        "snapshot": run.snapshot[:16],
-        "folder": str(run.folder),
+        tr("snapshot"): run.snapshot[:16],
+        tr("folder"): str(run.folder),
     }
     if run.threshold is not None:
-        told["threshold, moved by hand"] = f"{run.threshold:.3f}"
-    return told | ({"message": run.message} if run.message else {})
+        told[tr("threshold, moved by hand")] = f"{run.threshold:.3f}"
+    return told | ({tr("message"): run.message} if run.message else {})
 
 
 def figures_in_words(run: RunRow) -> dict[str, str]:
@@ -56,9 +70,9 @@ def _setting(name: str, value: object) -> list[tuple[str, str]]:
     if isinstance(value, Mapping):
         return [told for key, part in value.items() for told in _setting(f"{name}: {key}", part)]
     if value is None:
-        return [(name, "automatic")]
+        return [(name, tr("automatic"))]
     if isinstance(value, list | tuple):
-        return [(name, " · ".join(str(part) for part in value) or "none")]
+        return [(name, " · ".join(str(part) for part in value) or tr("none"))]
     return [(name, str(value))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
@@ -123,3 +124,13 @@ def ask(qtbot: QtBot) -> Callable[[MainWindow, Callable[[Project], object]], obj
         return found[0]
 
     return wait
+
+
+@pytest.fixture
+def trained(window: MainWindow, qtbot: QtBot, settle: Callable[[MainWindow], None]) -> MainWindow:
+    """A window whose project has a finished training."""
+    window.show_page("training")
+    settle(window)
+    cast("Any", window.page("training")).train.click()
+    qtbot.waitUntil(lambda: window.workspace.run is not None and not window.trainer.busy, timeout=PATIENCE)
+    return window

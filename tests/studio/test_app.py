@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from studio.app import _options, has_display
-from studio.store.comparisons import ComparisonRow
+from studio.store.comparisons import Asking, ComparisonRow
 from studio.tour import table
 
 
@@ -45,7 +45,8 @@ def test_a_bad_number_of_edits_is_refused(text: str, capsys: pytest.CaptureFixtu
 
 def row(query: str, original: str, edited: str, routed: bool) -> ComparisonRow:
     now = datetime.datetime.now(datetime.UTC)
-    return ComparisonRow(1, now, 1, "embedded", query, original, edited, 0.5, routed, 0.5, 0.5, "e", 0.5)
+    asking = Asking(run=1, model="embedded")
+    return ComparisonRow(1, now, asking, query, original, edited, 0.5, routed, 0.5, 0.5, "e", 0.5, None, None)
 
 
 def test_the_table_lines_up_whatever_the_script() -> None:

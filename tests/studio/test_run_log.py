@@ -16,7 +16,7 @@ from studio.run_log import LOG, logged, read_log
 
 @pytest.fixture
 def order(tmp_path: Path) -> TrainingOrder:
-    return TrainingOrder(ModelSource(), None, "embedded", 7, (), tmp_path)
+    return TrainingOrder(ModelSource(), "meg", {"layer": 2, "watched": ()}, 7, tmp_path)
 
 
 def run(order: TrainingOrder, error: BaseException | None = None) -> None:
@@ -41,6 +41,7 @@ def test_it_tells_stages_warnings_and_the_end(order: TrainingOrder) -> None:
     run(order)
     text = read_log(order.folder)
     assert "Training begins: model embedded, device auto, seed 7." in text
+    assert "Editor meg: layer 2." in text
     assert "step 2 of 2, loss 0.25" in text
     assert "50.0 % of the edits answered" in text
     assert "a checkpoint was damaged" in text

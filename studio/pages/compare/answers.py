@@ -11,6 +11,7 @@ from studio.widgets.card import Card
 from studio.widgets.figures import seconds
 from studio.widgets.labels import Label
 from studio.widgets.word_diff import Mark, MarkedText, Piece, differences
+from studio.words import tr
 
 if TYPE_CHECKING:
     from studio.model_jobs import Reply
@@ -22,8 +23,8 @@ class Answers(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         original, edited = Card("Original answer"), Card("Edited answer")
-        self.original = MarkedText("Original answer", "What the model answers without edits.")
-        self.edited = MarkedText("Edited answer", "What the model answers with the edits of the pack in use.")
+        self.original = MarkedText(tr("Original answer"), tr("What the model answers without edits."))
+        self.edited = MarkedText(tr("Edited answer"), tr("What the model answers with the edits of the pack in use."))
         self.took = Label(muted=True)
         self.told = Label(muted=True)
         original.head.addWidget(self.took)
@@ -46,15 +47,15 @@ class Answers(QWidget):
     def show_reply(self, reply: Reply) -> None:
         """Show both answers, or the original one while no pack is in use."""
         took = "" if reply.original_seconds is None else seconds(reply.original_seconds)
-        self.took.setText(took if reply.original else f"an empty answer · {took}")
+        self.took.setText(took if reply.original else tr("an empty answer · {took}", took=took))
         if reply.answer is None:
             self.original.show_pieces([Piece(reply.original, Mark.SAME)])
             self.edited.show_pieces(())
-            self.told.setText("no pack in use")
+            self.told.setText(tr("no pack in use"))
             return
         before, after = differences(reply.original, reply.answer.edited)
         self.original.show_pieces(before)
         self.edited.show_pieces(after)
-        told = "the same answer" if reply.original == reply.answer.edited else "changed"
+        told = tr("the same answer") if reply.original == reply.answer.edited else tr("changed")
         spent = reply.answer.edited_seconds
         self.told.setText(told if spent is None else f"{told} · {seconds(spent)}")

@@ -21,6 +21,7 @@ from studio.store.changes import Changes
 from studio.store.comparisons import Asking, add_comparisons
 from studio.store.project import Project
 from studio.widgets.figures import count
+from studio.words import tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Follower(QObject):
             on_error=partial(self._not_told, query),
             on_cancelled=self._let_go,
             owner=self,
-            name="Follow the question",
+            name=tr("Follow the question"),
         )
 
     def _told(self, query: str, engagement: Engagement, explanation: Explanation | None) -> None:
@@ -146,7 +147,7 @@ class Asker(QObject):
             on_cancelled=partial(self._set_busy, False),
             cancel=cancel,
             owner=self,
-            name="Ask 1 question",
+            name=tr("Ask 1 question"),
         )
         self.began.emit(self._job, board)
 
@@ -165,7 +166,7 @@ class Asker(QObject):
             on_cancelled=lambda: self._list_ended(whole=False),
             cancel=cancel,
             owner=self,
-            name=f"Ask {count(len(questions), 'question')}",
+            name=tr("Ask {questions}", questions=count(len(questions), "question")),
         )
         self._look.start()
         self.began.emit(self._job, board)

@@ -14,23 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.formats.cells import protect
+from engine.html_page import RULES, STYLE
 from studio.store.comparisons import ComparisonRow
 from studio.widgets.figures import count, seconds, share
 from studio.widgets.word_diff import Mark, Piece, differences
+from studio.words import deferred, language, tr
 
 _DECODING = ("temperature", "top_p", "top_k", "seed", "max_new_tokens", "first_sentence")
-_STYLE = """
-:root { color-scheme: light dark; --line: #8886; --muted: #777; --edited: #3451b8; --mark: #3451b822; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
-dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: start; vertical-align: top; padding: .45rem .6rem; border-bottom: 1px solid var(--line); }
-td { overflow-wrap: anywhere; white-space: pre-wrap; } td.figure { white-space: nowrap; }
-del { color: var(--muted); } ins { color: var(--edited); background: var(--mark); font-weight: 600; }
-@media (prefers-color-scheme: dark) { :root { --edited: #94aaff; --mark: #94aaff33; --muted: #999; } }
-@media print { body { margin: 0; max-width: none; font-size: 10pt; } tr { break-inside: avoid; } }
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +84,36 @@ def to_csv(rows: Sequence[ComparisonRow]) -> str:
 def to_html(rows: Sequence[ComparisonRow]) -> str:
     """A page that needs no other file and no network; differences are struck out and underlined."""
     changed = sum(row.changed for row in rows)
+    told = tr(
+        "{questions}, {changed} of them answered differently after editing.",
+        questions=count(len(rows), "question"),
+        changed=f"{changed:,}",
+    )
     lines = [
         "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><title>Comparison of answers</title>',
-        f"<style>{_STYLE}</style></head><body>",
-        "<h1>Original and edited answers</h1>",
-        f"<p>{count(len(rows), 'question')}, {changed:,} of them answered differently after editing.</p>",
+        f'<html lang="{_text(language())}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_text(RULES)}">'
+        f"<title>{_text(tr('Comparison of answers'))}</title>",
+        f"<style>{STYLE}</style></head><body>",
+        f"<h1>{_text(tr('Original and edited answers'))}</h1>",
+        f"<p>{_text(told)}</p>",
     ]
     ways = list(dict.fromkeys(_how(row) for row in rows))
     for number, way in enumerate(ways, start=1):
-        lines.append(f"<h2>Asked as {number}</h2><dl>" if len(ways) > 1 else "<dl>")
+        lines.append(f"<h2>{_text(tr('Asked as {number}', number=number))}</h2><dl>" if len(ways) > 1 else "<dl>")
         lines += [f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in way]
         lines.append("</dl>")
-    several = "<th>As</th>" if len(ways) > 1 else ""
-    titles = ("Question", "Original answer", "Edited answer", "Familiarity", "Decision", "Seconds")
-    lines.append(f"<table><thead><tr>{''.join(f'<th>{title}</th>' for title in titles)}{several}</tr></thead><tbody>")
+    several = f"<th>{_text(tr('As'))}</th>" if len(ways) > 1 else ""
+    titles = (
+        tr("Question"),
+        tr("Original answer"),
+        tr("Edited answer"),
+        tr("Familiarity"),
+        tr("Decision"),
+        tr("Seconds"),
+    )
+    heads = "".join(f"<th>{_text(title)}</th>" for title in titles)
+    lines.append(f"<table><thead><tr>{heads}{several}</tr></thead><tbody>")
     for row in rows:
         before, after = differences(row.original, row.edited)
         took = " / ".join(
@@ -118,9 +123,9 @@ def to_html(rows: Sequence[ComparisonRow]) -> str:
             f'<td dir="auto">{_text(row.query)}</td>',
             f'<td dir="auto">{_marked(before)}</td>',
             f'<td dir="auto">{_marked(after)}</td>',
-            f'<td class="figure">{share(row.familiarity)}</td>',
-            f"<td>{'edited' if row.routed else 'left alone'}</td>",
-            f'<td class="figure">{took}</td>',
+            f'<td class="n">{share(row.familiarity)}</td>',
+            f"<td>{_text(tr('edited') if row.routed else tr('left alone'))}</td>",
+            f'<td class="n">{took}</td>',
         ]
         if several:
             cells.append(f"<td>{ways.index(_how(row)) + 1}</td>")
@@ -130,9 +135,9 @@ def to_html(rows: Sequence[ComparisonRow]) -> str:
 
 
 FORMS = (
-    Form("Table", ".csv", to_csv),
+    Form(deferred("Table"), ".csv", to_csv),
     Form("JSON", ".json", to_json),
-    Form("Page to read and print", ".html", to_html),
+    Form(deferred("Page to read and print"), ".html", to_html),
 )
 
 
@@ -141,16 +146,21 @@ def _how(row: ComparisonRow) -> tuple[tuple[str, str], ...]:
     asking = row.asking
     threshold = f"{row.threshold:.4f}"
     if asking.calibrated is not None and asking.calibrated != row.threshold:
-        threshold += f", moved by hand from {asking.calibrated:.4f}"
+        threshold += tr(", moved by hand from {calibrated}", calibrated=f"{asking.calibrated:.4f}")
     decoding = ", ".join(f"{name} {value}" for name, value in asking.decoding.items())
     return (
-        ("Model", asking.model or "not noted"),
-        ("Model fingerprint", asking.fingerprint or "not noted"),
-        ("Run", "deleted since" if asking.run is None else str(asking.run)),
-        ("Pack (SHA-256)", asking.pack or "not noted"),
-        ("Decoding", decoding or "not noted"),
-        ("Threshold", threshold),
-        ("Asked", f"as a list, {asking.asked_with[:16].replace('T', ' ')} UTC" if asking.asked_with else "one by one"),
+        (tr("Model"), asking.model or tr("not noted")),
+        (tr("Model fingerprint"), asking.fingerprint or tr("not noted")),
+        (tr("Run"), tr("deleted since") if asking.run is None else str(asking.run)),
+        (tr("Pack (SHA-256)"), asking.pack or tr("not noted")),
+        (tr("Decoding"), decoding or tr("not noted")),
+        (tr("Threshold"), threshold),
+        (
+            tr("Asked"),
+            tr("as a list, {moment} UTC", moment=asking.asked_with[:16].replace("T", " "))
+            if asking.asked_with
+            else tr("one by one"),
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from studio.widgets.card import Card
 from studio.widgets.figures import share
 from studio.widgets.gauge import Gauge
 from studio.widgets.labels import Label
+from studio.words import tr
 
 if TYPE_CHECKING:
     from engine.editor import Explanation
@@ -35,7 +36,7 @@ class FamiliarityCard(Card):
         self.value = Label("–", scale=SECTION_TITLE, bold=True)
         self.head.addWidget(self.value)
         self.gauge = Gauge()
-        self.gauge.setToolTip("How sure the gate is that the question is about an edit. Drag the threshold's mark.")
+        self.gauge.setToolTip(tr("How sure the gate is that the question is about an edit. Drag the threshold's mark."))
         self.decision = Label(wrap=True)
         self.decision.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.decision.setMinimumHeight(self.decision.fontMetrics().lineSpacing() * 2)
@@ -54,11 +55,11 @@ class FamiliarityCard(Card):
         self.threshold.setSingleStep(0.01)
         self.threshold.setKeyboardTracking(False)
         self.threshold.lineEdit().setTextMargins(SPACE, 0, 0, 0)
-        self.threshold.setAccessibleName("Threshold")
-        told = "The familiarity from which a question is answered as edited."
+        self.threshold.setAccessibleName(tr("Threshold"))
+        told = tr("The familiarity from which a question is answered as edited.")
         self.threshold.setToolTip(told)
         self.threshold.setAccessibleDescription(told)
-        self.reset = button("Reset", "undo", tip="Back to the threshold that the pack was calibrated to.")
+        self.reset = button("Reset", "undo", tip=tr("Back to the threshold that the pack was calibrated to."))
         self.moved = Label(muted=True, wrap=True)
         self._entropy = Label("–")
         self._similarity = Label("–")
@@ -69,10 +70,14 @@ class FamiliarityCard(Card):
         grid.setVerticalSpacing(SPACE // 2)
         grid.setColumnStretch(1, 1)
         rows: tuple[tuple[str, Label, str], ...] = (
-            ("Entropy", self._entropy, "Of the familiarity network, as a share of its maximum: low means seen before."),
-            ("Similarity", self._similarity, "Cosine to the nearest edit, in the space of the tuned encoder."),
+            (
+                tr("Entropy"),
+                self._entropy,
+                tr("Of the familiarity network, as a share of its maximum: low means seen before."),
+            ),
+            (tr("Similarity"), self._similarity, tr("Cosine to the nearest edit, in the space of the tuned encoder.")),
         )
-        title = Label("Threshold", muted=True)
+        title = Label(tr("Threshold"), muted=True)
         title.setBuddy(self.threshold)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
@@ -114,7 +119,7 @@ class FamiliarityCard(Card):
         self.decision.setText(decision(routing))
         self._first_steps.hide()
         self._figures.show()
-        self._entropy.setText(f"{routing.entropy:.2f} of 1")
+        self._entropy.setText(tr("{entropy} of 1", entropy=f"{routing.entropy:.2f}"))
         self._similarity.setText(f"{routing.similarity:.2f}")
 
     def show_threshold(self, threshold: float | None, calibrated: float | None) -> None:
@@ -127,7 +132,9 @@ class FamiliarityCard(Card):
         self.reset.setEnabled(moved)
         self.moved.setVisible(threshold is not None)
         self.moved.setText(
-            f"Moved by hand: not the calibrated one, which is {calibrated:.3f}." if moved else "As calibrated."
+            tr("Moved by hand: not the calibrated one, which is {calibrated}.", calibrated=f"{calibrated:.3f}")
+            if moved
+            else tr("As calibrated.")
         )
 
     def say(self, text: str, *, first_steps: bool = False) -> None:

@@ -24,6 +24,7 @@ from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, moment
 from studio.widgets.labels import Label
+from studio.words import deferred, tr
 
 MOST = 10_000
 """Questions listed at once."""
@@ -31,13 +32,13 @@ TYPING_DELAY = 150
 """Milliseconds of silence after which a search is made."""
 
 _OUTCOMES = (
-    (Outcome.ALL, "All answers"),
-    (Outcome.CHANGED, "Changed"),
-    (Outcome.SAME, "The same"),
-    (Outcome.ROUTED, "Familiar"),
+    (Outcome.ALL, deferred("All answers")),
+    (Outcome.CHANGED, deferred("Changed")),
+    (Outcome.SAME, deferred("The same")),
+    (Outcome.ROUTED, deferred("Familiar")),
 )
-_EMPTY = "No question was asked yet: ask one, or many at once."
-_NOTHING = "No question is like that: search for less, or show all answers."
+_EMPTY = deferred("No question was asked yet: ask one, or many at once.")
+_NOTHING = deferred("No question is like that: search for less, or show all answers.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,16 @@ class History(Card):
         self.table = QTableView()
         self._table = HistoryTable(self.table)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search questions and answers")
-        self.search.setAccessibleName("Search the questions that were asked")
+        self.search.setPlaceholderText(tr("Search questions and answers"))
+        self.search.setAccessibleName(tr("Search the questions that were asked"))
         self.search.setClearButtonEnabled(True)
         self.outcome = QComboBox()
-        self.outcome.setAccessibleName("Which answers")
+        self.outcome.setAccessibleName(tr("Which answers"))
         for outcome, words in _OUTCOMES:
-            self.outcome.addItem(words, outcome)
+            self.outcome.addItem(tr(words), outcome)
         self.asked_with = QComboBox()
-        self.asked_with.setAccessibleName("Which list of questions")
-        self.asked_with.addItem("All questions", None)
+        self.asked_with.setAccessibleName(tr("Which list of questions"))
+        self.asked_with.addItem(tr("All questions"), None)
         self.told = Label(muted=True)
         self.table.setModel(self._table)
         self._dress()
@@ -80,15 +81,15 @@ class History(Card):
         self.paraphrase = button(
             "Make paraphrases",
             "add",
-            tip="Each selected question becomes a paraphrase of its nearest edit: it should have been answered so.",
+            tip=tr("Each selected question becomes a paraphrase of its nearest edit: it should have been answered so."),
         )
         self.probe = button(
             "Make probes",
             "add",
-            tip="Each selected question becomes a probe of its nearest edit: its answer should have stayed.",
+            tip=tr("Each selected question becomes a probe of its nearest edit: its answer should have stayed."),
         )
         self.delete = icon_button("Delete the selected questions", "delete", self._delete)
-        self.export = button("Export…", "export", tip="What is listed, as CSV, JSON or HTML.")
+        self.export = button("Export…", "export", tip=tr("What is listed, as CSV, JSON or HTML."))
         filters = QHBoxLayout()
         filters.setSpacing(SPACE)
         filters.addWidget(self.search, 1)
@@ -119,7 +120,7 @@ class History(Card):
         self._tell()
 
     def _dress(self) -> None:
-        self.table.setAccessibleName("Questions asked before")
+        self.table.setAccessibleName(tr("Questions asked before"))
         self.table.setProperty("framed", False)
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
@@ -145,8 +146,8 @@ class History(Card):
         measure = self.fontMetrics().horizontalAdvance
         for column, widest in (
             (Column.ASKED, "2026-11-21 14:05"),
-            (Column.FAMILIARITY, "Familiarity"),
-            (Column.DECISION, "left alone"),
+            (Column.FAMILIARITY, tr("Familiarity")),
+            (Column.DECISION, tr("left alone")),
         ):
             self.table.setColumnWidth(column, measure(widest) + 6 * SPACE)
 
@@ -188,7 +189,14 @@ class History(Card):
             while self.asked_with.count() > 1:
                 self.asked_with.removeItem(1)
             for each in lists:
-                self.asked_with.addItem(f"List of {moment(each.asked)}: {count(each.questions, 'question')}", each.key)
+                self.asked_with.addItem(
+                    tr(
+                        "List of {asked}: {questions}",
+                        asked=moment(each.asked),
+                        questions=count(each.questions, "question"),
+                    ),
+                    each.key,
+                )
             self._choose_list(chosen)
 
     def show_all(self) -> None:
@@ -205,7 +213,7 @@ class History(Card):
 
     def _choose_list(self, key: str | None) -> None:
         if self.asked_with.findData(key) < 0:  # none of its questions is answered yet
-            self.asked_with.insertItem(1, "The last list", key)
+            self.asked_with.insertItem(1, tr("The last list"), key)
         self.asked_with.setCurrentIndex(self.asked_with.findData(key))
 
     def _tell(self) -> None:
@@ -215,12 +223,20 @@ class History(Card):
         self.again.setEnabled(chosen == 1)
         self.export.setEnabled(listed > 0)
         if listed == 0:
-            self.told.setText(_EMPTY if self.wanted == Wanted() else _NOTHING)
+            self.told.setText(tr(_EMPTY) if self.wanted == Wanted() else tr(_NOTHING))
             return
         changed = sum(row.changed for row in self.rows)
-        most = f", the newest {MOST:,}" if listed == MOST else ""
-        picked = f", {chosen:,} selected" if chosen else ""
-        self.told.setText(f"{count(listed, 'question')}{most}, {changed:,} changed{picked}")
+        most = tr(", the newest {most}", most=f"{MOST:,}") if listed == MOST else ""
+        picked = tr(", {chosen} selected", chosen=f"{chosen:,}") if chosen else ""
+        self.told.setText(
+            tr(
+                "{questions}{most}, {changed} changed{picked}",
+                questions=count(listed, "question"),
+                most=most,
+                changed=f"{changed:,}",
+                picked=picked,
+            )
+        )
 
     # --- deeds -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from engine.edits import fold
 from studio.store.comparisons import ComparisonRow
 from studio.widgets.figures import moment, share
 from studio.widgets.labels import plain_tooltip
+from studio.words import deferred, tr
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -27,14 +28,21 @@ class Column(IntEnum):
     DECISION = 5
 
 
-_TITLES = ("Asked", "Question", "Original answer", "Edited answer", "Familiarity", "Decision")
+_TITLES = (
+    deferred("Asked"),
+    deferred("Question"),
+    deferred("Original answer"),
+    deferred("Edited answer"),
+    deferred("Familiarity"),
+    deferred("Decision"),
+)
 _TEXTS: dict[Column, Callable[[ComparisonRow], str]] = {
     Column.ASKED: lambda row: moment(row.created),
     Column.QUESTION: lambda row: row.query,
     Column.ORIGINAL: lambda row: row.original,
     Column.EDITED: lambda row: row.edited,
     Column.FAMILIARITY: lambda row: share(row.familiarity),
-    Column.DECISION: lambda row: "edited" if row.routed else "left alone",
+    Column.DECISION: lambda row: tr("edited") if row.routed else tr("left alone"),
 }
 
 
@@ -69,7 +77,7 @@ class HistoryTable(QAbstractTableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """The columns' names."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return _TITLES[section]
+            return tr(_TITLES[section])
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:

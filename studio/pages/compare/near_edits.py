@@ -17,11 +17,12 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import share
 from studio.widgets.tables import fill, text_table
+from studio.words import deferred, tr
 
 if TYPE_CHECKING:
     from engine.editor import NearEdit
 
-GONE = "an edit that is deleted since"
+GONE = deferred("an edit that is deleted since")
 SHOWN = 6
 
 
@@ -48,18 +49,20 @@ class NearEdits(Card):
         self.paraphrase = button(
             "Paraphrase",
             "add",
-            tip="Make the question a paraphrase of the edit: it should be answered so; generality is measured on it.",
+            tip=tr(
+                "Make the question a paraphrase of the edit: it should be answered so; generality is measured on it."
+            ),
         )
         self.probe = button(
             "Probe",
             "add",
-            tip="Make the question a probe of the edit: it must keep its answer; locality is measured on it.",
+            tip=tr("Make the question a probe of the edit: it must keep its answer; locality is measured on it."),
         )
-        self.switch = button("Switch off", "stop", tip="Questions about the edit get the original answer, at once.")
-        self.show_edit = button("Show", "facts", tip="Go to the edit on the Facts page.")
-        self.paraphrase.setAccessibleName("Make the question a paraphrase of the edit")
-        self.probe.setAccessibleName("Make the question a probe of the edit")
-        self.show_edit.setAccessibleName("Show the edit on the Facts page")
+        self.switch = button("Switch off", "stop", tip=tr("Questions about the edit get the original answer, at once."))
+        self.show_edit = button("Show", "facts", tip=tr("Go to the edit on the Facts page."))
+        self.paraphrase.setAccessibleName(tr("Make the question a paraphrase of the edit"))
+        self.probe.setAccessibleName(tr("Make the question a probe of the edit"))
+        self.show_edit.setAccessibleName(tr("Show the edit on the Facts page"))
         self.table = text_table("Nearest edits", ("Edit", "Similarity", "Familiarity", "State"), stretch=(0,))
         self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
@@ -110,7 +113,7 @@ class NearEdits(Card):
         there = known is not None and known.id is not None
         for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
             control.setEnabled(there)
-        word = "Switch on" if known is not None and there and not known.enabled else "Switch off"
+        word = tr("Switch on") if known is not None and there and not known.enabled else tr("Switch off")
         self.switch.setText(word)
         self.switch.setAccessibleName(f"{word}: {known.words}" if known is not None else word)
 
@@ -132,15 +135,15 @@ def _state(known: KnownEdit | None) -> str:
     if known is None:
         return ""
     if known.id is None:
-        return "gone"
-    return "on" if known.enabled else "off"
+        return tr("gone")
+    return tr("on") if known.enabled else tr("off")
 
 
 def known_edits(project: Project, keys: Sequence[str]) -> dict[str, KnownEdit]:
     """What the project knows of the edits called `keys`: “France · capital → Lyon”."""
     ids = listing.ids_of_keys(project, keys)
     rows = {row.key: row for row in listing.rows(project, list(ids.values()))}
-    known = {key: KnownEdit(None, GONE, enabled=False) for key in keys}
+    known = {key: KnownEdit(None, tr(GONE), enabled=False) for key in keys}
     for key, row in rows.items():
         asked = f"{row.subject} · {row.relation_name}" if row.subject and row.relation else row.prompt
         known[key] = KnownEdit(row.id, f"{asked} → {row.new_object}", row.enabled)

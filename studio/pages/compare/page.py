@@ -41,6 +41,7 @@ from studio.widgets.figures import count, moment
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
+from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
 AGAIN_DELAY = 200
 """Milliseconds after which a question is asked again when an edit or the threshold has changed."""
 
-NO_PACK = "No pack is in use: only the original model answers. Train an editor, or choose a run on the Runs page."
-BUSY = "An editor is being trained: the gauge follows again when that is done."
-EMPTY = "Type a question, up to where the answer begins."
+NO_PACK = deferred(
+    "No pack is in use: only the original model answers. Train an editor, or choose a run on the Runs page."
+)
+BUSY = deferred("An editor is being trained: the gauge follows again when that is done.")
+EMPTY = deferred("Type a question, up to where the answer begins.")
 DECODING = "decoding"
 """The project's setting that keeps how answers are decoded."""
 ONE, MANY = 0, 1
@@ -72,7 +75,7 @@ class ComparePage(QWidget):
         self.question = line("Question", "The capital of France is")
         self.ask = button("Ask", "ask", primary=True)
         self.many = button("Ask many…", "facts")
-        self.sampling = button("Greedy", "settings", tip="How answers are decoded, of both models alike.")
+        self.sampling = button("Greedy", "settings", tip=tr("How answers are decoded, of both models alike."))
         self.sampling.setCheckable(True)
         self.decoding = SamplingForm()
         self.decoding.hide()
@@ -81,11 +84,11 @@ class ComparePage(QWidget):
         self.familiarity = FamiliarityCard()
         self.reasons = ReasonsCard()
         self.near = NearEdits()
-        self.original_tokens = Chances("Next tokens of the original model", edited=False)
-        self.edited_tokens = Chances("Next tokens of the edited model", edited=True)
+        self.original_tokens = Chances(tr("Next tokens of the original model"), edited=False)
+        self.edited_tokens = Chances(tr("Next tokens of the edited model"), edited=True)
         self.history = History()
         self.tabs = QTabWidget()
-        self.tabs.setAccessibleName("One question, or all that were asked")
+        self.tabs.setAccessibleName(tr("One question, or all that were asked"))
         self._engaged = ElidedLabel(muted=True)
         self._lay_out()
         self._again_soon = QTimer(self)
@@ -108,8 +111,8 @@ class ComparePage(QWidget):
         head.addWidget(self.many)
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
-        self.tabs.addTab(self._one_question(), "One question")
-        self.tabs.addTab(self._all_questions(), "Questions asked")
+        self.tabs.addTab(self._one_question(), tr("One question"))
+        self.tabs.addTab(self._all_questions(), tr("Questions asked"))
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(SPACE)
@@ -151,8 +154,8 @@ class ComparePage(QWidget):
         tokens = Card("Next tokens")
         grid = QGridLayout()
         grid.setHorizontalSpacing(2 * SPACE)
-        grid.addWidget(Label("Original model", muted=True), 0, 0)
-        grid.addWidget(Label("Edited model", muted=True), 0, 1)
+        grid.addWidget(Label(tr("Original model"), muted=True), 0, 0)
+        grid.addWidget(Label(tr("Edited model"), muted=True), 0, 1)
         grid.addWidget(self.original_tokens, 1, 0)
         grid.addWidget(self.edited_tokens, 1, 1)
         grid.setColumnStretch(0, 1)
@@ -226,8 +229,12 @@ class ComparePage(QWidget):
 
     def _engagement_changed(self) -> None:
         run, source = self._workspace.run, self._workspace.source
-        model = "Embedded model" if source.name == "embedded" else source.name
-        pack = f"pack of {moment(run.created)}, {count(run.edits, 'edit')}" if run else "no pack in use"
+        model = tr("Embedded model") if source.name == "embedded" else source.name
+        pack = (
+            tr("pack of {created}, {edits}", created=moment(run.created), edits=count(run.edits, "edit"))
+            if run
+            else tr("no pack in use")
+        )
         self._engaged.set_whole(f"{model} · {pack}")
         self._forget()
         self._tell()
@@ -243,7 +250,7 @@ class ComparePage(QWidget):
         packed, free = self._workspace.run is not None, not self.asker.busy
         self.ask.setEnabled(free)
         self.many.setEnabled(free and packed)
-        tip = "Paste a list or read a file: each question is asked of both models." if packed else NO_PACK
+        tip = tr("Paste a list or read a file: each question is asked of both models.") if packed else tr(NO_PACK)
         self.many.setToolTip(tip)
         self.many.setAccessibleDescription(tip)
 
@@ -288,17 +295,19 @@ class ComparePage(QWidget):
     def _follow(self) -> None:
         query = self.question.text().strip()
         if self._workspace.run is None:
-            self._silent(NO_PACK, first_steps=True)
+            self._silent(tr(NO_PACK), first_steps=True)
         elif self._workspace.training:
-            self._silent(BUSY)
+            self._silent(tr(BUSY))
         elif not query:
-            self._silent(EMPTY)
+            self._silent(tr(EMPTY))
         self.follower.follow(query)
 
     def _silent(self, why: str, *, first_steps: bool = False) -> None:
         self._explanation = None
         self.familiarity.say(why, first_steps=first_steps)
-        self.reasons.clear("Without a pack there is no gate." if first_steps else "What the gate goes by is told here.")
+        self.reasons.clear(
+            tr("Without a pack there is no gate.") if first_steps else tr("What the gate goes by is told here.")
+        )
         self._show_near()
 
     def _explained(self, explanation: Explanation) -> None:
@@ -353,7 +362,7 @@ class ComparePage(QWidget):
     def ask_all(self, questions: Sequence[str]) -> None:
         """Ask both models `questions` in the background, and list the answers as they come."""
         if self._workspace.run is None:
-            self._workspace.say(Kind.INFO, NO_PACK)
+            self._workspace.say(Kind.INFO, tr(NO_PACK))
             return
         self.asker.ask_all(questions, self.decoding.decoding())
         self.tabs.setCurrentIndex(MANY)
@@ -371,11 +380,15 @@ class ComparePage(QWidget):
         self._again_soon.start()  # an edit may have been switched meanwhile
 
     def _many_answered(self, answered: int, changed: int, whole: bool) -> None:
-        told = f"{count(answered, 'question')} answered, {changed:,} of them differently after editing."
+        told = tr(
+            "{questions} answered, {changed} of them differently after editing.",
+            questions=count(answered, "question"),
+            changed=f"{changed:,}",
+        )
         if whole:
             self._workspace.say(Kind.GOOD, told)
         else:
-            self._workspace.say(Kind.INFO, f"Stopped: {told} They are kept.")
+            self._workspace.say(Kind.INFO, tr("Stopped: {told} They are kept.", told=told))
 
     # --- sampling ----------------------------------------------------------------------------------------------
 
@@ -394,7 +407,7 @@ class ComparePage(QWidget):
     def _name_decoding(self) -> None:
         words = in_words(self.decoding.decoding())
         self.sampling.setText(words)
-        self.sampling.setAccessibleName(f"Decoding: {words}")
+        self.sampling.setAccessibleName(tr("Decoding: {words}", words=words))
 
     # --- edits -------------------------------------------------------------------------------------------------
 
@@ -421,15 +434,38 @@ class ComparePage(QWidget):
     def _adopted(self, asked: int, role: Role, changes: Changes) -> None:
         added = asked - changes.skipped
         if not added:
-            why = "it is there already, is the edit's own prompt, or the edit is gone"
-            self._workspace.say(Kind.INFO, f"No {role.value} was added: {why}.")
+            why = tr("it is there already, is the edit's own prompt, or the edit is gone")
+            told = (
+                tr("No paraphrase was added: {why}.", why=why)
+                if role is Role.PARAPHRASE
+                else tr("No probe was added: {why}.", why=why)
+            )
+            self._workspace.say(Kind.INFO, told)
             return
-        measured = "generality" if role is Role.PARAPHRASE else "locality"
-        left = f" {count(changes.skipped, 'question')} had nothing to add." if changes.skipped else ""
+        left = (
+            tr(" {questions} had nothing to add.", questions=count(changes.skipped, "question"))
+            if changes.skipped
+            else ""
+        )
         self._workspace.say(
             Kind.GOOD,
-            f"{count(added, role.value)} added, which {measured} is measured on from the next training on.{left} "
-            f"Ctrl+Z takes {'it' if added == 1 else 'them'} back.",
+            plural(
+                added,
+                "{number} paraphrase added, which generality is measured on from the next training on.{left} "
+                "Ctrl+Z takes it back.",
+                "{number} paraphrases added, which generality is measured on from the next training on.{left} "
+                "Ctrl+Z takes them back.",
+                left=left,
+            )
+            if role is Role.PARAPHRASE
+            else plural(
+                added,
+                "{number} probe added, which locality is measured on from the next training on.{left} "
+                "Ctrl+Z takes it back.",
+                "{number} probes added, which locality is measured on from the next training on.{left} "
+                "Ctrl+Z takes them back.",
+                left=left,
+            ),
         )
 
     # --- the history -------------------------------------------------------------------------------------------
@@ -471,9 +507,9 @@ class ComparePage(QWidget):
         )
 
     def _export(self) -> None:
-        kinds = [(form.title, form.suffix) for form in FORMS]
+        kinds = [(tr(form.title), form.suffix) for form in FORMS]
         choose_target(
-            self, "Export the questions listed", "comparison", kinds, lambda p, kind: self.write(p, FORMS[kind])
+            self, tr("Export the questions listed"), "comparison", kinds, lambda p, kind: self.write(p, FORMS[kind])
         )
 
     def write(self, path: Path, form: Form = FORMS[0]) -> None:
@@ -486,7 +522,7 @@ class ComparePage(QWidget):
         self._workspace.database.run(
             write,
             on_success=lambda _: self._workspace.say(
-                Kind.GOOD, f"{path.name}: {count(len(rows), 'question')} written."
+                Kind.GOOD, tr("{name}: {questions} written.", name=path.name, questions=count(len(rows), "question"))
             ),
             owner=self,
             name="Export questions",

@@ -16,6 +16,7 @@ from studio.widgets.fields import named
 from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.labels import Label, hint, page_title
+from studio.words import tr
 
 MOST = 10_000
 
@@ -27,16 +28,18 @@ class QuestionsDialog(QDialog):
 
     def __init__(self, database: DatabaseWorker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Ask many questions")
+        self.setWindowTitle(tr("Ask many questions"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(84 * SPACE, 64 * SPACE)
         self._database = database
         self._read: Questions | None = None
         self.questions = QPlainTextEdit()
-        self.questions.setAccessibleName("Questions, one a line")
+        self.questions.setAccessibleName(tr("Questions, one a line"))
         self.questions.setTabChangesFocus(True)
-        self.questions.setPlaceholderText("The capital of France is\nThe capital of Japan is")
-        self.file = button("From a file…", "import", tip="A text with one question a line, a CSV table, or JSON Lines.")
+        self.questions.setPlaceholderText(tr("The capital of France is\nThe capital of Japan is"))
+        self.file = button(
+            "From a file…", "import", tip=tr("A text with one question a line, a CSV table, or JSON Lines.")
+        )
         self.column = QComboBox()
         self._column_field = QWidget()
         field = named("Column with the questions", self.column)
@@ -83,7 +86,7 @@ class QuestionsDialog(QDialog):
 
     def read(self, path: Path) -> None:
         """Take the questions of the file at `path`."""
-        self.told.setText(f"Reading {path.name}…")
+        self.told.setText(tr("Reading {name}…", name=path.name))
         self.ask.setEnabled(False)
         self._database.run(
             lambda _project: read_questions(path),
@@ -95,7 +98,12 @@ class QuestionsDialog(QDialog):
 
     def _choose(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        choose_file(self, "Read questions from a file", [f"Questions ({patterns})", "All files (*)"], self.read)
+        choose_file(
+            self,
+            tr("Read questions from a file"),
+            [tr("Questions ({patterns})", patterns=patterns), tr("All files (*)")],
+            self.read,
+        )
 
     def _show(self, found: Questions) -> None:
         self._read = found
@@ -118,9 +126,13 @@ class QuestionsDialog(QDialog):
     def _count(self) -> None:
         number = len(self.lines())
         self.told.setText(
-            count(number, "question") if number <= MOST else f"{number:,} questions: {MOST:,} at once is the most."
+            count(number, "question")
+            if number <= MOST
+            else tr("{number} questions: {most} at once is the most.", number=f"{number:,}", most=f"{MOST:,}")
         )
-        self.ask.setText(f"Ask {count(number, 'question')}" if 0 < number <= MOST else "Ask")
+        self.ask.setText(
+            tr("Ask {questions}", questions=count(number, "question")) if 0 < number <= MOST else tr("Ask")
+        )
         self.ask.setEnabled(0 < number <= MOST)
 
     def _hand_over(self) -> None:

@@ -13,6 +13,7 @@ from studio.theme import SPACE, tokens
 from studio.widgets.card import Card
 from studio.widgets.labels import Label
 from studio.widgets.tables import cell, fill, text_table
+from studio.words import tr
 
 if TYPE_CHECKING:
     from engine.editor import Explanation
@@ -25,7 +26,7 @@ class ReasonsCard(Card):
         super().__init__("Why", parent)
         self.told = Label(muted=True, wrap=True)
         self.table = text_table("Evidence for and against the nearest edit", ("Evidence", "Counts"), stretch=(0,))
-        self.table.setToolTip("What each adds to the logarithm of the odds that the question is about the edit.")
+        self.table.setToolTip(tr("What each adds to the logarithm of the odds that the question is about the edit."))
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.table.setMinimumHeight(13 * SPACE)
         self.table.horizontalHeader().hide()

@@ -12,6 +12,7 @@ from studio.theme import SPACE
 from studio.widgets.card import Card
 from studio.widgets.fields import named
 from studio.widgets.labels import hint
+from studio.words import tr
 
 _HELP = {field.name: str(field.metadata["help"]) for field in fields(Decoding)}
 
@@ -26,30 +27,30 @@ class SamplingForm(Card):
         self.temperature = QDoubleSpinBox()
         self.temperature.setRange(0.0, 10.0)
         self.temperature.setSingleStep(0.1)
-        self.temperature.setSpecialValueText("0: greedy")
+        self.temperature.setSpecialValueText(tr("0: greedy"))
         self.top_p = QDoubleSpinBox()
         self.top_p.setRange(0.01, 1.0)
         self.top_p.setSingleStep(0.05)
         self.top_k = QSpinBox()
         self.top_k.setRange(0, 100_000)
-        self.top_k.setSpecialValueText("0: all")
+        self.top_k.setSpecialValueText(tr("0: all"))
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.max_new_tokens = QSpinBox()
         self.max_new_tokens.setRange(0, MAX_TOKENS)
-        self.max_new_tokens.setSpecialValueText("automatic")
-        self.first_sentence = QCheckBox("End with the first sentence")
+        self.max_new_tokens.setSpecialValueText(tr("automatic"))
+        self.first_sentence = QCheckBox(tr("End with the first sentence"))
         self.first_sentence.setAccessibleName(self.first_sentence.text())
         self.first_sentence.setToolTip(_HELP["first_sentence"])
         self.first_sentence.setAccessibleDescription(_HELP["first_sentence"])
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         for key, name, box, unit in (
-            ("temperature", "Temperature", self.temperature, ""),
-            ("top_p", "Top-p", self.top_p, ""),
-            ("top_k", "Top-k", self.top_k, " tokens"),
-            ("seed", "Seed", self.seed, ""),
-            ("max_new_tokens", "Longest answer", self.max_new_tokens, " tokens"),
+            ("temperature", tr("Temperature"), self.temperature, ""),
+            ("top_p", tr("Top-p"), self.top_p, ""),
+            ("top_k", tr("Top-k"), self.top_k, tr(" tokens")),
+            ("seed", tr("Seed"), self.seed, ""),
+            ("max_new_tokens", tr("Longest answer"), self.max_new_tokens, tr(" tokens")),
         ):
             box.setSuffix(unit)
             box.setKeyboardTracking(False)
@@ -98,14 +99,14 @@ class SamplingForm(Card):
 
 def in_words(decoding: Decoding) -> str:
     """“Greedy”, or what is drawn and how."""
-    parts = ["Greedy"]
+    parts = [tr("Greedy")]
     if not decoding.greedy:
-        parts = [f"Temperature {decoding.temperature:g}"]
+        parts = [tr("Temperature {temperature}", temperature=f"{decoding.temperature:g}")]
         if decoding.top_p < 1:
-            parts.append(f"top-p {decoding.top_p:g}")
+            parts.append(tr("top-p {top_p}", top_p=f"{decoding.top_p:g}"))
         if decoding.top_k:
-            parts.append(f"top-k {decoding.top_k:,}")
-        parts.append(f"seed {decoding.seed}")
+            parts.append(tr("top-k {top_k}", top_k=f"{decoding.top_k:,}"))
+        parts.append(tr("seed {seed}", seed=decoding.seed))
     if decoding.max_new_tokens:
-        parts.append(f"{decoding.max_new_tokens} tokens")
+        parts.append(tr("{number} tokens", number=decoding.max_new_tokens))
     return ", ".join(parts)

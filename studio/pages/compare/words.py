@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.widgets.figures import share
+from studio.words import tr
 
 if TYPE_CHECKING:
     from engine.editor import Explanation, Reason, Routing
@@ -16,19 +17,19 @@ SLIGHT = 0.25
 def decision(routing: Routing) -> str:
     """What the gate decided."""
     if routing.routed:
-        return "Familiar: it is about an edit, so a neuron is generated."
+        return tr("Familiar: it is about an edit, so a neuron is generated.")
     if routing.familiarity >= routing.threshold:
-        return "Familiar, but its edit is switched off or gone: the original model answers."
-    return "Not familiar: the model stays as it is, bit for bit."
+        return tr("Familiar, but its edit is switched off or gone: the original model answers.")
+    return tr("Not familiar: the model stays as it is, bit for bit.")
 
 
 def why(explanation: Explanation) -> str:
     """What the decision hangs on, in a sentence."""
     if explanation.verbatim:
-        return "The question is the edit's own prompt, word for word: that decides alone."
+        return tr("The question is the edit's own prompt, word for word: that decides alone.")
     if not explanation.reasons:
-        return "This pack's gate goes by the entropy of the familiarity network alone."
-    return "What speaks for the nearest edit, and what against it:"
+        return tr("This pack's gate goes by the entropy of the familiarity network alone.")
+    return tr("What speaks for the nearest edit, and what against it:")
 
 
 def evidence(reason: Reason) -> str:
@@ -36,22 +37,34 @@ def evidence(reason: Reason) -> str:
     value, more = reason.value, reason.value > reason.usual
     match reason.evidence:
         case "nearness":
-            return f"Its words lie {'near' if more else 'far from'} the edit's prompt: similarity {value:.2f}"
+            figure = f"{value:.2f}"
+            if more:
+                return tr("Its words lie near the edit's prompt: similarity {figure}", figure=figure)
+            return tr("Its words lie far from the edit's prompt: similarity {figure}", figure=figure)
         case "subject":
-            return "It names the edit's subject" if value > 0 else "It does not name the edit's subject"
+            return tr("It names the edit's subject") if value > 0 else tr("It does not name the edit's subject")
         case "wording":
-            return "It is worded as the edit's relation is" if value > 0 else "It is worded as another relation is"
+            if value > 0:
+                return tr("It is worded as the edit's relation is")
+            return tr("It is worded as another relation is")
         case "relation":
             if value == 0:
-                return "The model's thought tells nothing of the relation that is asked"
-            return f"The model takes it to ask {'the edit’s' if value > 0 else 'another'} relation"
+                return tr("The model's thought tells nothing of the relation that is asked")
+            if value > 0:
+                return tr("The model takes it to ask the edit’s relation")
+            return tr("The model takes it to ask another relation")
         case "state":
-            return f"The model's state is {'near' if more else 'unlike'} that after the prompt: {value:.2f}"
+            figure = f"{value:.2f}"
+            if more:
+                return tr("The model's state is near that after the prompt: {figure}", figure=figure)
+            return tr("The model's state is unlike that after the prompt: {figure}", figure=figure)
         case "answer":
-            return f"The model begins its answer as after the prompt: chance {share(value)}"
+            return tr("The model begins its answer as after the prompt: chance {chance}", chance=share(value))
         case "entropy":
-            seen = "has seen its like" if more else "has not seen its like"
-            return f"The familiarity network {seen}: entropy {1 - value:.2f} of 1"
+            figure = f"{1 - value:.2f}"
+            if more:
+                return tr("The familiarity network has seen its like: entropy {figure} of 1", figure=figure)
+            return tr("The familiarity network has not seen its like: entropy {figure} of 1", figure=figure)
         case _:
             raise ValueError(f"no words for the evidence {reason.evidence!r}")
 
@@ -59,5 +72,6 @@ def evidence(reason: Reason) -> str:
 def bearing(reason: Reason) -> str:
     """How evidence counts: for the edit, against it, or hardly."""
     if abs(reason.weight) < SLIGHT:
-        return "hardly counts"
-    return f"{'for' if reason.weight > 0 else 'against'} it, {abs(reason.weight):.1f}"
+        return tr("hardly counts")
+    weight = f"{abs(reason.weight):.1f}"
+    return tr("for it, {weight}", weight=weight) if reason.weight > 0 else tr("against it, {weight}", weight=weight)

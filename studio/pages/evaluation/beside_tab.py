@@ -21,6 +21,7 @@ from studio.widgets.figures import share
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
 from studio.widgets.run_words import called, settings_in_words
+from studio.words import tr
 
 _NOT_COMPARED = frozenset({"started", "folder"})
 
@@ -55,23 +56,23 @@ class BesideTab(QWidget):
         self._run: RunRow | None = None
         self._found: Findings | None = None
         self.other = QComboBox()
-        self.other.setAccessibleName("The other run")
+        self.other.setAccessibleName(tr("The other run"))
         self._told = Label(muted=True)
-        self.settings: RowsModel[Beside] = RowsModel(_columns("Setting that differs"))
-        self.figures: RowsModel[Beside] = RowsModel(_columns("Figure"))
+        self.settings: RowsModel[Beside] = RowsModel(_columns(tr("Setting that differs")))
+        self.figures: RowsModel[Beside] = RowsModel(_columns(tr("Figure")))
         self.apart: RowsModel[Apart] = RowsModel(
             (
-                Column("Right in", lambda row: "this run" if row.one.right else "the other"),
-                Column("Asked as", lambda row: NAMES[row.one.kind]),
-                Column("Query", lambda row: row.one.query, wide=True),
-                Column("Expected", lambda row: row.one.wanted, wide=True),
-                Column("This run answers", lambda row: row.one.given, wide=True),
-                Column("The other answers", lambda row: row.other.given, wide=True),
+                Column(tr("Right in"), lambda row: tr("this run") if row.one.right else tr("the other")),
+                Column(tr("Asked as"), lambda row: NAMES[row.one.kind]),
+                Column(tr("Query"), lambda row: row.one.query, wide=True),
+                Column(tr("Expected"), lambda row: row.one.wanted, wide=True),
+                Column(tr("This run answers"), lambda row: row.one.given, wide=True),
+                Column(tr("The other answers"), lambda row: row.other.given, wide=True),
             )
         )
-        self.settings_table = rows_view("Settings that differ", self.settings)
-        self.figures_table = rows_view("Figures of both runs", self.figures)
-        self.apart_table = rows_view("Queries that one run answers alone", self.apart)
+        self.settings_table = rows_view(tr("Settings that differ"), self.settings)
+        self.figures_table = rows_view(tr("Figures of both runs"), self.figures)
+        self.apart_table = rows_view(tr("Queries that one run answers alone"), self.apart)
         self._count = Label(muted=True)
         self.evaluate = button("Evaluate the other run", "evaluation", primary=True)
         self.show_edit = button("Show the edit on the Facts page", "facts")
@@ -90,7 +91,7 @@ class BesideTab(QWidget):
         head = QHBoxLayout(self._head)
         head.setContentsMargins(0, 0, 0, 0)
         head.setSpacing(SPACE)
-        name = Label("Beside this run:")
+        name = Label(tr("Beside this run:"))
         name.setBuddy(self.other)
         head.addWidget(name)
         head.addWidget(self.other)
@@ -169,7 +170,14 @@ class BesideTab(QWidget):
         apart = [Apart(row, match) for row, match in both if row.right != match.right]
         self.apart.show_rows(apart)
         ours = sum(pair.one.right for pair in apart)
-        self._count.setText(f"this run {ours:,} · the other {len(apart) - ours:,} · of {len(both):,} asked of both")
+        self._count.setText(
+            tr(
+                "this run {ours} · the other {theirs} · of {both} asked of both",
+                ours=f"{ours:,}",
+                theirs=f"{len(apart) - ours:,}",
+                both=f"{len(both):,}",
+            )
+        )
 
     def _chosen(self) -> None:
         if self.other_run() is None:
@@ -189,8 +197,8 @@ class BesideTab(QWidget):
 def _columns(first: str) -> tuple[Column[Beside], ...]:
     return (
         Column(first, lambda row: row.name),
-        Column("This run", lambda row: row.one, wide=True),
-        Column("The other", lambda row: row.other, wide=True),
+        Column(tr("This run"), lambda row: row.one, wide=True),
+        Column(tr("The other"), lambda row: row.other, wide=True),
     )
 
 
@@ -211,7 +219,7 @@ def _figures(one: Findings, other: Findings) -> list[Beside]:
             f"{share(figure.measured.ag)}  ({right(figure.measured)})" if figure.measured.asked else "–"
             for figure in (ours, theirs)
         ]
-        rows.append(Beside(f"{ours.name}, AG", *told))
-        rows.append(Beside(f"{ours.name}, TF", share(ours.measured.tf), share(theirs.measured.tf)))
-    rows.append(Beside("Score", share(one.report.score()), share(other.report.score())))
+        rows.append(Beside(tr("{name}, AG", name=ours.name), *told))
+        rows.append(Beside(tr("{name}, TF", name=ours.name), share(ours.measured.tf), share(theirs.measured.tf)))
+    rows.append(Beside(tr("Score"), share(one.report.score()), share(other.report.score())))
     return rows

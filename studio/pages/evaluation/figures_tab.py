@@ -10,14 +10,15 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from engine.evaluation.document import NAMES
 from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
 from studio.evaluating import Findings, RelationFigures
-from studio.theme import SPACE
+from studio.theme import FIGURE, SPACE
 from studio.widgets.card import Card
 from studio.widgets.figures import share
 from studio.widgets.labels import Label, hint
 from studio.widgets.rows import Column, RowsModel, rows_view
+from studio.words import deferred, tr
 
-AG = "AG: the decoded answer is exactly what it shall be."
-TF = "TF: the share of its tokens that are likeliest given the true ones before."
+AG = deferred("AG: the decoded answer is exactly what it shall be.")
+TF = deferred("TF: the share of its tokens that are likeliest given the true ones before.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Figure(Card):
 
     def __init__(self, title: str, help: str, parent: QWidget | None = None) -> None:
         super().__init__(title, parent)
-        self.value = Label("–", scale=1.9, bold=True)
+        self.value = Label("–", scale=FIGURE, bold=True)
         self.counts = Label(muted=True)
         self.body.addWidget(self.value)
         self.body.addWidget(self.counts)
@@ -54,38 +55,42 @@ class FiguresTab(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.reliability = Figure("Reliability", f"Edits' own prompts. {AG}")
-        self.generality = Figure("Generality", f"Paraphrases that training never saw. {AG}")
-        self.locality = Figure("Locality", "Probes that are answered as before: the mean of the kinds of probe.")
-        self.score = Figure("Score", "The harmonic mean of Reliability, Generality and Locality under AG and TF.")
+        self.reliability = Figure(tr("Reliability"), tr("Edits' own prompts. {ag}", ag=tr(AG)))
+        self.generality = Figure(tr("Generality"), tr("Paraphrases that training never saw. {ag}", ag=tr(AG)))
+        self.locality = Figure(
+            tr("Locality"), tr("Probes that are answered as before: the mean of the kinds of probe.")
+        )
+        self.score = Figure(
+            tr("Score"), tr("The harmonic mean of Reliability, Generality and Locality under AG and TF.")
+        )
         self.kinds: RowsModel[KindFigures] = RowsModel(
             (
-                Column("Asked", lambda row: row.name, wide=True),
-                Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=AG),
-                Column("Right", lambda row: right(row.measured), lambda row: row.measured.right, number=True),
-                Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=TF),
+                Column(tr("Asked"), lambda row: row.name, wide=True),
+                Column("AG", lambda row: share(row.measured.ag), lambda row: row.measured.ag, number=True, help=tr(AG)),
+                Column(tr("Right"), lambda row: right(row.measured), lambda row: row.measured.right, number=True),
+                Column("TF", lambda row: share(row.measured.tf), lambda row: row.measured.tf, number=True, help=tr(TF)),
                 Column(
-                    "Let by",
+                    tr("Let by"),
                     lambda row: share(row.measured.routed),
                     lambda row: row.measured.routed,
                     number=True,
-                    help="The share of the queries that the gate lets by as about an edit.",
+                    help=tr("The share of the queries that the gate lets by as about an edit."),
                 ),
             )
         )
         self.relations: RowsModel[RelationFigures] = RowsModel(
             (
-                Column("Relation", lambda row: row.name, wide=True),
-                Column("Edits", lambda row: f"{row.report.reliability.asked:,}", _edits, number=True),
-                Column("Reliability", lambda row: share(row.report.reliability.ag), _reliability, number=True),
-                Column("Generality", lambda row: share(row.report.generality.ag), _generality, number=True),
-                Column("Locality", lambda row: share(_locality(row)), _locality, number=True),
-                Column("Score", lambda row: share(row.report.score()), lambda row: row.report.score(), number=True),
-                Column("Wrong", lambda row: f"{len(row.report.wrong):,}", _wrong, number=True),
+                Column(tr("Relation"), lambda row: row.name, wide=True),
+                Column(tr("Edits"), lambda row: f"{row.report.reliability.asked:,}", _edits, number=True),
+                Column(tr("Reliability"), lambda row: share(row.report.reliability.ag), _reliability, number=True),
+                Column(tr("Generality"), lambda row: share(row.report.generality.ag), _generality, number=True),
+                Column(tr("Locality"), lambda row: share(_locality(row)), _locality, number=True),
+                Column(tr("Score"), lambda row: share(row.report.score()), lambda row: row.report.score(), number=True),
+                Column(tr("Wrong"), lambda row: f"{len(row.report.wrong):,}", _wrong, number=True),
             )
         )
-        self.by_kind = rows_view("Figures by kind of query", self.kinds)
-        self.by_relation = rows_view("Figures by relation", self.relations)
+        self.by_kind = rows_view(tr("Figures by kind of query"), self.kinds)
+        self.by_relation = rows_view(tr("Figures by relation"), self.relations)
         self._told = hint("")
         self._lay_out()
         self.by_relation.activated.connect(self._open_relation)
@@ -97,7 +102,7 @@ class FiguresTab(QWidget):
             figures.addWidget(card, 1)
         by_kind, by_relation = Card("By kind of query"), Card("By relation")
         by_kind.body.addWidget(self.by_kind, 1)
-        by_relation.head.addWidget(Label("Double-click a relation to see its queries.", muted=True))
+        by_relation.head.addWidget(Label(tr("Double-click a relation to see its queries."), muted=True))
         by_relation.body.addWidget(self.by_relation, 1)
         tables = QHBoxLayout()
         tables.setSpacing(2 * SPACE)
@@ -118,18 +123,38 @@ class FiguresTab(QWidget):
         ag, tf = report.mean_locality()
         asked = sum(measured.asked for measured in report.locality.values())
         right = sum(measured.right for measured in report.locality.values())
-        self.locality.show_figure(ag, f"{right:,} of {asked:,} · TF {share(tf)}" if asked else "no probes")
-        self.score.show_figure(report.score(), f"{len(report.wrong):,} of {len(report.asked):,} queries wrong")
+        self.locality.show_figure(
+            ag,
+            tr("{right} of {asked} · TF {tf}", right=f"{right:,}", asked=f"{asked:,}", tf=share(tf))
+            if asked
+            else tr("no probes"),
+        )
+        self.score.show_figure(
+            report.score(),
+            tr(
+                "{wrong} of {asked} queries wrong",
+                wrong=f"{len(report.wrong):,}",
+                asked=f"{len(report.asked):,}",
+            ),
+        )
         self.kinds.show_rows(kind_figures(report))
         self.relations.show_rows(found.relations)
         head = found.evaluation.head
         parts = []
         if head.most is not None:
-            parts.append(f"At most {head.most:,} queries of each kind were asked, evenly spread over the edits.")
+            parts.append(
+                tr(
+                    "At most {most} queries of each kind were asked, evenly spread over the edits.",
+                    most=f"{head.most:,}",
+                )
+            )
         if abs(head.threshold - in_use) > 1e-9:
             parts.append(
-                f"Asked with the threshold {head.threshold:.3f}; {in_use:.3f} is in use now: evaluate again for its "
-                "figures."
+                tr(
+                    "Asked with the threshold {threshold}; {in_use} is in use now: evaluate again for its figures.",
+                    threshold=f"{head.threshold:.3f}",
+                    in_use=f"{in_use:.3f}",
+                )
             )
         self._told.setText(" ".join(parts))
         self._told.setVisible(bool(parts))
@@ -146,12 +171,16 @@ def kind_figures(report: Report) -> list[KindFigures]:
 
 def counts(measured: Measured) -> str:
     """The counts behind a figure: “389 of 400 · TF 99.1 %”."""
-    return f"{right(measured)} · TF {share(measured.tf)}" if measured.asked else "nothing was asked"
+    return (
+        tr("{measured} · TF {tf}", measured=right(measured), tf=share(measured.tf))
+        if measured.asked
+        else tr("nothing was asked")
+    )
 
 
 def right(measured: Measured) -> str:
     """“389 of 400”."""
-    return f"{measured.right:,} of {measured.asked:,}"
+    return tr("{right} of {asked}", right=f"{measured.right:,}", asked=f"{measured.asked:,}")
 
 
 def _edits(row: RelationFigures) -> int:

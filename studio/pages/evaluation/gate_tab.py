@@ -21,11 +21,17 @@ from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
 from studio.widgets.rows import Column, RowsModel, rows_view
+from studio.words import deferred, tr
 
 FINE = 1000
 """Steps of the slider from 0 to 1."""
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 _PROBES = tuple(kind.value for kind in ProbeKind)
+_LET_BY = {
+    ProbeKind.NEIGHBOUR.value: deferred("Neighbour probes let by"),
+    ProbeKind.SAME_SUBJECT.value: deferred("Same-subject probes let by"),
+    ProbeKind.FAR.value: deferred("Far probes let by"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +71,38 @@ class GateTab(QWidget):
         self._point = self.roc.plot([], [], pen=None, symbol="o", symbolSize=9)
         self.kinds, self.curves = Legend(), Legend()
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Threshold")
+        self.slider.setAccessibleName(tr("Threshold"))
         self.slider.setRange(0, FINE)
         self.number = QDoubleSpinBox()
-        self.number.setAccessibleName("Threshold of the gate")
+        self.number.setAccessibleName(tr("Threshold of the gate"))
         self.number.setDecimals(3)
         self.number.setSingleStep(0.01)
-        self.number.setToolTip("The familiarity, 0 to 1, from which a query is answered as edited.")
+        self.number.setToolTip(tr("The familiarity, 0 to 1, from which a query is answered as edited."))
         self.use = button(
-            "Use this threshold", "check", primary=True, tip="Kept with the run, and used on Compare too."
+            "Use this threshold", "check", primary=True, tip=tr("Kept with the run, and used on Compare too.")
         )
         self.reset = button("Back to the calibrated one", "undo")
         self.told = Label(muted=True)
         self.model: RowsModel[Cost] = RowsModel(
             (
-                Column("What it comes to", lambda row: row.name, wide=True),
-                Column("In use", lambda row: row.in_use, number=True),
-                Column("At this threshold", lambda row: row.wanted, number=True),
+                Column(tr("What it comes to"), lambda row: row.name, wide=True),
+                Column(tr("In use"), lambda row: row.in_use, number=True),
+                Column(tr("At this threshold"), lambda row: row.wanted, number=True),
                 Column(
                     "AUROC",
                     lambda row: row.auroc,
                     number=True,
-                    help="The chance that a query about an edit is more familiar than such a probe.",
+                    help=tr("The chance that a query about an edit is more familiar than such a probe."),
                 ),
                 Column(
-                    "AUROC by entropy",
+                    tr("AUROC by entropy"),
                     lambda row: row.entropy,
                     number=True,
-                    help="The same by the paper's entropy gate.",
+                    help=tr("The same by the paper's entropy gate."),
                 ),
             )
         )
-        self.table = rows_view("What the threshold comes to", self.model)
+        self.table = rows_view(tr("What the threshold comes to"), self.model)
         self.table.setSortingEnabled(False)
         self._lay_out()
         self._dress()
@@ -181,28 +187,34 @@ class GateTab(QWidget):
             self._point.setData([100 * let_by / of], [100 * then.recall.share])
         else:
             self._point.setData([], [])
-        moved = "" if self._in_use == self._calibrated else f" Calibrated: {self._calibrated:.3f}."
-        self.told.setText(f"In use: {self._in_use:.3f}.{moved} Drag the line, or type.")
+        moved = (
+            ""
+            if self._in_use == self._calibrated
+            else tr(" Calibrated: {calibrated}.", calibrated=f"{self._calibrated:.3f}")
+        )
+        self.told.setText(
+            tr("In use: {in_use}.{moved} Drag the line, or type.", in_use=f"{self._in_use:.3f}", moved=moved)
+        )
         self.use.setEnabled(abs(threshold - self._in_use) >= 0.0005)
         self.reset.setEnabled(abs(self._in_use - self._calibrated) >= 0.0005 or self.use.isEnabled())
 
     def _costs(self, found: Findings, now: Consequence, then: Consequence) -> list[Cost]:
-        about = "Paraphrases" if found.tradeoff.about_edits() == GENERALITY else "Prompts"
-        rows = [Cost(f"{about} let by (recall)", _counted(now.recall), _counted(then.recall))]
+        about = tr("Paraphrases") if found.tradeoff.about_edits() == GENERALITY else tr("Prompts")
+        rows = [Cost(tr("{about} let by (recall)", about=about), _counted(now.recall), _counted(then.recall))]
         for kind in _PROBES:
             by_familiarity, by_entropy = found.gate.auroc[kind]
             rows.append(
                 Cost(
-                    f"{kind.capitalize()} probes let by",
+                    tr(_LET_BY[kind]),
                     _counted(now.routed[kind]),
                     _counted(then.routed[kind]),
                     _four(by_familiarity),
                     _four(by_entropy),
                 )
             )
-        for name, kind in (("Reliability, AG", RELIABILITY), ("Generality, AG", GENERALITY)):
+        for name, kind in ((tr("Reliability, AG"), RELIABILITY), (tr("Generality, AG"), GENERALITY)):
             rows.append(Cost(name, _counted(now.right[kind]), _counted(then.right[kind])))
-        rows.append(Cost("Locality, AG, mean of the kinds", share(now.locality), share(then.locality)))
+        rows.append(Cost(tr("Locality, AG, mean of the kinds"), share(now.locality), share(then.locality)))
         return rows
 
     def changeEvent(self, event: QEvent) -> None:
@@ -233,10 +245,11 @@ class GateTab(QWidget):
         self.curves.show_keys(
             [
                 Key(
-                    _auroc("familiarity", gate.familiarity.auroc if gate and gate.familiarity else None), colours.accent
+                    _auroc(tr("familiarity"), gate.familiarity.auroc if gate and gate.familiarity else None),
+                    colours.accent,
                 ),
                 Key(
-                    _auroc("entropy", gate.entropy.auroc if gate and gate.entropy else None),
+                    _auroc(tr("entropy"), gate.entropy.auroc if gate and gate.entropy else None),
                     colours.warn,
                     Qt.PenStyle.DashLine,
                 ),
@@ -245,11 +258,15 @@ class GateTab(QWidget):
 
 
 def _auroc(name: str, value: float | None) -> str:
-    return name if value is None else f"{name}, AUROC {value:.3f}"
+    return name if value is None else tr("{name}, AUROC {value}", name=name, value=f"{value:.3f}")
 
 
 def _counted(one: Count) -> str:
-    return f"{share(one.share)}  ({one.some:,} of {one.of:,})" if one.of else "–"
+    return (
+        tr("{share}  ({some} of {of})", share=share(one.share), some=f"{one.some:,}", of=f"{one.of:,}")
+        if one.of
+        else "–"
+    )
 
 
 def _four(value: float | None) -> str:

@@ -32,13 +32,14 @@ from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import page_title
 from studio.widgets.run_words import called, settings_in_words
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 AMOUNTS: tuple[tuple[str, int | None], ...] = (
-    ("All queries", None),
-    ("At most 2,000 of each kind", 2_000),
-    ("At most 500 of each kind", 500),
-    ("At most 100 of each kind", 100),
+    (deferred("All queries"), None),
+    (deferred("At most 2,000 of each kind"), 2_000),
+    (deferred("At most 500 of each kind"), 500),
+    (deferred("At most 100 of each kind"), 100),
 )
 """How many queries are asked, by what the choice is called."""
 _NO_RUN, _NOT_EVALUATED, _FOUND = range(3)
@@ -57,23 +58,25 @@ class EvaluationPage(QWidget):
         self._job: Job | None = None
         self._evaluating: int | None = None  # the run that the job evaluates
         self.run = QComboBox()
-        self.run.setAccessibleName("Run to evaluate")
+        self.run.setAccessibleName(tr("Run to evaluate"))
         self.run.setMinimumWidth(28 * SPACE)
         self.amount = QComboBox()
-        self.amount.setAccessibleName("How many queries are asked")
+        self.amount.setAccessibleName(tr("How many queries are asked"))
         for name, most in AMOUNTS:
-            self.amount.addItem(name, most)
+            self.amount.addItem(tr(name), most)
         self.evaluate = button(
-            "Evaluate", "evaluation", primary=True, tip="Ask every prompt, paraphrase and probe of the run's edits."
+            "Evaluate", "evaluation", primary=True, tip=tr("Ask every prompt, paraphrase and probe of the run's edits.")
         )
-        self.report = button("Report…", "export", tip="Write a page to keep or print, with every query in a JSON file.")
+        self.report = button(
+            "Report…", "export", tip=tr("Write a page to keep or print, with every query in a JSON file.")
+        )
         self.strip = JobStrip()
         self.figures = FiguresTab()
         self.queries = QueriesTab()
         self.gate = GateTab()
         self.beside = BesideTab()
         self.tabs = QTabWidget()
-        self.tabs.setAccessibleName("Views of the evaluation")
+        self.tabs.setAccessibleName(tr("Views of the evaluation"))
         self.tabs.setDocumentMode(True)
         self._places = QStackedWidget()
         self._lay_out()
@@ -83,10 +86,10 @@ class EvaluationPage(QWidget):
 
     def _lay_out(self) -> None:
         for name, tab in (
-            ("Figures", self.figures),
-            ("Queries", self.queries),
-            ("Gate", self.gate),
-            ("Two runs", self.beside),
+            (tr("Figures"), self.figures),
+            (tr("Queries"), self.queries),
+            (tr("Gate"), self.gate),
+            (tr("Two runs"), self.beside),
         ):
             self.tabs.addTab(tab, name)
         to_training = button("Go to Training", "training", primary=True)
@@ -169,7 +172,7 @@ class EvaluationPage(QWidget):
         with QSignalBlocker(self.run):
             self.run.clear()
             for run in self._runs:
-                self.run.addItem(f"{called(run)} · {run.edits:,} edits", run.id)
+                self.run.addItem(tr("{run} · {edits} edits", run=called(run), edits=f"{run.edits:,}"), run.id)
             self._choose(before)
         self._follow_use()
         self._run_chosen()
@@ -254,7 +257,7 @@ class EvaluationPage(QWidget):
         self.run.setEnabled(bool(self._runs) and not busy)
         self.amount.setEnabled(free)
         self.evaluate.setEnabled(free)
-        self.evaluate.setText("Evaluate again" if self._found is not None else "Evaluate")
+        self.evaluate.setText(tr("Evaluate again") if self._found is not None else tr("Evaluate"))
         self.evaluate.setAccessibleName(self.evaluate.text())
         self.evaluate.setVisible(place != _NOT_EVALUATED)
         self._begin.setEnabled(free)
@@ -287,7 +290,7 @@ class EvaluationPage(QWidget):
             on_cancelled=self._cancelled,
             cancel=cancel,
             owner=self,
-            name="Evaluate",
+            name=tr("Evaluate"),
         )
         self.strip.follow(self._job, board)
         self._tell()
@@ -308,9 +311,11 @@ class EvaluationPage(QWidget):
 
     def _noted(self, run: RunRow, report: Report) -> None:
         score = report.score()
-        told = f"score {share(score)}, " if score is not None else ""
-        wrong = f"{len(report.wrong):,} of {len(report.asked):,} queries wrong"
-        self._workspace.say(Kind.GOOD, f"{called(run)} is evaluated: {told}{wrong}.")
+        told = tr("score {score}, ", score=share(score)) if score is not None else ""
+        wrong = tr("{wrong} of {asked} queries wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
+        self._workspace.say(
+            Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
+        )
 
     def _failed(self, message: UserMessage) -> None:
         self._job = None
@@ -320,7 +325,7 @@ class EvaluationPage(QWidget):
 
     def _cancelled(self) -> None:
         self._job = None
-        self._workspace.say(Kind.INFO, "Evaluation stopped. What was asked is kept: it goes on from there.")
+        self._workspace.say(Kind.INFO, tr("Evaluation stopped. What was asked is kept: it goes on from there."))
         self._tell()
 
     # --- what the tabs ask for ---------------------------------------------------------------------------------
@@ -350,10 +355,18 @@ class EvaluationPage(QWidget):
         run = self.chosen()
         if run is None:
             return
-        told = "The calibrated threshold is" if threshold is None else f"The threshold {threshold:.3f} is kept and"
+        told = (
+            tr("The calibrated threshold is in use for {run}.", run=called(run))
+            if threshold is None
+            else tr(
+                "The threshold {threshold} is kept and in use for {run}.",
+                threshold=f"{threshold:.3f}",
+                run=called(run),
+            )
+        )
         self._workspace.database.run(
             lambda project: keeping.update_run(project, run.id, threshold=threshold),
-            on_success=lambda _: self._workspace.say(Kind.GOOD, f"{told} in use for {called(run)}."),
+            on_success=lambda _: self._workspace.say(Kind.GOOD, told),
             owner=self,
             name="Keep the threshold",
         )
@@ -365,7 +378,7 @@ class EvaluationPage(QWidget):
         if run is not None:
             name = f"{run.folder.name}-report{ENDING}"
             choose_target(
-                self, "Write a report", name, [("Report", ENDING)], lambda path, _: self.write_report_to(path)
+                self, tr("Write a report"), name, [(tr("Report"), ENDING)], lambda path, _: self.write_report_to(path)
             )
 
     def write_report_to(self, path: Path) -> None:
@@ -376,11 +389,13 @@ class EvaluationPage(QWidget):
         about = {**settings_in_words(run), "folder": run.folder.name}
         if run.note:
             about["note"] = run.note
-        subject = Subject(f"Evaluation of {called(run)}", found.evaluation.head.threshold, about, dict(self._names()))
+        subject = Subject(
+            tr("Evaluation of {run}", run=called(run)), found.evaluation.head.threshold, about, dict(self._names())
+        )
         self._workspace.database.run(
             lambda _project: write_report(path, subject, found.report.asked),
             on_success=lambda made: self._workspace.say(
-                Kind.GOOD, f"The report is in {made[0]}, every query in {made[1].name}."
+                Kind.GOOD, tr("The report is in {made}, every query in {name}.", made=made[0], name=made[1].name)
             ),
             owner=self,
             name="Write the report",

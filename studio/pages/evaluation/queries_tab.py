@@ -19,6 +19,7 @@ from studio.widgets.figures import count, share
 from studio.widgets.labels import ElidedLabel, Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
 from studio.widgets.word_diff import MarkedText, differences
+from studio.words import tr
 
 TYPING = 150
 """Milliseconds after the last key until the table is filtered."""
@@ -28,22 +29,22 @@ def query_columns() -> tuple[Column[Query], ...]:
     """What is told of a query in a row of a table."""
     return (
         Column(
-            "Answer",
+            tr("Answer"),
             lambda row: "right" if row.asked.right else "wrong",
             lambda row: row.asked.right,
             icon=lambda row: "good" if row.asked.right else "error",
         ),
-        Column("Asked as", lambda row: NAMES[row.asked.kind], lambda row: KINDS.index(row.asked.kind)),
-        Column("Query", lambda row: row.asked.query, wide=True),
-        Column("Expected", lambda row: row.asked.wanted, wide=True),
-        Column("Original answer", lambda row: row.asked.original or "", wide=True),
-        Column("Edited answer", lambda row: row.asked.given, wide=True),
+        Column(tr("Asked as"), lambda row: NAMES[row.asked.kind], lambda row: KINDS.index(row.asked.kind)),
+        Column(tr("Query"), lambda row: row.asked.query, wide=True),
+        Column(tr("Expected"), lambda row: row.asked.wanted, wide=True),
+        Column(tr("Original answer"), lambda row: row.asked.original or "", wide=True),
+        Column(tr("Edited answer"), lambda row: row.asked.given, wide=True),
         Column(
-            "Familiarity",
+            tr("Familiarity"),
             lambda row: share(row.asked.familiarity),
             lambda row: row.asked.familiarity,
             number=True,
-            help="How sure the gate is that the query is about an edit.",
+            help=tr("How sure the gate is that the query is about an edit."),
         ),
     )
 
@@ -59,18 +60,18 @@ class QueriesTab(QWidget):
         self.search = line("Search the queries", "Search queries and answers")
         self.search.setClearButtonEnabled(True)
         self.kind = QComboBox()
-        self.kind.setAccessibleName("Kind of query")
-        self.kind.addItem("All kinds", "")
+        self.kind.setAccessibleName(tr("Kind of query"))
+        self.kind.addItem(tr("All kinds"), "")
         for kind in KINDS:
             self.kind.addItem(NAMES[kind], kind)
         self.relation = QComboBox()
-        self.relation.setAccessibleName("Relation")
-        self.relation.addItem("All relations", None)
-        self.wrong = QCheckBox("Only wrong answers")
-        self.wrong.setAccessibleName("Only wrong answers")
+        self.relation.setAccessibleName(tr("Relation"))
+        self.relation.addItem(tr("All relations"), None)
+        self.wrong = QCheckBox(tr("Only wrong answers"))
+        self.wrong.setAccessibleName(tr("Only wrong answers"))
         self.told = Label(muted=True)
         self.model: RowsModel[Query] = RowsModel(query_columns())
-        self.table = rows_view("Queries of the evaluation", self.model, framed=True)
+        self.table = rows_view(tr("Queries of the evaluation"), self.model, framed=True)
         self.close_up = CloseUp()
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -110,7 +111,7 @@ class QueriesTab(QWidget):
         chosen = self.relation.currentData()
         with QSignalBlocker(self.relation):
             self.relation.clear()
-            self.relation.addItem("All relations", None)
+            self.relation.addItem(tr("All relations"), None)
             for relation in found.relations:
                 self.relation.addItem(relation.name, relation.id)
             self.relation.setCurrentIndex(max(self._place(chosen), 0))
@@ -145,7 +146,9 @@ class QueriesTab(QWidget):
         ]
         self.model.show_rows(found)
         whole = len(self._queries)
-        self.told.setText(f"{len(found):,} of {count(whole, 'query', 'queries')}")
+        self.told.setText(
+            tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "query", "queries"))
+        )
         if found:
             self.table.selectRow(0)
         self._selected()
@@ -169,14 +172,18 @@ class CloseUp(Card):
         self.head.addWidget(self.show_edit)
         self._query = ElidedLabel()
         self._gate = Label(muted=True)
-        self.expected = MarkedText("Expected answer", "")
-        self.original = MarkedText("Original answer", "")
-        self.edited = MarkedText("Edited answer", "")
+        self.expected = MarkedText(tr("Expected answer"), "")
+        self.original = MarkedText(tr("Original answer"), "")
+        self.edited = MarkedText(tr("Edited answer"), "")
         self.body.addWidget(self._query)
         self.body.addWidget(self._gate)
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
-        for name, text in (("Expected", self.expected), ("Original", self.original), ("Edited", self.edited)):
+        for name, text in (
+            (tr("Expected"), self.expected),
+            (tr("Original"), self.original),
+            (tr("Edited"), self.edited),
+        ):
             column = QVBoxLayout()
             column.setSpacing(SPACE // 2)
             title = Label(name, muted=True)
@@ -191,20 +198,35 @@ class CloseUp(Card):
         """Show `query`; without one, what to do to see one."""
         self.show_edit.setEnabled(query is not None)
         if query is None:
-            advice = "No query is like that: search for something else." if any_there else "Nothing was asked yet."
+            advice = (
+                tr("No query is like that: search for something else.") if any_there else tr("Nothing was asked yet.")
+            )
             self._query.set_whole(advice)
             self._gate.setText("")
             for text in (self.expected, self.original, self.edited):
                 text.show_pieces(())
             return
         asked = query.asked
-        verdict = "right" if asked.right else "wrong"
+        verdict = tr("right") if asked.right else tr("wrong")
         self._query.set_whole(asked.query)
-        decision = "let by as about an edit" if asked.routed else "left to the original model"
-        nearest = "its own edit" if asked.nearest_edit == asked.edit else f"edit {asked.nearest_edit}"
+        decision = tr("let by as about an edit") if asked.routed else tr("left to the original model")
+        nearest = (
+            tr("its own edit")
+            if asked.nearest_edit == asked.edit
+            else tr("edit {nearest_edit}", nearest_edit=asked.nearest_edit)
+        )
         self._gate.setText(
-            f"{NAMES[asked.kind]} · {verdict} · familiarity {share(asked.familiarity)}, {decision} · "
-            f"entropy {asked.entropy:.2f} · nearest is {nearest} · TF {share(asked.share)}"
+            tr(
+                "{kind} · {verdict} · familiarity {familiarity}, {decision} · entropy {entropy} · nearest is "
+                "{nearest} · TF {share}",
+                kind=NAMES[asked.kind],
+                verdict=verdict,
+                familiarity=share(asked.familiarity),
+                decision=decision,
+                entropy=f"{asked.entropy:.2f}",
+                nearest=nearest,
+                share=share(asked.share),
+            )
         )
         before, after = differences(asked.original or "", asked.given)
         self.expected.show_pieces(differences(asked.wanted, asked.wanted)[0])

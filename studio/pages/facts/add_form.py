@@ -15,6 +15,7 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.fields import line, named
 from studio.widgets.labels import ElidedLabel
+from studio.words import tr
 
 
 class AddForm(Card):
@@ -27,10 +28,10 @@ class AddForm(Card):
         super().__init__("Add a fact", parent)
         self._relations: dict[str, Relation] = {}
         self._template = ""
-        self.fact_mode = QRadioButton("Subject, relation, object")
-        self.prompt_mode = QRadioButton("Free prompt")
-        self.fact_mode.setAccessibleName("Enter a subject, a relation and an object")
-        self.prompt_mode.setAccessibleName("Enter a free prompt")
+        self.fact_mode = QRadioButton(tr("Subject, relation, object"))
+        self.prompt_mode = QRadioButton(tr("Free prompt"))
+        self.fact_mode.setAccessibleName(tr("Enter a subject, a relation and an object"))
+        self.prompt_mode.setAccessibleName(tr("Enter a free prompt"))
         self.fact_mode.setChecked(True)
         modes = QButtonGroup(self)
         modes.addButton(self.fact_mode)
@@ -40,7 +41,7 @@ class AddForm(Card):
 
         self.subject = line("Subject", "France")
         self.relation = QComboBox()
-        self.relation.setAccessibleName("Relation")
+        self.relation.setAccessibleName(tr("Relation"))
         self.relation.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.relation.setMinimumContentsLength(16)
         self.prompt = line("Prompt", "The capital of France is")
@@ -48,14 +49,14 @@ class AddForm(Card):
         self.add = button("Add fact", "add", primary=True)
         self._menu = QMenu(self)
         self._one_of = QActionGroup(self._menu)
-        self.phrasings = button("Phrasings", tip="How the model is asked: choose one of the relation's phrasings.")
+        self.phrasings = button("Phrasings", tip=tr("How the model is asked: choose one of the relation's phrasings."))
         self.phrasings.setProperty("hasMenu", True)
         self.phrasings.setMenu(self._menu)
         self._asked = ElidedLabel(muted=True)
 
         self._fields = QStackedWidget()
-        self._fields.addWidget(_side_by_side((("Subject", self.subject), ("Relation", self.relation))))
-        self._fields.addWidget(_side_by_side((("Prompt, up to where the answer begins", self.prompt),)))
+        self._fields.addWidget(_side_by_side(((tr("Subject"), self.subject), (tr("Relation"), self.relation))))
+        self._fields.addWidget(_side_by_side(((tr("Prompt, up to where the answer begins"), self.prompt),)))
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
         row.addWidget(self._fields, 5)
@@ -95,19 +96,19 @@ class AddForm(Card):
         if self.prompt_mode.isChecked():
             prompt = self.prompt.text().strip()
             if not prompt:
-                raise EditError("Enter the prompt: what the model is asked, up to where its answer begins.")
+                raise EditError(tr("Enter the prompt: what the model is asked, up to where its answer begins."))
             made = EditDraft(new_object, prompt=prompt)
         else:
             subject, relation = self.subject.text().strip(), self.relation.currentData()
             if not subject:
-                raise EditError("Enter the subject: what the fact is about.")
+                raise EditError(tr("Enter the subject: what the fact is about."))
             if relation is None:
-                raise EditError("Choose a relation, or enter a free prompt.")
+                raise EditError(tr("Choose a relation, or enter a free prompt."))
             if SLOT in subject:
-                raise EditError(f"The subject must not contain {SLOT}: write its name.")
+                raise EditError(tr("The subject must not contain {slot}: write its name.", slot=SLOT))
             made = EditDraft(new_object, subject=subject, relation=relation, prompt=fill(self._template, subject))
         if not new_object:
-            raise EditError("Enter the new object: what the model shall answer from now on.")
+            raise EditError(tr("Enter the new object: what the model shall answer from now on."))
         for text in (made.subject, made.prompt, new_object):
             check_text(text)
         return made
@@ -156,8 +157,10 @@ class AddForm(Card):
             action.setChecked(template == self._template)
             action.triggered.connect(lambda _=False, chosen=template: self._choose(chosen))
         self._menu.addSeparator()
-        self._menu.addAction("Relations…").triggered.connect(self.relations_asked)
-        self.phrasings.setText(f"{len(relation.phrasings)} phrasings" if relation else "Phrasings")
+        self._menu.addAction(tr("Relations…")).triggered.connect(self.relations_asked)
+        self.phrasings.setText(
+            tr("{number} phrasings", number=len(relation.phrasings)) if relation else tr("Phrasings")
+        )
 
     def _choose(self, template: str) -> None:
         self._template = template
@@ -172,7 +175,9 @@ class AddForm(Card):
         else:
             self._asked.set_whole("")
             return
-        self._asked.set_whole(f"The model is asked “{asked}” and shall answer “{new_object}”.")
+        self._asked.set_whole(
+            tr("The model is asked “{asked}” and shall answer “{new_object}”.", asked=asked, new_object=new_object)
+        )
 
 
 def _side_by_side(fields: Sequence[tuple[str, QWidget]]) -> QWidget:

@@ -16,6 +16,7 @@ from engine.edits import SLOT, EditError, Relation, check_text, fill, fold
 from studio.pages.facts.columns import FREE_PROMPT, HEADINGS, Column, cell_text
 from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditRow
+from studio.words import tr
 
 TITLES = ("subject", "relation", "new object", "original answer", "prompt")
 MOST_ROWS = 100_000
@@ -31,8 +32,8 @@ class Refusal:
     reason: str  # a clause, without a full stop
 
     def __str__(self) -> str:
-        column = f", column “{self.column}”" if self.column else ""
-        return f"Row {self.row:,}{column}: {self.reason}."
+        column = tr(", column “{column}”", column=self.column) if self.column else ""
+        return tr("Row {row}{column}: {reason}.", row=f"{self.row:,}", column=column, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,11 @@ def from_tsv(text: str, relations: Mapping[str, Relation]) -> Pasted:
     refusals: list[Refusal] = []
     for number, cells in enumerate(read_cells(text), start=1):
         if number > MOST_ROWS:
-            refusals.append(Refusal(number, "", f"more than {MOST_ROWS:,} rows: import them from a file"))
+            refusals.append(
+                Refusal(
+                    number, "", tr("more than {most_rows} rows: import them from a file", most_rows=f"{MOST_ROWS:,}")
+                )
+            )
             break
         if not any(cells) or (number == 1 and _is_titles(cells)):
             continue
@@ -112,16 +117,16 @@ def over(
     refusals: list[Refusal] = []
     for number, texts in enumerate(cells, start=1):
         if number > len(rows):
-            refusals.append(Refusal(number, "", "there is no edit in the table to paste it over"))
+            refusals.append(Refusal(number, "", tr("there is no edit in the table to paste it over")))
             continue
         row = rows[number - 1]
         if row is None:
-            refusals.append(Refusal(number, "", "the edit was deleted meanwhile"))
+            refusals.append(Refusal(number, "", tr("the edit was deleted meanwhile")))
             continue
         part = EditFields()
         beyond = len(texts) - (len(Column) - first)
         if beyond > 0:
-            refusals.append(Refusal(number, "", f"{beyond} of its cells lie beyond the last column"))
+            refusals.append(Refusal(number, "", tr("{beyond} of its cells lie beyond the last column", beyond=beyond)))
         for column, text in zip(range(first, len(Column)), texts, strict=False):
             try:
                 if text != shown_text(row, Column(column)):
@@ -175,34 +180,34 @@ def _is_titles(cells: Sequence[str]) -> bool:
 
 def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relation]) -> EditFields:
     """What `text` in a cell of `row` means for the edit."""
-    title = HEADINGS[column].title
+    title = tr(HEADINGS[column].title)
     _check(title, text)
     match column:
         case Column.ENABLED:
             if fold(text) not in (*_ON, *_OFF):
-                raise _CellFault(title, f"“{text}” is neither yes nor no")
+                raise _CellFault(title, tr("“{words}” is neither yes nor no", words=text))
             return EditFields(enabled=fold(text) in _ON)
         case Column.SUBJECT if not text:
-            raise _CellFault(title, "it is empty")
+            raise _CellFault(title, tr("it is empty"))
         case Column.SUBJECT if row.subject and SLOT in text:
-            raise _CellFault(title, f"it must not contain {SLOT}")
+            raise _CellFault(title, tr("it must not contain {slot}", slot=SLOT))
         case Column.SUBJECT:
             return EditFields(subject=text) if row.subject else EditFields(prompt=text)
         case Column.RELATION:
             relation = by_word.get(fold(text))
             if relation is None:
-                raise _CellFault(title, f"there is no relation “{text}”")
+                raise _CellFault(title, tr("there is no relation “{words}”", words=text))
             if not row.subject:
-                raise _CellFault(title, f"a {FREE_PROMPT} has no relation")
+                raise _CellFault(title, tr("a {free_prompt} has no relation", free_prompt=tr(FREE_PROMPT)))
             return EditFields(relation=relation.id)
         case Column.NEW_OBJECT if not text:
-            raise _CellFault(title, "it is empty")
+            raise _CellFault(title, tr("it is empty"))
         case Column.NEW_OBJECT:
             return EditFields(new_object=text)
         case Column.ORIGINAL_ANSWER:
             return EditFields(original_answer=text)
         case _:
-            raise _CellFault(title, "it is worked out and cannot be entered")
+            raise _CellFault(title, tr("it is worked out and cannot be entered"))
 
 
 def _check(title: str, text: str) -> None:
@@ -215,29 +220,33 @@ def _check(title: str, text: str) -> None:
 
 def _draft(cells: Sequence[str], by_word: Mapping[str, Relation]) -> EditDraft:
     for place, cell in enumerate(cells):
-        _check(TITLES[place] if len(cells) > 2 and place < len(TITLES) else f"cell {place + 1}", cell)
+        _check(TITLES[place] if len(cells) > 2 and place < len(TITLES) else tr("cell {place}", place=place + 1), cell)
     if len(cells) == 1:
-        raise _CellFault("", "one cell is not enough: paste subject, relation, new object, or prompt and new object")
+        raise _CellFault(
+            "", tr("one cell is not enough: paste subject, relation, new object, or prompt and new object")
+        )
     if len(cells) == 2:
         prompt, new_object = cells
         for title, text in (("prompt", prompt), ("new object", new_object)):
             if not text:
-                raise _CellFault(title, "it is empty")
+                raise _CellFault(title, tr("it is empty"))
         return EditDraft(new_object, prompt=prompt)
     subject, word, new_object, original, prompt = (*cells, "", "", "")[:5]
     if not new_object:
-        raise _CellFault("new object", "it is empty")
+        raise _CellFault("new object", tr("it is empty"))
     if not subject:
         if not prompt:
-            raise _CellFault("subject", "it is empty")
+            raise _CellFault("subject", tr("it is empty"))
         return EditDraft(new_object, prompt=prompt, original_answer=original)
     relation = by_word.get(fold(word))
     if relation is None:
         if prompt:
             return EditDraft(new_object, subject=subject, prompt=prompt, original_answer=original)
-        raise _CellFault("relation", f"there is no relation “{word}”: choose one of the list, or paste a prompt too")
+        raise _CellFault(
+            "relation", tr("there is no relation “{word}”: choose one of the list, or paste a prompt too", word=word)
+        )
     if SLOT in subject:
-        raise _CellFault("subject", f"it must not contain {SLOT}")
+        raise _CellFault("subject", tr("it must not contain {slot}", slot=SLOT))
     return EditDraft(
         new_object,
         subject=subject,

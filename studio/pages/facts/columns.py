@@ -8,6 +8,7 @@ from enum import IntEnum
 from studio.store.listing import EditRow, EditSort, EditState
 from studio.store.trained import Since
 from studio.widgets.figures import share
+from studio.words import deferred, tr
 
 
 class Column(IntEnum):
@@ -33,46 +34,54 @@ class Heading:
 
 
 HEADINGS = {
-    Column.ENABLED: Heading("On", "Whether the edit takes part in training and answering.", EditSort.STATE, 6),
-    Column.SUBJECT: Heading("Subject", "What the fact is about; for a free prompt, the prompt.", EditSort.SUBJECT, 18),
-    Column.RELATION: Heading("Relation", "What is asked of the subject.", EditSort.RELATION, 15),
-    Column.NEW_OBJECT: Heading("New object", "What the model shall answer from now on.", EditSort.NEW_OBJECT, 15),
+    Column.ENABLED: Heading(
+        deferred("On"), deferred("Whether the edit takes part in training and answering."), EditSort.STATE, 6
+    ),
+    Column.SUBJECT: Heading(
+        deferred("Subject"), deferred("What the fact is about; for a free prompt, the prompt."), EditSort.SUBJECT, 18
+    ),
+    Column.RELATION: Heading(deferred("Relation"), deferred("What is asked of the subject."), EditSort.RELATION, 15),
+    Column.NEW_OBJECT: Heading(
+        deferred("New object"), deferred("What the model shall answer from now on."), EditSort.NEW_OBJECT, 15
+    ),
     Column.ORIGINAL_ANSWER: Heading(
-        "Original answer", "What the model answers without the edit.", EditSort.ORIGINAL_ANSWER, 16
+        deferred("Original answer"), deferred("What the model answers without the edit."), EditSort.ORIGINAL_ANSWER, 16
     ),
     Column.FAMILIARITY: Heading(
-        "Familiarity",
-        "How sure the gate of the pack in use is that the prompt is about an edit.",
+        deferred("Familiarity"),
+        deferred("How sure the gate of the pack in use is that the prompt is about an edit."),
         EditSort.FAMILIARITY,
         13,
     ),
-    Column.STATE: Heading("State", "Ready, or what speaks against it.", EditSort.STATE, 19),
+    Column.STATE: Heading(deferred("State"), deferred("Ready, or what speaks against it."), EditSort.STATE, 19),
 }
 
 STATE_WORDS = {
-    EditState.READY: "ready",
-    EditState.KNOWN: "known already",
-    EditState.DUPLICATE: "duplicate",
-    EditState.CONTRADICTION: "contradiction",
-    EditState.DISABLED: "off",
+    EditState.READY: deferred("ready"),
+    EditState.KNOWN: deferred("known already"),
+    EditState.DUPLICATE: deferred("duplicate"),
+    EditState.CONTRADICTION: deferred("contradiction"),
+    EditState.DISABLED: deferred("off"),
 }
 
 STATE_MEANINGS = {
-    EditState.READY: "This edit takes part in the next training.",
-    EditState.KNOWN: "The original model answers the new object already.",
-    EditState.DUPLICATE: "Another edit asks the same and wants the same object.",
-    EditState.CONTRADICTION: "Another edit asks the same and wants another object: switch one of them off.",
-    EditState.DISABLED: "This edit is switched off.",
+    EditState.READY: deferred("This edit takes part in the next training."),
+    EditState.KNOWN: deferred("The original model answers the new object already."),
+    EditState.DUPLICATE: deferred("Another edit asks the same and wants the same object."),
+    EditState.CONTRADICTION: deferred("Another edit asks the same and wants another object: switch one of them off."),
+    EditState.DISABLED: deferred("This edit is switched off."),
 }
 
-SINCE_WORDS = {Since.ADDED: "new", Since.CHANGED: "changed"}
+SINCE_WORDS = {Since.ADDED: deferred("new"), Since.CHANGED: deferred("changed")}
 
 SINCE_MEANINGS = {
-    Since.ADDED: "The pack in use was trained without this edit: train again to have it answered.",
-    Since.CHANGED: "This edit was changed since the pack in use was trained: train again to have it answered so.",
+    Since.ADDED: deferred("The pack in use was trained without this edit: train again to have it answered."),
+    Since.CHANGED: deferred(
+        "This edit was changed since the pack in use was trained: train again to have it answered so."
+    ),
 }
 
-FREE_PROMPT = "free prompt"
+FREE_PROMPT = deferred("free prompt")
 
 
 def cell_text(row: EditRow, column: Column) -> str:
@@ -81,7 +90,7 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.SUBJECT:
             return row.subject or row.prompt
         case Column.RELATION:
-            return row.relation_name or row.relation or FREE_PROMPT
+            return row.relation_name or row.relation or tr(FREE_PROMPT)
         case Column.NEW_OBJECT:
             return row.new_object
         case Column.ORIGINAL_ANSWER:
@@ -89,11 +98,11 @@ def cell_text(row: EditRow, column: Column) -> str:
         case Column.FAMILIARITY:
             return share(row.familiarity) if row.familiarity is not None else ""
         case Column.STATE:
-            return " · ".join((STATE_WORDS[row.state], *([SINCE_WORDS[row.since]] if row.since else ())))
+            return " · ".join((tr(STATE_WORDS[row.state]), *([tr(SINCE_WORDS[row.since])] if row.since else ())))
         case _:
             return ""
 
 
 def state_meaning(row: EditRow) -> str:
     """What the state column's words mean for `row`."""
-    return "\n".join((STATE_MEANINGS[row.state], *([SINCE_MEANINGS[row.since]] if row.since else ())))
+    return "\n".join((tr(STATE_MEANINGS[row.state]), *([tr(SINCE_MEANINGS[row.since])] if row.since else ())))

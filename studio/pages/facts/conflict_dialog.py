@@ -19,14 +19,21 @@ from studio.store.changes import Changes
 from studio.store.conflicts import EditConflict, Resolution
 from studio.store.listing import EditRow
 from studio.store.project import Project
-from studio.theme import SPACE
+from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.buttons import button
 from studio.widgets.figures import count
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill, text_table
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
-TITLES = ("Subject", "Relation", "New object", "Prompt", "Original answer")
+TITLES = (
+    deferred("Subject"),
+    deferred("Relation"),
+    deferred("New object"),
+    deferred("Prompt"),
+    deferred("Original answer"),
+)
 
 
 class ConflictDialog(QDialog):
@@ -35,14 +42,14 @@ class ConflictDialog(QDialog):
     def __init__(self, workspace: Workspace, edit_id: int | None = None, parent: QWidget | None = None) -> None:
         """Begins with the group of `edit_id` where that is in one."""
         super().__init__(parent)
-        self.setWindowTitle("Duplicates and contradictions")
+        self.setWindowTitle(tr("Duplicates and contradictions"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(110 * SPACE, 60 * SPACE)
         self._workspace = workspace
         self._groups: list[EditConflict] = []
         self._place = 0
         self._rows: list[EditRow] = []
-        self._told = Label("", scale=1.1, bold=True, wrap=True)
+        self._told = Label("", scale=SECTION_TITLE, bold=True, wrap=True)
         self._advice = hint("")
         self.edits = text_table("Edits that ask the same", TITLES, stretch=(3,), framed=True)
         self.previous = button("Previous")
@@ -50,7 +57,9 @@ class ConflictDialog(QDialog):
         self.keep = button("Keep this, switch the others off", "good", primary=True)
         self.delete = button("Keep this, delete the others", "delete")
         self.switch_off = button("Switch this one off", "stop")
-        self.merge = button("Merge into this one", "copy", tip="Its paraphrases, aliases and probes and the others’.")
+        self.merge = button(
+            "Merge into this one", "copy", tip=tr("Its paraphrases, aliases and probes and the others’.")
+        )
         self.every = button("Settle every duplicate…")
         self.every_merge = button("Yes: keep the first of each, merged", primary=True)
         self.every_back = button("No")
@@ -134,17 +143,19 @@ class ConflictDialog(QDialog):
         )
         self.edits.clearSelection()
         if not self._groups:
-            self._told.setText("No two edits ask the same.")
-            self._advice.setText("Duplicates and contradictions show here as soon as there are any.")
+            self._told.setText(tr("No two edits ask the same."))
+            self._advice.setText(tr("Duplicates and contradictions show here as soon as there are any."))
         else:
             contradiction = self._groups[self._place].contradiction
-            where = f"{self._place + 1:,} of {len(self._groups):,}"
-            word = "Contradiction" if contradiction else "Duplicate"
-            self._told.setText(f"{word} {where}: {count(len(self._rows), 'edit')} ask the same")
+            where = tr("{place} of {number}", place=f"{self._place + 1:,}", number=f"{len(self._groups):,}")
+            word = tr("Contradiction") if contradiction else tr("Duplicate")
+            self._told.setText(
+                tr("{word} {where}: {edits} ask the same", word=word, where=where, edits=count(len(self._rows), "edit"))
+            )
             self._advice.setText(
-                "They want different objects: only one can be true. Choose the edit that is right."
+                tr("They want different objects: only one can be true. Choose the edit that is right.")
                 if contradiction
-                else "They want the same object. Choose the edit to keep; merging keeps what the others add to it."
+                else tr("They want the same object. Choose the edit to keep; merging keeps what the others add to it.")
             )
         self._chosen()
 
@@ -177,9 +188,12 @@ class ConflictDialog(QDialog):
         self.every_back.setVisible(asked)
         if asked:
             self._advice.setText(
-                f"Of each of the {duplicates:,} duplicates the edit that was entered first is kept and takes over the "
-                "paraphrases, aliases and probes of the others, which are deleted. Contradictions are left to you. "
-                "It is one step: Undo brings all of them back."
+                tr(
+                    "Of each of the {duplicates} duplicates the edit that was entered first is kept and takes over "
+                    "the paraphrases, aliases and probes of the others, which are deleted. Contradictions are left "
+                    "to you. It is one step: Undo brings all of them back.",
+                    duplicates=f"{duplicates:,}",
+                )
             )
 
     def _settle_every(self) -> None:

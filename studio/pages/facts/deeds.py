@@ -25,6 +25,7 @@ from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditFilter
 from studio.store.project import Project
 from studio.widgets.figures import count
+from studio.words import plural, tr
 from studio.workspace import Workspace
 
 
@@ -71,8 +72,14 @@ class FactDeeds(QObject):
             )
 
     def _deleted(self, changes: Changes) -> None:
-        told = count(len(changes.removed), "edit")
-        self._workspace.say(Kind.INFO, f"Deleted {told}. Ctrl+Z brings {'it' if told == '1 edit' else 'them'} back.")
+        number = len(changes.removed)
+        told = count(number, "edit")
+        self._workspace.say(
+            Kind.INFO,
+            plural(
+                number, "Deleted {told}. Ctrl+Z brings it back.", "Deleted {told}. Ctrl+Z brings them back.", told=told
+            ),
+        )
 
     def switch(self, ids: Sequence[int], on: bool) -> None:
         """Switch edits on or off."""
@@ -96,7 +103,7 @@ class FactDeeds(QObject):
 
     def _copied(self, number: int, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self._workspace.say(Kind.INFO, f"Copied {count(number, 'edit')}: paste into a spreadsheet.")
+        self._workspace.say(Kind.INFO, tr("Copied {edits}: paste into a spreadsheet.", edits=count(number, "edit")))
 
     def copy_cells(self, cells: Mapping[int, frozenset[Column]]) -> None:
         """Put cells, by the edit they belong to, on the clipboard as a spreadsheet takes them."""
@@ -110,7 +117,9 @@ class FactDeeds(QObject):
 
     def _cells_copied(self, number: int, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self._workspace.say(Kind.INFO, f"Copied {count(number, 'cell')}: paste into a spreadsheet or over cells.")
+        self._workspace.say(
+            Kind.INFO, tr("Copied {cells}: paste into a spreadsheet or over cells.", cells=count(number, "cell"))
+        )
 
     def paste_over(self, ids: Sequence[int], first: Column, height: int, width: int) -> None:
         """Write the clipboard's cells over those of `ids`, as one step.
@@ -121,7 +130,7 @@ class FactDeeds(QObject):
         text = QGuiApplication.clipboard().text()
         relations: Mapping[str, Relation] = {relation.id: relation for relation in self._workspace.relations}
         if not text.strip():
-            self._workspace.say(Kind.INFO, "The clipboard holds no text: copy cells first.")
+            self._workspace.say(Kind.INFO, tr("The clipboard holds no text: copy cells first."))
             return
 
         def write(project: Project) -> CellChanges | None:
@@ -129,7 +138,9 @@ class FactDeeds(QObject):
             covered = ids[: len(cells)]
             there = {row.id: row for row in listing.rows(project, covered)}
             plan = clipboard.over(cells, [there.get(edit_id) for edit_id in covered], first, relations)
-            done = update_edits(project, plan.fields, name=f"paste over {count(len(plan.fields), 'edit')}")
+            done = update_edits(
+                project, plan.fields, name=tr("paste over {edits}", edits=count(len(plan.fields), "edit"))
+            )
             told.append((plan, done))
             return done
 
@@ -143,14 +154,19 @@ class FactDeeds(QObject):
             *plan.refusals,
             *(Refusal(plan.pasted_rows[edit_id], "", _clause(reason)) for edit_id, reason in done.refused),
         ]
-        changed = f"Pasted over {count(len(done.updated), 'edit')}."
+        changed = tr("Pasted over {edits}.", edits=count(len(done.updated), "edit"))
         if not refused:
             self._workspace.say(Kind.GOOD if done.updated else Kind.INFO, changed)
             return
         refused.sort(key=lambda refusal: refusal.row)
         self._workspace.say(
             Kind.WARNING,
-            f"{changed} {count(len(refused), 'cell')} could not be taken. {refused[0]}",
+            tr(
+                "{changed} {cells} could not be taken. {refused}",
+                changed=changed,
+                cells=count(len(refused), "cell"),
+                refused=refused[0],
+            ),
             details="\n".join(map(str, refused)),
         )
 
@@ -160,7 +176,7 @@ class FactDeeds(QObject):
         relations: Mapping[str, Relation] = {relation.id: relation for relation in self._workspace.relations}
         if not text.strip():
             self._workspace.say(
-                Kind.INFO, "The clipboard holds no text: copy rows of subject, relation and new object first."
+                Kind.INFO, tr("The clipboard holds no text: copy rows of subject, relation and new object first.")
             )
             return
         # Reading a hundred thousand rows takes a moment: not in the window's thread.
@@ -177,13 +193,15 @@ class FactDeeds(QObject):
         elif pasted.drafts:
             self.add_pasted(pasted)
         else:
-            self._workspace.say(Kind.INFO, "The clipboard holds no edits: copy rows of subject, relation, new object.")
+            self._workspace.say(
+                Kind.INFO, tr("The clipboard holds no edits: copy rows of subject, relation, new object.")
+            )
 
     def add_pasted(self, pasted: clipboard.Pasted) -> None:
         """Add the rows of a paste that can be edits."""
         told = count(len(pasted.drafts), "edit")
-        self.add(pasted.drafts, f"Paste {told}")
-        self._workspace.say(Kind.GOOD, f"Pasted {told}.")
+        self.add(pasted.drafts, tr("Paste {told}", told=told))
+        self._workspace.say(Kind.GOOD, tr("Pasted {told}.", told=told))
 
     # --- the model ---------------------------------------------------------------------------------------------
 
@@ -204,7 +222,9 @@ class FactDeeds(QObject):
 
     def _ask(self, questions: dict[int, str]) -> None:
         if not questions:
-            self._workspace.say(Kind.INFO, "Every edit has its original answer: select edits to ask for them again.")
+            self._workspace.say(
+                Kind.INFO, tr("Every edit has its original answer: select edits to ask for them again.")
+            )
             return
         source, board, cancel, answers = self._workspace.source, ProgressBoard(), Cancel(), list[str]()
         self._asked = self._workspace.models.run(
@@ -213,7 +233,7 @@ class FactDeeds(QObject):
             on_error=self._workspace.while_open(partial(self._failed, questions, answers)),
             cancel=cancel,
             owner=self,
-            name="Ask the model",
+            name=tr("Ask the model"),
         )
         self.asking.emit(self._asked, board)
 
@@ -224,7 +244,7 @@ class FactDeeds(QObject):
 
     def _failed(self, questions: dict[int, str], answers: list[str], message: UserMessage) -> None:
         self._answered(questions, answers)
-        self._workspace.report(message, Deed("Ask the rest", self.ask_model))
+        self._workspace.report(message, Deed(tr("Ask the rest"), self.ask_model))
 
     def _answered(self, questions: dict[int, str], answers: list[str]) -> None:
         found = dict(zip(questions, answers, strict=False))
@@ -234,9 +254,13 @@ class FactDeeds(QObject):
             lambda project: editing.set_original_answers(project, found), owner=self, name="Keep the original answers"
         )
         left = len(questions) - len(found)
-        rest = f" {count(left, 'edit')} not asked yet." if left else ""
-        deeds = [Deed("Ask the rest", self.ask_model)] if left else []
-        self._workspace.say(Kind.GOOD, f"The model answered {count(len(found), 'prompt')}.{rest}", deeds=deeds)
+        rest = tr(" {edits} not asked yet.", edits=count(left, "edit")) if left else ""
+        deeds = [Deed(tr("Ask the rest"), self.ask_model)] if left else []
+        self._workspace.say(
+            Kind.GOOD,
+            tr("The model answered {prompts}.{rest}", prompts=count(len(found), "prompt"), rest=rest),
+            deeds=deeds,
+        )
 
 
 def _clause(sentence: str) -> str:

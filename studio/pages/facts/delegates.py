@@ -13,6 +13,7 @@ from studio.pages.facts.table import ROW_ROLE
 from studio.store.listing import EditRow
 from studio.theme import SNUG, SPACE, tokens
 from studio.widgets.figures import share
+from studio.words import tr
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -48,7 +49,7 @@ class RelationDelegate(QStyledItemDelegate):
         if not isinstance(row, EditRow) or not row.subject:
             return None  # type: ignore[return-value]  # Qt's way to say that there is no editor
         editor = QComboBox(parent)
-        editor.setAccessibleName("Relation")
+        editor.setAccessibleName(tr("Relation"))
         for relation in self._relations:
             editor.addItem(relation.name, relation.id)
         return editor

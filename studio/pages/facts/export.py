@@ -25,18 +25,19 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_target
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill, text_table
+from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 _MEANINGS = {
-    "jsonl": "The studio's own format: everything comes back the same.",
-    "json": "The same in one list, for programs that read no lines.",
-    "csv": "A table for spreadsheets, with commas.",
-    "tsv": "A table for spreadsheets, with tabs.",
-    "easyedit": "One list of flat records, as EasyEdit reads them.",
-    "counterfact": "One list of nested records, as ROME and MEMIT read them.",
-    "zsre": "One list of questions, as MEND, MEMIT and EasyEdit read them.",
-    "knowedit": "One list of records with locality groups, as KnowEdit's loaders read them.",
-    "huggingface": "A folder with JSON Lines and a card, ready for the hub and its library of data sets.",
+    "jsonl": deferred("The studio's own format: everything comes back the same."),
+    "json": deferred("The same in one list, for programs that read no lines."),
+    "csv": deferred("A table for spreadsheets, with commas."),
+    "tsv": deferred("A table for spreadsheets, with tabs."),
+    "easyedit": deferred("One list of flat records, as EasyEdit reads them."),
+    "counterfact": deferred("One list of nested records, as ROME and MEMIT read them."),
+    "zsre": deferred("One list of questions, as MEND, MEMIT and EasyEdit read them."),
+    "knowedit": deferred("One list of records with locality groups, as KnowEdit's loaders read them."),
+    "huggingface": deferred("A folder with JSON Lines and a card, ready for the hub and its library of data sets."),
 }
 _TABLES = ("csv", "tsv")
 
@@ -82,7 +83,7 @@ class Export(QObject):
     def ask(self, scopes: Sequence[Scope], chosen: int = 0) -> ExportDialog | None:
         """Open the dialog on `scopes`, with one of them chosen; None where there is nothing to export."""
         if self._workspace.project is None or self._workspace.counts.total == 0:
-            self._workspace.say(Kind.INFO, "There is no edit to export: add or import some first.")
+            self._workspace.say(Kind.INFO, tr("There is no edit to export: add or import some first."))
             return None
         dialog = ExportDialog(self._workspace, scopes, chosen, self._window)
         dialog.export_asked.connect(self._choose_place)
@@ -93,9 +94,9 @@ class Export(QObject):
         project = self._workspace.project
         if project is None:
             return
-        name = f"{project.name}{choice.suffix}" if choice.suffix else f"{project.name} data set"
+        name = f"{project.name}{choice.suffix}" if choice.suffix else tr("{name} data set", name=project.name)
         kinds = [(choice.title, choice.suffix)]
-        choose_target(self._window, "Export edits", name, kinds, lambda path, _kind: self.write(path, choice, ids))
+        choose_target(self._window, tr("Export edits"), name, kinds, lambda path, _kind: self.write(path, choice, ids))
 
     def write(self, path: Path, choice: Choice, ids: Sequence[int] | None = None) -> None:
         """Write `ids`, or every edit, to `path`."""
@@ -116,7 +117,9 @@ class Export(QObject):
         left = [str(rejection) for rejection in written.left_out]
         details = "\n".join([*written.notes, *left])
         kind = Kind.WARNING if left else Kind.GOOD
-        self._workspace.say(kind, f"Exported to {written.path}: {written.summary()}", details=details)
+        self._workspace.say(
+            kind, tr("Exported to {path}: {summary}", path=written.path, summary=written.summary()), details=details
+        )
 
 
 class ExportDialog(QDialog):
@@ -126,7 +129,7 @@ class ExportDialog(QDialog):
 
     def __init__(self, workspace: Workspace, scopes: Sequence[Scope], chosen: int, parent: QWidget | None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Export edits")
+        self.setWindowTitle(tr("Export edits"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(90 * SPACE, 60 * SPACE)
         self._workspace = workspace
@@ -138,11 +141,13 @@ class ExportDialog(QDialog):
         self.format = QComboBox()
         for choice in CHOICES:
             self.format.addItem(choice.title, choice)
-        self.safe = QCheckBox("Safe to open in a spreadsheet")
+        self.safe = QCheckBox(tr("Safe to open in a spreadsheet"))
         self.safe.setAccessibleName(self.safe.text())
         self.safe.setToolTip(
-            "Puts an apostrophe before cells such as “=1+1” or “-40”, which a spreadsheet would run. "
-            "The file says so in its header, and importing it here takes the apostrophes off again."
+            tr(
+                "Puts an apostrophe before cells such as “=1+1” or “-40”, which a spreadsheet would run. "
+                "The file says so in its header, and importing it here takes the apostrophes off again."
+            )
         )
         self._meaning = hint("")
         self.summary = Label(wrap=True)
@@ -192,9 +197,9 @@ class ExportDialog(QDialog):
     def _look(self) -> None:
         """Ask what the format would lose of these edits."""
         choice, ids = self.choice, self.ids
-        self._meaning.setText(_MEANINGS[choice.format])
+        self._meaning.setText(tr(_MEANINGS[choice.format]))
         self.safe.setVisible(choice.format in _TABLES)
-        self.summary.setText("Looking at the edits…")
+        self.summary.setText(tr("Looking at the edits…"))
         self._looks += 1
 
         def look(project: Project) -> Written:
@@ -214,11 +219,11 @@ class ExportDialog(QDialog):
         if look != self._looks:
             return
         left = len(account.left_out)
-        told = f"{count(account.rows, 'edit')} will be written"
+        told = tr("{edits} will be written", edits=count(account.rows, "edit"))
         if left:
-            told += f", {left:,} cannot be and will be left out"
+            told += tr(", {left} cannot be and will be left out", left=f"{left:,}")
         if not left and not account.notes:
-            told += "; nothing of them is lost"
+            told += tr("; nothing of them is lost")
         self.summary.setText(f"{told}.")
         lines = [*account.notes, *_reasons(account.left_out)]
         fill(self.losses, [(line,) for line in lines])
@@ -240,7 +245,13 @@ def _reasons(left_out: Sequence[Rejection]) -> list[str]:
     for rejection in left_out:
         numbers[rejection.column, rejection.reason].append(rejection.row)
     return [
-        f"{count(len(rows), 'edit')} left out for “{column}”: {reason} (the first is edit {rows[0]:,})."
+        tr(
+            "{edits} left out for “{column}”: {reason} (the first is edit {first}).",
+            edits=count(len(rows), "edit"),
+            column=column,
+            reason=reason,
+            first=f"{rows[0]:,}",
+        )
         for (column, reason), rows in numbers.items()
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.formats.imported import Imported
 from studio.store.importing import ImportChanges
 from studio.widgets.figures import count
+from studio.words import tr
 
 TOLD = 1_000
 """Rows that the details name; the file of rejected rows has them all."""
@@ -28,9 +29,14 @@ class ImportAccount:
     def sentence(self) -> str:
         """The account in one sentence."""
         added, updated, skipped, rejected = self.counts
-        return (
-            f"{self.imported.file}: {count(self.imported.rows, 'row')} in – {added:,} added, {updated:,} updated, "
-            f"{skipped:,} skipped, {rejected:,} rejected."
+        return tr(
+            "{file}: {rows} in – {added} added, {updated} updated, {skipped} skipped, {rejected} rejected.",
+            file=self.imported.file,
+            rows=count(self.imported.rows, "row"),
+            added=f"{added:,}",
+            updated=f"{updated:,}",
+            skipped=f"{skipped:,}",
+            rejected=f"{rejected:,}",
         )
 
     def details(self) -> str:
@@ -39,8 +45,8 @@ class ImportAccount:
         lines = [str(rejection) for rejection in rejections[:TOLD]]
         for place, reason in self.changes.passed_over[:TOLD]:
             row = f"{self.imported.unit} {self.imported.places[place]:,}"
-            lines.append(f"{self.imported.file}, {row}: skipped, since {reason}.")
+            lines.append(tr("{file}, {row}: skipped, since {reason}.", file=self.imported.file, row=row, reason=reason))
         untold = max(len(rejections) - TOLD, 0) + max(len(self.changes.passed_over) - TOLD, 0)
         if untold:
-            lines.append(f"… and {untold:,} more.")
+            lines.append(tr("… and {untold} more.", untold=f"{untold:,}"))
         return "\n".join([*lines, *self.changes.notes, *self.imported.notes])

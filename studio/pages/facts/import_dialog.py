@@ -34,6 +34,7 @@ from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
 from studio.widgets.tables import fill, text_table
+from studio.words import deferred, tr
 
 SHOWN = 200
 """Rows of the preview; every row is imported all the same."""
@@ -43,17 +44,17 @@ _TEXT_SUFFIX = ".txt"
 _ENCODINGS = (
     ("utf-8", "UTF-8"),
     ("utf-16", "UTF-16"),
-    ("cp1252", "Western Windows (cp1252)"),
-    ("cp1251", "Cyrillic Windows (cp1251)"),
-    ("gb18030", "Chinese (GB18030)"),
-    ("big5", "Chinese (Big5)"),
-    ("shift_jis", "Japanese (Shift JIS)"),
-    ("euc_kr", "Korean (EUC-KR)"),
+    ("cp1252", deferred("Western Windows (cp1252)")),
+    ("cp1251", deferred("Cyrillic Windows (cp1251)")),
+    ("gb18030", deferred("Chinese (GB18030)")),
+    ("big5", deferred("Chinese (Big5)")),
+    ("shift_jis", deferred("Japanese (Shift JIS)")),
+    ("euc_kr", deferred("Korean (EUC-KR)")),
 )
 _WHEN_THERE = (
-    (WhenThere.SKIP, "leave as they are"),
-    (WhenThere.UPDATE, "update them"),
-    (WhenThere.ADD, "add the rows all the same"),
+    (WhenThere.SKIP, deferred("leave as they are")),
+    (WhenThere.UPDATE, deferred("update them")),
+    (WhenThere.ADD, deferred("add the rows all the same")),
 )
 _GOOD_ROWS, _NOTHING = "good rows", "nothing"
 
@@ -78,7 +79,7 @@ class ImportDialog(QDialog):
         self, path: Path, relations: Sequence[Relation], database: DatabaseWorker, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Import edits")
+        self.setWindowTitle(tr("Import edits"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(110 * SPACE, 80 * SPACE)
         self._path = path
@@ -89,24 +90,28 @@ class ImportDialog(QDialog):
         self._found: Imported | None = None
         self._standing = Standing(0, 0, 0)
 
-        self.format = _combo([("", "as the file shows"), *((f.name, f.title) for f in FORMATS.values())])
-        self.encoding = _combo(_ENCODINGS)
-        self.target = _combo([("", "choose…"), ("alt", "“alt”, as EasyEdit"), ("answers", "“answers”, as MEMIT")])
-        self.when_there = _combo([(choice.value, words) for choice, words in _WHEN_THERE])
-        self.bad_rows = _combo([(_GOOD_ROWS, "import the others"), (_NOTHING, "import nothing")])
+        self.format = _combo([("", tr("as the file shows")), *((f.name, f.title) for f in FORMATS.values())])
+        self.encoding = _combo([(value, tr(words)) for value, words in _ENCODINGS])
+        self.target = _combo(
+            [("", tr("choose…")), ("alt", tr("“alt”, as EasyEdit")), ("answers", tr("“answers”, as MEMIT"))]
+        )
+        self.when_there = _combo([(choice.value, tr(words)) for choice, words in _WHEN_THERE])
+        self.bad_rows = _combo([(_GOOD_ROWS, tr("import the others")), (_NOTHING, tr("import nothing"))])
         choices = QHBoxLayout()
         choices.setSpacing(2 * SPACE)
         choices.addLayout(named("Format", self.format))
         choices.addLayout(named("Encoding", self.encoding))
-        self._target_field = _field("New object of zsRE", self.target)
+        self._target_field = _field(tr("New object of zsRE"), self.target)
         self._target_field.setVisible(False)
         choices.addWidget(self._target_field)
         choices.addLayout(
             named(
                 "Edits that are there already",
                 self.when_there,
-                help="An edit is there where the project has its id, its subject and relation, or its prompt. "
-                "Updating takes over what a row gives and empties nothing.",
+                help=tr(
+                    "An edit is there where the project has its id, its subject and relation, or its prompt. "
+                    "Updating takes over what a row gives and empties nothing."
+                ),
             )
         )
         choices.addLayout(named("If a row is rejected", self.bad_rows))
@@ -120,15 +125,17 @@ class ImportDialog(QDialog):
         self.notes = text_table("Notes", ("Note",), stretch=(0,))
         self.table_options = TableOptions()
         self.tabs = QTabWidget()
-        self.tabs.setAccessibleName("What the file holds")
-        self.tabs.addTab(self.edits, "Edits")
-        self.tabs.addTab(self.rejections, "Rejected")
-        self.tabs.addTab(self.notes, "Notes")
-        self._columns_tab = self.tabs.addTab(self.table_options, "Columns")
+        self.tabs.setAccessibleName(tr("What the file holds"))
+        self.tabs.addTab(self.edits, tr("Edits"))
+        self.tabs.addTab(self.rejections, tr("Rejected"))
+        self.tabs.addTab(self.notes, tr("Notes"))
+        self._columns_tab = self.tabs.addTab(self.table_options, tr("Columns"))
         self.tabs.setTabVisible(self._columns_tab, False)
 
         self.save = button(
-            "Save the rejected rows…", "export", tip="The rows with why each was rejected, to mend and import again."
+            "Save the rejected rows…",
+            "export",
+            tip=tr("The rows with why each was rejected, to mend and import again."),
         )
         self.cancel = button("Import nothing")
         self.accept_button = button("Import", "import", primary=True)
@@ -141,7 +148,7 @@ class ImportDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
-        box.addWidget(page_title(f"Import {path.name}"))
+        box.addWidget(page_title(tr("Import {name}", name=path.name)))
         box.addLayout(choices)
         box.addWidget(self.summary)
         box.addWidget(self.strip)
@@ -164,7 +171,7 @@ class ImportDialog(QDialog):
     def _read(self) -> None:
         self._stop()
         self._found = None
-        self.summary.setText("Reading the file…")
+        self.summary.setText(tr("Reading the file…"))
         self.accept_button.setEnabled(False)
         self.save.setEnabled(False)
         path, relations, chosen = self._path, self._relations, self.format.currentData() or None
@@ -180,7 +187,7 @@ class ImportDialog(QDialog):
             on_cancelled=partial(self._stopped, number),
             cancel=watch.cancel,
             owner=self,
-            name="Read a file",
+            name=tr("Read a file"),
         )
         self._job = job
         self.strip.follow(job, watch.board)
@@ -195,7 +202,9 @@ class ImportDialog(QDialog):
 
     def _stopped(self, number: int) -> None:
         if number == self._readings:
-            self._complain("Reading was cancelled; the project is untouched. Change a choice above to read it again.")
+            self._complain(
+                tr("Reading was cancelled; the project is untouched. Change a choice above to read it again.")
+            )
 
     def _refuse(self, number: int, message: UserMessage) -> None:
         if number == self._readings:
@@ -215,7 +224,7 @@ class ImportDialog(QDialog):
             self.table_options.show_columns(found.columns, is_table=found.is_table)
         imported = found.imported
         if imported is None:
-            self._complain(f"{found.fault} Choose below what each column holds.")
+            self._complain(tr("{fault} Choose below what each column holds.", fault=found.fault))
             self.tabs.setCurrentIndex(self._columns_tab)
             return
         self._found = imported
@@ -245,10 +254,10 @@ class ImportDialog(QDialog):
         )
         fill(self.rejections, [_rejected(rejection) for rejection in imported.rejections[:SHOWN]])
         fill(self.notes, [(note,) for note in imported.notes[:SHOWN]])
-        first = f", first {SHOWN} shown" if imported.accepted > SHOWN else ""
-        self.tabs.setTabText(0, f"Edits ({imported.accepted:,}{first})")
-        self.tabs.setTabText(1, f"Rejected ({imported.rejected:,})")
-        self.tabs.setTabText(2, f"Notes ({len(imported.notes):,})")
+        first = tr(", first {shown} shown", shown=SHOWN) if imported.accepted > SHOWN else ""
+        self.tabs.setTabText(0, tr("Edits ({accepted}{first})", accepted=f"{imported.accepted:,}", first=first))
+        self.tabs.setTabText(1, tr("Rejected ({rejected})", rejected=f"{imported.rejected:,}"))
+        self.tabs.setTabText(2, tr("Notes ({number})", number=f"{len(imported.notes):,}"))
 
     def _tell(self) -> None:
         """The account as it would be, and what the button would do."""
@@ -256,12 +265,14 @@ class ImportDialog(QDialog):
         if imported is None:
             return
         title = FORMATS[imported.format].title if imported.format in FORMATS else imported.format
-        told = [f"{title}: {count(imported.rows, 'row')} in – {there.new:,} new"]
+        told = [
+            tr("{title}: {rows} in – {new} new", title=title, rows=count(imported.rows, "row"), new=f"{there.new:,}")
+        ]
         if there.same:
-            told.append(f"{there.same:,} there already, word for word")
+            told.append(tr("{same} there already, word for word", same=f"{there.same:,}"))
         if there.differing:
-            told.append(f"{there.differing:,} there already, in other words")
-        told.append(f"{imported.rejected:,} rejected.")
+            told.append(tr("{differing} there already, in other words", differing=f"{there.differing:,}"))
+        told.append(tr("{rejected} rejected.", rejected=f"{imported.rejected:,}"))
         self.summary.setText(", ".join(told))
         self.when_there.setEnabled(bool(there.same or there.differing))
         self.bad_rows.setEnabled(bool(imported.rejections))
@@ -270,13 +281,13 @@ class ImportDialog(QDialog):
         if self.when_there.currentData() != WhenThere.ADD:
             taken = there.new + (there.differing if self.when_there.currentData() == WhenThere.UPDATE else 0)
         if refused:
-            text = f"Import nothing: {count(imported.rejected, 'row')} rejected"
+            text = tr("Import nothing: {rows} rejected", rows=count(imported.rejected, "row"))
         elif imported.accepted and not taken:
-            text = "Nothing new to import"
+            text = tr("Nothing new to import")
         elif taken < imported.rows:
-            text = f"Import {taken:,} of {count(imported.rows, 'row')}"
+            text = tr("Import {taken} of {rows}", taken=f"{taken:,}", rows=count(imported.rows, "row"))
         else:
-            text = f"Import {count(taken, 'edit')}"
+            text = tr("Import {edits}", edits=count(taken, "edit"))
         self.accept_button.setText(text)
         self.accept_button.setAccessibleName(text)
         self.accept_button.setEnabled(taken > 0 and not refused)
@@ -288,7 +299,7 @@ class ImportDialog(QDialog):
         if imported is None:
             return
         self._lock(True)
-        self.summary.setText(f"Importing {count(imported.accepted, 'edit')}…")
+        self.summary.setText(tr("Importing {edits}…", edits=count(imported.accepted, "edit")))
         watch = Watch()
         job = self._database.run(
             lambda project: import_edit_set(project, imported.edit_set, choice, watch=watch),
@@ -297,7 +308,7 @@ class ImportDialog(QDialog):
             on_cancelled=self._unlock,
             cancel=watch.cancel,
             owner=self,
-            name="Import edits",
+            name=tr("Import edits"),
         )
         self._job = job
         self.strip.follow(job, watch.board)
@@ -308,12 +319,14 @@ class ImportDialog(QDialog):
 
     def _not_imported(self, message: UserMessage) -> None:
         self._unlock()
-        self.summary.setText(f"{message.sentence} {message.action} Nothing was imported.".strip())
+        self.summary.setText(
+            tr("{sentence} {action} Nothing was imported.", sentence=message.sentence, action=message.action).strip()
+        )
 
     def _unlock(self) -> None:
         self._lock(False)
         self._tell()
-        self.summary.setText(f"Cancelled: nothing was imported. {self.summary.text()}")
+        self.summary.setText(tr("Cancelled: nothing was imported. {told}", told=self.summary.text()))
 
     def _lock(self, locked: bool) -> None:
         for control in (self.format, self.encoding, self.target, self.when_there, self.bad_rows, self.table_options):
@@ -333,7 +346,9 @@ class ImportDialog(QDialog):
             return
         self._database.run(
             lambda _project: write_rejects(path, imported),
-            on_success=lambda _: self.summary.setText(f"The rejected rows are in {path.name}: mend and import them."),
+            on_success=lambda _: self.summary.setText(
+                tr("The rejected rows are in {name}: mend and import them.", name=path.name)
+            ),
             on_error=lambda message: self.summary.setText(f"{message.sentence} {message.action}".strip()),
             owner=self,
             name="Save the rejected rows",
@@ -343,8 +358,14 @@ class ImportDialog(QDialog):
 def save_rejects(parent: QWidget, source: Path, imported: Imported, write: Callable[[Path], object]) -> None:
     """Ask where the rejected rows of `imported`, which came from `source`, shall go."""
     ending = suffix(imported)
-    kinds = [("Rejected rows", ending)]
-    choose_target(parent, "Save the rejected rows", f"{source.stem}-rejected{ending}", kinds, lambda p, _: write(p))
+    kinds = [(tr("Rejected rows"), ending)]
+    choose_target(
+        parent,
+        tr("Save the rejected rows"),
+        f"{source.stem}-rejected{ending}",
+        kinds,
+        lambda p, _: write(p),
+    )
 
 
 def _read(
@@ -400,7 +421,13 @@ def _check_named(source: Source, columns: Mapping[str, str], chosen: Mapping[str
     """Raise FormatError where no key of the records holds the new object: every one of them would be rejected."""
     if "new object" not in {chosen.get(name, jsonl.column_of(name)) for name in columns}:
         keys = ", ".join(list(columns)[:12])
-        raise FormatError(f"No key of {source.name} is known to hold the new object; it has {keys[:200]!a}.")
+        raise FormatError(
+            tr(
+                "No key of {name} is known to hold the new object; it has {keys}.",
+                name=source.name,
+                keys=ascii(keys[:200]),
+            )
+        )
 
 
 def _rejected(rejection: Rejection) -> tuple[str, str, str]:

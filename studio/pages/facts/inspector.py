@@ -21,11 +21,20 @@ from studio.widgets.card import Card
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.fields import named
 from studio.widgets.labels import Label, hint
+from studio.words import deferred, tr
 
 _PROBES = (
-    (ProbeKind.NEIGHBOUR, "Neighbour probes", "Another subject, the same relation: these answers must stay."),
-    (ProbeKind.SAME_SUBJECT, "Same-subject probes", "The same subject, another relation: these answers must stay."),
-    (ProbeKind.FAR, "Far probes", "Anything else whose answer must stay."),
+    (
+        ProbeKind.NEIGHBOUR,
+        deferred("Neighbour probes"),
+        deferred("Another subject, the same relation: these answers must stay."),
+    ),
+    (
+        ProbeKind.SAME_SUBJECT,
+        deferred("Same-subject probes"),
+        deferred("The same subject, another relation: these answers must stay."),
+    ),
+    (ProbeKind.FAR, deferred("Far probes"), deferred("Anything else whose answer must stay.")),
 )
 
 
@@ -100,13 +109,13 @@ class Inspector(Card):
         self._refusal = Label("", wrap=True)
         self._refusal.setForegroundRole(QPalette.ColorRole.BrightText)
         self._refusal.hide()
-        self.suggested_paraphrases = SuggestedTextsList("Said in other words")
-        self.suggested_neighbours = SuggestedTextsList("With the same object")
-        self.suggested_same_subject = SuggestedTextsList("In other relations")
+        self.suggested_paraphrases = SuggestedTextsList(tr("Said in other words"))
+        self.suggested_neighbours = SuggestedTextsList(tr("With the same object"))
+        self.suggested_same_subject = SuggestedTextsList(tr("In other relations"))
         self.title = Label("", scale=SECTION_TITLE, bold=True, wrap=True)
-        self.prompt = Lines("Prompt", 3)
-        self.paraphrases = Lines("Paraphrases, one a line", 4)
-        self.aliases = Lines("Aliases of the subject, one a line", 2)
+        self.prompt = Lines(tr("Prompt"), 3)
+        self.paraphrases = Lines(tr("Paraphrases, one a line"), 4)
+        self.aliases = Lines(tr("Aliases of the subject, one a line"), 2)
         inner = QWidget()
         inner.setProperty("scrolled", True)
         column = QVBoxLayout(inner)
@@ -114,12 +123,14 @@ class Inspector(Card):
         column.setSpacing(SPACE + SPACE // 2)
         column.addWidget(self.title)
         column.addWidget(self._refusal)
-        column.addLayout(named("Prompt", self.prompt, help="What the model is asked, up to where the answer begins."))
+        column.addLayout(
+            named("Prompt", self.prompt, help=tr("What the model is asked, up to where the answer begins."))
+        )
         column.addLayout(
             named(
                 "Paraphrases, one a line",
                 self.paraphrases,
-                help="The same question in other words: generality is measured on them, training never sees them.",
+                help=tr("The same question in other words: generality is measured on them, training never sees them."),
             )
         )
         column.addWidget(self.suggested_paraphrases)
@@ -127,7 +138,7 @@ class Inspector(Card):
             named(
                 "Aliases, one a line",
                 self.aliases,
-                help="Other names of the subject: a question that uses one counts as naming it.",
+                help=tr("Other names of the subject: a question that uses one counts as naming it."),
             )
         )
         suggested = {
@@ -135,9 +146,10 @@ class Inspector(Card):
             ProbeKind.SAME_SUBJECT: self.suggested_same_subject,
         }
         for kind, name, meaning in _PROBES:
-            lines = Lines(f"{name}, one a line", 3)
+            title = tr("{name}, one a line", name=tr(name))
+            lines = Lines(title, 3)
             self._kept_probes[kind] = lines
-            column.addLayout(named(f"{name}, one a line", lines, help=meaning))
+            column.addLayout(named(title, lines, help=tr(meaning)))
             if kind in suggested:
                 column.addWidget(suggested[kind])
                 suggested[kind].accepted.connect(lines.add_lines)
@@ -193,7 +205,7 @@ class Inspector(Card):
         same = edit_id == self._id
         self._id = edit_id
         self._refusal.hide()
-        self.title.setText(f"{edit.subject or 'Free prompt'} → {edit.new_object}")
+        self.title.setText(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")
         parts: list[tuple[Lines, Sequence[str]]] = [
             (self.prompt, (edit.prompt,)),
             (self.paraphrases, edit.paraphrases),
@@ -208,7 +220,7 @@ class Inspector(Card):
 
     def show_suggestions(self, suggested: SuggestedTexts) -> None:
         """Offer texts for the edit on show."""
-        alike = "With the same object" if suggested.same_object else "In the same relation"
+        alike = tr("With the same object") if suggested.same_object else tr("In the same relation")
         self.suggested_paraphrases.show_texts(suggested.paraphrases)
         self.suggested_neighbours.show_texts(suggested.neighbours, alike)
         self.suggested_same_subject.show_texts(suggested.same_subject)

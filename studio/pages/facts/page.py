@@ -47,17 +47,17 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
-from studio.words import tr
+from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
 _FILTERS = (
-    (EditFilter.ALL, "All edits"),
-    (EditFilter.ENABLED, "Switched on"),
-    (EditFilter.DISABLED, "Switched off"),
-    (EditFilter.CONFLICTS, "Duplicates and contradictions"),
-    (EditFilter.CONTRADICTIONS, "Contradictions"),
-    (EditFilter.UNANSWERED, "Without original answer"),
-    (EditFilter.CHANGED, "Changed since this pack"),
+    (EditFilter.ALL, deferred("All edits")),
+    (EditFilter.ENABLED, deferred("Switched on")),
+    (EditFilter.DISABLED, deferred("Switched off")),
+    (EditFilter.CONFLICTS, deferred("Duplicates and contradictions")),
+    (EditFilter.CONTRADICTIONS, deferred("Contradictions")),
+    (EditFilter.UNANSWERED, deferred("Without original answer")),
+    (EditFilter.CHANGED, deferred("Changed since this pack")),
 )
 
 
@@ -80,9 +80,9 @@ class FactsPage(QWidget):
         self.search = line("Search the edits", "Search")
         self.search.setClearButtonEnabled(True)
         self.filter = QComboBox()
-        self.filter.setAccessibleName("Show which edits")
+        self.filter.setAccessibleName(tr("Show which edits"))
         for value, words in _FILTERS:
-            self.filter.addItem(words, value)
+            self.filter.addItem(tr(words), value)
         self._count = Label(muted=True)
         self._make_actions()
         self._lay_out()
@@ -110,7 +110,9 @@ class FactsPage(QWidget):
         self.sample = self._action("Add the sample edits", "", None, self.add_sample, self)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.view.addAction(self.settle)
-        self.ask.setToolTip("Fill in what the original model answers: of the selected edits, or where it is missing.")
+        self.ask.setToolTip(
+            tr("Fill in what the original model answers: of the selected edits, or where it is missing.")
+        )
 
     def _action(
         self,
@@ -194,7 +196,7 @@ class FactsPage(QWidget):
         box.addWidget(self._splitter, 1)
 
     def _export_button(self) -> QWidget:
-        made = button("Export", "export", tip="Write edits to a file.")
+        made = button("Export", "export", tip=tr("Write edits to a file."))
         made.setProperty("hasMenu", True)
         menu = QMenu(made)
         menu.addActions([self.export_all, self.export_listed, self.export_selected])
@@ -247,11 +249,11 @@ class FactsPage(QWidget):
         counts = self._workspace.counts
         told = [count(counts.total, "edit")]
         if counts.enabled != counts.total:
-            told.append(f"{counts.enabled:,} switched on")
+            told.append(tr("{enabled} switched on", enabled=f"{counts.enabled:,}"))
         if counts.conflicts:
-            told.append(f"{counts.conflicts:,} in conflict")
+            told.append(tr("{conflicts} in conflict", conflicts=f"{counts.conflicts:,}"))
         if counts.unanswered:
-            told.append(f"{counts.unanswered:,} without original answer")
+            told.append(tr("{unanswered} without original answer", unanswered=f"{counts.unanswered:,}"))
         if counts.since:
             told.append(_since(counts.since))
         self.settle.setEnabled(bool(counts.conflicts))
@@ -349,7 +351,7 @@ class FactsPage(QWidget):
     # --- deeds -------------------------------------------------------------------------------------------------
 
     def _add(self, draft: EditDraft) -> None:
-        self.deeds.add([draft], f"Add “{draft.subject or draft.prompt}”")
+        self.deeds.add([draft], tr("Add “{fact}”", fact=draft.subject or draft.prompt))
 
     def _added(self, changes: Changes) -> None:
         self.form.clear()
@@ -400,11 +402,20 @@ class FactsPage(QWidget):
     def _offer_rest(self, pasted: Pasted) -> None:
         refused = pasted.refusals
         details = "\n".join(map(str, refused))
-        rest = [Deed(f"Paste the other {len(pasted.drafts):,}", partial(self.deeds.add_pasted, pasted))]
+        rest = [
+            Deed(
+                tr("Paste the other {number}", number=f"{len(pasted.drafts):,}"), partial(self.deeds.add_pasted, pasted)
+            )
+        ]
         self._workspace.say(
             Kind.WARNING,
-            f"{count(len(refused), 'pasted row')} cannot be {'an edit' if len(refused) == 1 else 'edits'}; "
-            f"nothing was pasted. {refused[0]}",
+            plural(
+                len(refused),
+                "{rows} cannot be an edit; nothing was pasted. {refused}",
+                "{rows} cannot be edits; nothing was pasted. {refused}",
+                rows=count(len(refused), "pasted row"),
+                refused=refused[0],
+            ),
             details=details,
             deeds=rest if pasted.drafts else (),
         )
@@ -412,15 +423,17 @@ class FactsPage(QWidget):
     # --- files -------------------------------------------------------------------------------------------------
 
     def _choose_import(self) -> None:
-        kinds = ["Edits (*.jsonl *.json *.csv *.tsv *.tab *.txt)", "Any file (*)"]
-        choose_file(self, "Import edits", kinds, self.import_from)
+        kinds = [tr("Edits (*.jsonl *.json *.csv *.tsv *.tab *.txt)"), tr("Any file (*)")]
+        choose_file(self, tr("Import edits"), kinds, self.import_from)
 
     def take_dropped(self, paths: Sequence[Path]) -> None:
         """Import a file that was dragged onto the window."""
         if self._workspace.project is None:
-            self._workspace.say(Kind.INFO, "No project is open: open one, or create one, then drop the file again.")
+            self._workspace.say(Kind.INFO, tr("No project is open: open one, or create one, then drop the file again."))
         elif len(paths) > 1:
-            self._workspace.say(Kind.INFO, f"{len(paths)} files were dropped: drop them one at a time.")
+            self._workspace.say(
+                Kind.INFO, tr("{number} files were dropped: drop them one at a time.", number=len(paths))
+            )
         else:
             self.import_from(paths[0])
 
@@ -433,10 +446,10 @@ class FactsPage(QWidget):
 
     def _imported(self, path: Path, account: ImportAccount) -> None:
         rejected = bool(account.imported.rejections)
-        deeds = [Deed("Save the rejected rows…", partial(self._save_rejects, path, account.imported))]
+        deeds = [Deed(tr("Save the rejected rows…"), partial(self._save_rejects, path, account.imported))]
         self._workspace.say(
             Kind.WARNING if rejected else Kind.GOOD,
-            f"Import done. {account.sentence()}",
+            tr("Import done. {sentence}", sentence=account.sentence()),
             details=account.details(),
             deeds=deeds if rejected else (),
         )
@@ -447,7 +460,7 @@ class FactsPage(QWidget):
     def _write_rejects(self, imported: Imported, path: Path) -> None:
         self._workspace.database.run(
             lambda _project: write_rejects(path, imported),
-            on_success=lambda _: self._workspace.say(Kind.GOOD, f"The rejected rows are in {path}."),
+            on_success=lambda _: self._workspace.say(Kind.GOOD, tr("The rejected rows are in {path}.", path=path)),
             owner=self,
             name="Save the rejected rows",
         )
@@ -462,17 +475,19 @@ class FactsPage(QWidget):
         self._workspace.database.run(add, on_success=self._sample_added, owner=self, name="Add the sample edits")
 
     def _sample_added(self, changes: ImportChanges) -> None:
-        there = f", {changes.skipped:,} were there already" if changes.skipped else ""
-        self._workspace.say(Kind.GOOD, f"{count(len(changes.added), 'sample edit')} added{there}.")
+        there = tr(", {skipped} were there already", skipped=f"{changes.skipped:,}") if changes.skipped else ""
+        self._workspace.say(
+            Kind.GOOD, tr("{edits} added{there}.", edits=count(len(changes.added), "sample edit"), there=there)
+        )
 
     def _export(self, chosen: int) -> None:
         """Ask what to export: 0 all edits, 1 the listed ones, 2 the selected ones."""
         listed, selected = tuple(self.table.ids), tuple(self.selected_ids())
-        scopes = [Scope("All edits", None, self._workspace.counts.total)]
+        scopes = [Scope(tr("All edits"), None, self._workspace.counts.total)]
         if self.table.narrowed and listed:
-            scopes.append(Scope("The listed edits", listed, len(listed)))
+            scopes.append(Scope(tr("The listed edits"), listed, len(listed)))
         if selected:
-            scopes.append(Scope("The selected edits", selected, len(selected)))
+            scopes.append(Scope(tr("The selected edits"), selected, len(selected)))
         # The action was enabled, so that its edits are among the scopes.
         self.export.ask(scopes, 0 if chosen == 0 else len(scopes) - 1 if chosen == 2 else 1)
 
@@ -486,5 +501,6 @@ class FactsPage(QWidget):
 
 def _since(changes: ChangesSince) -> str:
     """In how many edits the project differs from what the pack in use was trained on."""
-    parts = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
-    return f"{', '.join(f'{number:,} {word}' for number, word in parts if number)} since this pack"
+    parts = ((changes.added, tr("added")), (changes.changed, tr("changed")), (changes.removed, tr("removed")))
+    told = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+    return tr("{told} since this pack", told=told)

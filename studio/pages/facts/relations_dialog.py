@@ -24,6 +24,7 @@ from studio.widgets.figures import count
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill as fill_table
 from studio.widgets.tables import text_table
+from studio.words import tr
 from studio.workspace import Workspace
 
 EFFECT_DELAY = 250
@@ -37,7 +38,7 @@ class RelationsDialog(QDialog):
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Relations")
+        self.setWindowTitle(tr("Relations"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(116 * SPACE, 80 * SPACE)
         self._workspace = workspace
@@ -47,18 +48,18 @@ class RelationsDialog(QDialog):
         self._effect = ""  # what saving would do to edits
         self._asked = 0
         self.list = QListWidget()
-        self.list.setAccessibleName("Relations")
+        self.list.setAccessibleName(tr("Relations"))
         self.name = line("Name", "is the capital of")
         self.phrasings = QPlainTextEdit()
         self.phrasings.setTabChangesFocus(True)
-        self.phrasings.setPlaceholderText("The capital of {} is\n{} has the capital")
+        self.phrasings.setPlaceholderText(tr("The capital of {} is\n{} has the capital"))
         self.held_out = QPlainTextEdit()
         self.held_out.setTabChangesFocus(True)
         self._told = Label(wrap=True)
         self.preview = text_table("Preview", ("Subject", "The model is asked"), stretch=(1,), framed=True)
         self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.new = button("New relation", "add")
-        self.restore = button("Built-in phrasings", "undo", tip="Give the relation its name and phrasings back.")
+        self.restore = button("Built-in phrasings", "undo", tip=tr("Give the relation its name and phrasings back."))
         self.delete = button("Delete", "delete")
         self.free = button("Delete it, keep its edits")
         self.delete_edits = button("Delete it and its edits", "delete")
@@ -75,12 +76,15 @@ class RelationsDialog(QDialog):
         right.addLayout(named("Phrasings, one a line", self.phrasings), 2)
         right.addWidget(
             hint(
-                f"Each has {SLOT} once, where the subject goes, and ends where the object begins. "
-                "The first is the prompt."
+                tr(
+                    "Each has {slot} once, where the subject goes, and ends where the object begins. "
+                    "The first is the prompt.",
+                    slot=SLOT,
+                )
             )
         )
         right.addLayout(named("Phrasings kept for measuring, one a line", self.held_out), 1)
-        right.addWidget(Label("Preview", muted=True))
+        right.addWidget(Label(tr("Preview"), muted=True))
         right.addWidget(self.preview, 2)
         right.addWidget(self._told)
         sides = QHBoxLayout()
@@ -168,20 +172,29 @@ class RelationsDialog(QDialog):
         """What the fields hold; EditError, in words, where it is no relation."""
         name = self.name.text().strip()
         if not name:
-            raise EditError("Give the relation a name.")
+            raise EditError(tr("Give the relation a name."))
         for row in self._rows:
             if row.relation.id != self._id and fold(row.relation.name) == fold(name):
-                raise EditError(f"There is a relation called “{row.relation.name}” already: choose another name.")
+                raise EditError(
+                    tr("There is a relation called “{name}” already: choose another name.", name=row.relation.name)
+                )
         phrasings, held_out = _lines(self.phrasings), _lines(self.held_out)
         if not phrasings:
-            raise EditError(f"Give it a phrasing, with {SLOT} where the subject goes.")
+            raise EditError(tr("Give it a phrasing, with {slot} where the subject goes.", slot=SLOT))
         for template in (*phrasings, *held_out):
             if SLOT not in template:
-                named = next((subject for subject in self._subjects if subject in template), "the subject")
-                raise EditError(f"The phrasing “{template}” has no {SLOT}: put it where “{named}” stands.")
+                named = next((subject for subject in self._subjects if subject in template), tr("the subject"))
+                raise EditError(
+                    tr(
+                        "The phrasing “{phrasing}” has no {slot}: put it where “{named}” stands.",
+                        phrasing=template,
+                        slot=SLOT,
+                        named=named,
+                    )
+                )
         twice = next((text for at, text in enumerate(phrasings) if text in (*phrasings[:at], *held_out)), None)
         if twice is not None:
-            raise EditError(f"The phrasing “{twice}” is there twice: remove one.")
+            raise EditError(tr("The phrasing “{twice}” is there twice: remove one.", twice=twice))
         return Relation(self._id or f"own-{uuid.uuid4().hex[:8]}", name, phrasings, held_out)
 
     def _check(self) -> None:
@@ -204,7 +217,7 @@ class RelationsDialog(QDialog):
 
     def _preview(self) -> None:
         templates = [text for text in (*_lines(self.phrasings), *_lines(self.held_out)) if text.count(SLOT) == 1]
-        subjects = self._subjects or ("France",)
+        subjects = self._subjects or (tr("France"),)
         fill_table(
             self.preview,
             [
@@ -246,12 +259,14 @@ class RelationsDialog(QDialog):
             return
         if number:
             self._say(
-                f"Saving says the prompts of {count(number, 'edit')} in the new words; "
-                "their original answers and familiarity, which belong to the old prompts, are emptied. "
-                "Undo brings all of it back."
+                tr(
+                    "Saving says the prompts of {edits} in the new words; their original answers and familiarity, "
+                    "which belong to the old prompts, are emptied. Undo brings all of it back.",
+                    edits=count(number, "edit"),
+                )
             )
         else:
-            self._say(f"{count(row.edits, 'edit')} use it; their prompts stay as they are.")
+            self._say(tr("{edits} use it; their prompts stay as they are.", edits=count(row.edits, "edit")))
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         self._told.setForegroundRole(QPalette.ColorRole.BrightText if bad else QPalette.ColorRole.PlaceholderText)
@@ -303,8 +318,12 @@ class RelationsDialog(QDialog):
             return
         self._asking(True)
         self._say(
-            f"{count(row.edits, 'edit')} use “{row.relation.name}”. Kept, they are still asked as they are now, "
-            "but have no relation; or they go with it. Either is one step: Undo brings everything back."
+            tr(
+                "{edits} use “{name}”. Kept, they are still asked as they are now, but have no relation; or they "
+                "go with it. Either is one step: Undo brings everything back.",
+                edits=count(row.edits, "edit"),
+                name=row.relation.name,
+            )
         )
 
     def _delete(self, on_use: OnUse) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from studio.theme import SPACE
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.labels import ElidedLabel, Label
+from studio.words import tr
 
 SHOWN = 3
 """Texts shown at a time; the next ones come up when one of these is taken."""
@@ -57,8 +58,14 @@ class SuggestedTextsList(QWidget):
             self._rows = [self._row(text) for text in self._texts[:SHOWN]]
             for row in self._rows:
                 self._column.addWidget(row)
-        self._all.setText(f"Add all {len(self._texts)}")
-        self._all.setAccessibleName(f"Add all {len(self._texts)} texts: {self._source.accessibleName()}")
+        self._all.setText(tr("Add all {number}", number=len(self._texts)))
+        self._all.setAccessibleName(
+            tr(
+                "Add all {number} texts: {source}",
+                number=len(self._texts),
+                source=self._source.accessibleName(),
+            )
+        )
         self._all.setVisible(len(self._texts) > 1)
         self.setVisible(bool(self._texts))
 
@@ -67,8 +74,7 @@ class SuggestedTextsList(QWidget):
         line = QHBoxLayout(made)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACE)
-        line.addWidget(
-            icon_button(f"Add “{text}”", "add", partial(self.accepted.emit, (text,))), 0, Qt.AlignmentFlag.AlignTop
-        )
+        add = icon_button(tr("Add “{words}”", words=text), "add", partial(self.accepted.emit, (text,)))
+        line.addWidget(add, 0, Qt.AlignmentFlag.AlignTop)
         line.addWidget(Label(text, wrap=True), 1)
         return made

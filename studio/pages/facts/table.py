@@ -25,6 +25,7 @@ from studio.store.project import Project
 from studio.store.trained import RUN_IN_USE
 from studio.theme import tokens
 from studio.widgets.labels import plain_tooltip
+from studio.words import tr
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -235,9 +236,9 @@ class EditTable(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return HEADINGS[Column(section)].title
+            return tr(HEADINGS[Column(section)].title)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return HEADINGS[Column(section)].meaning
+            return tr(HEADINGS[Column(section)].meaning)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -342,7 +343,7 @@ def _cell(row: EditRow, column: Column, role: int) -> Any:
         case Qt.ItemDataRole.ToolTipRole:
             return plain_tooltip(state_meaning(row) if column is Column.STATE else cell_text(row, column))
         case Qt.ItemDataRole.AccessibleTextRole if column is Column.ENABLED:
-            return "on" if row.enabled else "off"
+            return tr("on") if row.enabled else tr("off")
         case Qt.ItemDataRole.FontRole if column is Column.SUBJECT and not row.subject:
             font = QFont()
             font.setItalic(True)

@@ -14,9 +14,16 @@ from studio.theme import SPACE
 from studio.widgets.fields import named
 from studio.widgets.labels import hint
 from studio.widgets.tables import fill, text_table
+from studio.words import deferred, tr
 
-_DELIMITERS = (("", "automatic"), (",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
-_NOTHING = "– left out –"
+_DELIMITERS = (
+    ("", deferred("automatic")),
+    (",", deferred("comma")),
+    (";", deferred("semicolon")),
+    ("\t", deferred("tab")),
+    ("|", deferred("bar")),
+)
+_NOTHING = deferred("– left out –")
 _HOLDS = 2  # the column of the pickers
 _EXAMPLE = 80  # characters
 
@@ -32,7 +39,7 @@ class TableOptions(QWidget):
         self._pickers: dict[str, QComboBox] = {}
         self.delimiter = QComboBox()
         for value, words in _DELIMITERS:
-            self.delimiter.addItem(words, value)
+            self.delimiter.addItem(tr(words), value)
         self.skip = QSpinBox()
         self.skip.setRange(0, 9_999)
         self.skip.lineEdit().setTextMargins(SPACE, 0, 0, 0)
@@ -41,7 +48,7 @@ class TableOptions(QWidget):
         row = QHBoxLayout(self._of_tables)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * SPACE)
-        for title, control in (("Delimiter", self.delimiter), ("Lines above the header", self.skip)):
+        for title, control in ((tr("Delimiter"), self.delimiter), (tr("Lines above the header"), self.skip)):
             field = named(title, control)
             row.addLayout(field)
             row.setAlignment(field, Qt.AlignmentFlag.AlignTop)
@@ -69,9 +76,9 @@ class TableOptions(QWidget):
         fill(self.columns, [(name, example[:_EXAMPLE], "") for name, example in columns.items()])
         for place, name in enumerate(columns):
             picker = QComboBox()
-            picker.setAccessibleName(f"What the column {name} holds")
+            picker.setAccessibleName(tr("What the column {name} holds", name=name))
             for holds in ("", *csv.SINGLE, *csv.MANY):
-                picker.addItem(holds or _NOTHING, holds)
+                picker.addItem(holds or tr(_NOTHING), holds)
             picker.setCurrentIndex(picker.findData(self._taken_for(name)))
             picker.currentIndexChanged.connect(self.changed)
             self.columns.setCellWidget(place, _HOLDS, picker)

@@ -14,6 +14,7 @@ from studio.pages.facts.columns import HEADINGS, Column
 from studio.pages.facts.delegates import FamiliarityDelegate, RelationDelegate, TextDelegate
 from studio.pages.facts.table import EditTable
 from studio.theme import SPACE
+from studio.words import tr
 
 
 class EditView(QTableView):
@@ -26,7 +27,7 @@ class EditView(QTableView):
         self._sized_by_hand = False
         self._sizing = False
         self.setModel(table)
-        self.setAccessibleName("Edits")
+        self.setAccessibleName(tr("Edits"))
         # Cells, so that a rectangle can be copied and pasted over as in a spreadsheet.
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -58,7 +59,7 @@ class EditView(QTableView):
         self.setItemDelegateForColumn(Column.RELATION, self._relation)
         self.setItemDelegateForColumn(Column.FAMILIARITY, FamiliarityDelegate(self))
         for column in (Column.SUBJECT, Column.NEW_OBJECT, Column.ORIGINAL_ANSWER):
-            self.setItemDelegateForColumn(column, TextDelegate(HEADINGS[column].title, self))
+            self.setItemDelegateForColumn(column, TextDelegate(tr(HEADINGS[column].title), self))
         self._share_height()
 
     def set_relations(self, relations: Sequence[Relation]) -> None:

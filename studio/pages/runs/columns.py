@@ -7,7 +7,8 @@ from collections.abc import Callable
 from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import figure, moment, share
 from studio.widgets.rows import Column
-from studio.widgets.run_words import editor_name, model_name
+from studio.widgets.run_words import editor_name, model_name, state_name
+from studio.words import tr
 
 ICONS = {
     RunState.WAITING: "history",
@@ -25,23 +26,23 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
     """The columns; `in_use` says whether a run's pack answers now."""
 
     def state(run: RunRow) -> str:
-        return f"{run.state.value}, in use" if in_use(run) else run.state.value
+        return tr("{state}, in use", state=state_name(run)) if in_use(run) else state_name(run)
 
     return (
-        Column("State", state, icon=lambda run: ICONS[run.state]),
-        Column("Name", lambda run: run.name, wide=True, help="Press F2, or Rename, to write in it."),
-        Column("Started", lambda run: moment(run.created), lambda run: run.created),
-        Column("Editor", editor_name),
-        Column("Model", model_name),
-        Column("Edits", lambda run: f"{run.edits:,}", lambda run: run.edits, number=True),
-        Column("Seed", lambda run: str(run.seed), lambda run: run.seed, number=True),
+        Column(tr("State"), state, icon=lambda run: ICONS[run.state]),
+        Column(tr("Name"), lambda run: run.name, wide=True, help=tr("Press F2, or Rename, to write in it.")),
+        Column(tr("Started"), lambda run: moment(run.created), lambda run: run.created),
+        Column(tr("Editor"), editor_name),
+        Column(tr("Model"), model_name),
+        Column(tr("Edits"), lambda run: f"{run.edits:,}", lambda run: run.edits, number=True),
+        Column(tr("Seed"), lambda run: str(run.seed), lambda run: run.seed, number=True),
         *(_figure(name) for name in ("reliability", "generality", "locality", "score")),
     )
 
 
 def _figure(name: str) -> Column[RunRow]:
     return Column(
-        name.capitalize(),
+        tr(name.capitalize()),
         lambda run: share(figure(run.figures, name)),
         lambda run: figure(run.figures, name),
         number=True,

@@ -12,6 +12,7 @@ from studio.theme import SPACE
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, rows_view
 from studio.widgets.run_words import called, figures_in_words, settings_in_words
+from studio.words import tr
 
 MOST = 2
 """Runs that are shown side by side."""
@@ -35,10 +36,10 @@ class Details(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.settings = self._model("Setting")
-        self.figures = self._model("Figure")
-        self.settings_table = rows_view("Settings of the run", self.settings)
-        self.figures_table = rows_view("Figures of the run", self.figures)
+        self.settings = self._model(tr("Setting"))
+        self.figures = self._model(tr("Figure"))
+        self.settings_table = rows_view(tr("Settings of the run"), self.settings)
+        self.figures_table = rows_view(tr("Figures of the run"), self.figures)
         self._told = Label(muted=True)
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
@@ -54,15 +55,19 @@ class Details(QWidget):
     def _model(self, first: str) -> RowsModel[Line]:
         columns: tuple[Column[Line], ...] = (
             Column(first, lambda line: line.name),
-            Column("Value", lambda line: line.values[0], wide=True),
-            Column("Value", lambda line: line.values[-1], wide=True),
+            Column(tr("Value"), lambda line: line.values[0], wide=True),
+            Column(tr("Value"), lambda line: line.values[-1], wide=True),
         )
         return RowsModel(columns, bold=lambda line: line.differs)
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Show what one run, or two, say of themselves."""
-        beside = f"What differs is bold. Left: {called(runs[0])}. Right: {called(runs[1])}." if len(runs) > 1 else ""
-        self._told.setText(beside or "Select two runs to compare them.")
+        beside = (
+            tr("What differs is bold. Left: {left}. Right: {right}.", left=called(runs[0]), right=called(runs[1]))
+            if len(runs) > 1
+            else ""
+        )
+        self._told.setText(beside or tr("Select two runs to compare them."))
         _show(self.settings, [settings_in_words(run) for run in runs])
         _show(self.figures, [figures_in_words(run) for run in runs])
         for table in (self.settings_table, self.figures_table):

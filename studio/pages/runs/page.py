@@ -51,6 +51,7 @@ from studio.widgets.labels import Label, page_title
 from studio.widgets.layer_curve import LayerCurve
 from studio.widgets.rows import RowsModel, chosen_rows, rows_view
 from studio.widgets.run_words import called
+from studio.words import tr
 from studio.workspace import Workspace
 
 WRITING = 400
@@ -67,7 +68,7 @@ class RunsPage(QWidget):
         self.model: RowsModel[RunRow] = RowsModel(
             run_columns(self._in_use), bold=self._in_use, rename=(NAME, self._rename)
         )
-        self.table = rows_view("Runs", self.model, framed=True)
+        self.table = rows_view(tr("Runs"), self.model, framed=True)
         self.details = Details()
         self.since = SinceTab()
         self.note = QPlainTextEdit()
@@ -75,11 +76,13 @@ class RunsPage(QWidget):
         self.layers = LayerCurve()
         self.tabs = QTabWidget()
         self.strip = JobStrip()
-        self.use = button("Use this pack", "check", primary=True, tip="Answer with this pack on the Compare page.")
-        self.resume = button("Resume", "resume", tip="Go on with this training from its checkpoints.")
-        self.rename = button("Rename", tip="Give the run a name of your own (F2).")
-        self.export = button("Export the pack", "export", tip="A copy that `meg ask` and other projects open.")
-        self.bring = button("Import a pack", "import", tip="Take in a pack that was exported, or that `meg fit` wrote.")
+        self.use = button("Use this pack", "check", primary=True, tip=tr("Answer with this pack on the Compare page."))
+        self.resume = button("Resume", "resume", tip=tr("Go on with this training from its checkpoints."))
+        self.rename = button("Rename", tip=tr("Give the run a name of your own (F2)."))
+        self.export = button("Export the pack", "export", tip=tr("A copy that `meg ask` and other projects open."))
+        self.bring = button(
+            "Import a pack", "import", tip=tr("Take in a pack that was exported, or that `meg fit` wrote.")
+        )
         self.reveal = button("Open the folder", "folder")
         self.delete = button("Delete…", "delete")
         self._told = Label(muted=True)
@@ -97,21 +100,21 @@ class RunsPage(QWidget):
     def _lay_out(self) -> None:
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
-        self.note.setAccessibleName("Note on the run")
-        self.note.setPlaceholderText("What this run was for, what you saw. It is kept as you type.")
+        self.note.setAccessibleName(tr("Note on the run"))
+        self.note.setPlaceholderText(tr("What this run was for, what you saw. It is kept as you type."))
         self.note.setTabChangesFocus(True)
-        self.log.setAccessibleName("Log of the run")
+        self.log.setAccessibleName(tr("Log of the run"))
         self.log.setReadOnly(True)
         self.log.setTabChangesFocus(True)
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.tabs.setAccessibleName("About the run")
+        self.tabs.setAccessibleName(tr("About the run"))
         self.tabs.setDocumentMode(True)
         for title, tab in (
-            ("Settings and figures", self.details),
-            ("Edits since then", self.since),
-            ("Note", self.note),
-            ("Log", self.log),
-            ("Layers", self.layers),
+            (tr("Settings and figures"), self.details),
+            (tr("Edits since then"), self.since),
+            (tr("Note"), self.note),
+            (tr("Log"), self.log),
+            (tr("Layers"), self.layers),
         ):
             self.tabs.addTab(tab, title)
         to_training = button("Go to Training", "training", primary=True)
@@ -128,8 +131,8 @@ class RunsPage(QWidget):
             )
         )
         for made, deeds in (
-            (self.export, (("As a folder…", self._export), ("As one zip file…", self._export_archive))),
-            (self.bring, (("From a folder…", self._import_folder), ("From a zip file…", self._import_archive))),
+            (self.export, ((tr("As a folder…"), self._export), (tr("As one zip file…"), self._export_archive))),
+            (self.bring, ((tr("From a folder…"), self._import_folder), (tr("From a zip file…"), self._import_archive))),
         ):
             menu = QMenu(made)
             for words, deed in deeds:
@@ -254,7 +257,7 @@ class RunsPage(QWidget):
         finished = run is not None and run.state is RunState.FINISHED
         used = run is not None and self._in_use(run)
         self.use.setEnabled(finished and not busy)
-        self.use.setText("Put this pack aside" if used else "Use this pack")
+        self.use.setText(tr("Put this pack aside") if used else tr("Use this pack"))
         self.use.setAccessibleName(self.use.text())
         self.resume.setEnabled(run is not None and run.state in RESUMABLE and not busy)
         self.rename.setEnabled(run is not None)
@@ -278,7 +281,7 @@ class RunsPage(QWidget):
 
     def _read_log(self, run: RunRow | None) -> None:
         if run is None:
-            self.log.setPlainText("Select one run to read its log.")
+            self.log.setPlainText(tr("Select one run to read its log."))
             return
         self._workspace.database.run(
             lambda _project: read_log(run.folder),
@@ -290,7 +293,7 @@ class RunsPage(QWidget):
     def _show_log(self, run: RunRow, text: str) -> None:
         if not _is(run, self.selected()):
             return
-        self.log.setPlainText(text or "This run has no log: it was trained elsewhere, or before logs were kept.")
+        self.log.setPlainText(text or tr("This run has no log: it was trained elsewhere, or before logs were kept."))
         bar = self.log.verticalScrollBar()
         bar.setValue(bar.maximum())
 
@@ -373,7 +376,7 @@ class RunsPage(QWidget):
             on_error=self._workspace.report,
             cancel=cancel,
             owner=self,
-            name="Measure familiarity",
+            name=tr("Measure familiarity"),
         )
         self.strip.follow(self._measuring, board)
 
@@ -391,7 +394,7 @@ class RunsPage(QWidget):
     def _export(self) -> None:
         run = self.selected()
         if run is not None:
-            choose_folder(self, "Choose the folder that gets a copy of the pack", partial(self.export_to, run))
+            choose_folder(self, tr("Choose the folder that gets a copy of the pack"), partial(self.export_to, run))
 
     def export_to(self, run: RunRow, folder: Path) -> None:
         """Copy the pack of `run` into `folder`, under a name of its own."""
@@ -408,9 +411,9 @@ class RunsPage(QWidget):
             name = f"{run.folder.name}-pack.zip"
             choose_target(
                 self,
-                "Export the pack",
+                tr("Export the pack"),
                 name,
-                [("Pack in one file", ".zip")],
+                [(tr("Pack in one file"), ".zip")],
                 lambda path, _: self.export_archive_to(run, path),
             )
 
@@ -424,23 +427,26 @@ class RunsPage(QWidget):
         )
 
     def _exported(self, run: RunRow, target: Path) -> None:
-        told = f"The pack is in {target}."
+        told = tr("The pack is in {target}.", target=target)
         if run.threshold is not None:
-            told += f" Its threshold is the calibrated one: with yours, ask with --threshold {run.threshold:.3f}."
+            told += tr(
+                " Its threshold is the calibrated one: with yours, ask with --threshold {threshold}.",
+                threshold=f"{run.threshold:.3f}",
+            )
         self._workspace.say(Kind.GOOD, told)
 
     def _import_folder(self) -> None:
-        choose_folder(self, "Choose the folder of a pack", self.import_from)
+        choose_folder(self, tr("Choose the folder of a pack"), self.import_from)
 
     def _import_archive(self) -> None:
-        choose_file(self, "Choose a pack", ["Pack in one file (*.zip)"], self.import_from)
+        choose_file(self, tr("Choose a pack"), [tr("Pack in one file (*.zip)")], self.import_from)
 
     def import_from(self, path: Path) -> None:
         """Take the pack at `path` into the project as a run."""
         self._workspace.database.run(
             lambda project: import_pack(project, path),
             on_success=lambda _: self._workspace.say(
-                Kind.GOOD, f"The pack {path.name} is among the runs: select it and press “Use this pack”."
+                Kind.GOOD, tr("The pack {name} is among the runs: select it and press “Use this pack”.", name=path.name)
             ),
             owner=self,
             name="Import a pack",
@@ -449,7 +455,7 @@ class RunsPage(QWidget):
     def _reveal(self) -> None:
         run = self.selected()
         if run is not None and not QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder))):
-            self._workspace.say(Kind.INFO, f"The run is in {run.folder}.")
+            self._workspace.say(Kind.INFO, tr("The run is in {folder}.", folder=run.folder))
 
     def _ask_delete(self) -> None:
         run = self.selected()
@@ -458,12 +464,12 @@ class RunsPage(QWidget):
         box = QMessageBox(self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Delete a run")
+        box.setWindowTitle(tr("Delete a run"))
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"Delete the run “{called(run)}” with its pack, its log and its checkpoints?")
-        box.setInformativeText("This cannot be undone. The edits stay.")
-        delete = box.addButton("Delete the run", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole))
+        box.setText(tr("Delete the run “{run}” with its pack, its log and its checkpoints?", run=called(run)))
+        box.setInformativeText(tr("This cannot be undone. The edits stay."))
+        delete = box.addButton(tr("Delete the run"), QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton(tr("Keep it"), QMessageBox.ButtonRole.RejectRole))
         delete.clicked.connect(lambda _checked=False: self.delete_run(run))
         box.open()
 
@@ -487,7 +493,9 @@ def _same(run: RunRow | None, other: RunRow | None) -> bool:
 
 def _changes_since(project: Project, run: RunRow) -> list[SnapshotChange]:
     if not (run.folder / EDITS).is_file():
-        raise UserFixable(f"The snapshot of the run “{called(run)}” is gone.", "Its folder was changed from outside.")
+        raise UserFixable(
+            tr("The snapshot of the run “{run}” is gone.", run=called(run)), tr("Its folder was changed from outside.")
+        )
     return changes_since(project, read_edits(run.folder / EDITS, "jsonl").or_nothing())
 
 

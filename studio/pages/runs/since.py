@@ -15,6 +15,7 @@ from studio.widgets.buttons import button
 from studio.widgets.figures import count
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
+from studio.words import deferred, tr
 
 _ICONS = {
     Since.ADDED: "add",
@@ -22,6 +23,13 @@ _ICONS = {
     Since.CHANGED: "again",
     Since.OFF: "stop",
     Since.ON: "check",
+}
+_WORDS = {
+    Since.ADDED: deferred("added"),
+    Since.REMOVED: deferred("removed"),
+    Since.CHANGED: deferred("changed"),
+    Since.OFF: deferred("switched off"),
+    Since.ON: deferred("switched on"),
 }
 
 
@@ -34,13 +42,13 @@ class SinceTab(QWidget):
         super().__init__(parent)
         self.model: RowsModel[SnapshotChange] = RowsModel(
             (
-                Column("Since then", lambda row: row.since.value, icon=lambda row: _ICONS[row.since]),
-                Column("Edit", lambda row: row.prompt, wide=True),
-                Column("It was", lambda row: row.before, wide=True),
-                Column("It is", lambda row: row.now, wide=True),
+                Column(tr("Since then"), lambda row: tr(_WORDS[row.since]), icon=lambda row: _ICONS[row.since]),
+                Column(tr("Edit"), lambda row: row.prompt, wide=True),
+                Column(tr("It was"), lambda row: row.before, wide=True),
+                Column(tr("It is"), lambda row: row.now, wide=True),
             )
         )
-        self.table = rows_view("Edits that are no longer as the run learnt them", self.model)
+        self.table = rows_view(tr("Edits that are no longer as the run learnt them"), self.model)
         self.told = Label(muted=True)
         self.show_edits = button("Show on the Facts page", "facts")
         row = QHBoxLayout()
@@ -62,13 +70,13 @@ class SinceTab(QWidget):
         """Show what changed since `run` took its snapshot."""
         self.model.show_rows(changes)
         if run is None:
-            self.told.setText("Select one run to see what changed in its edits since.")
+            self.told.setText(tr("Select one run to see what changed in its edits since."))
             return
         numbers = Counter(change.since for change in changes)
-        told = ", ".join(f"{numbers[since]:,} {since.value}" for since in Since if numbers[since])
+        told = ", ".join(f"{numbers[since]:,} {tr(_WORDS[since])}" for since in Since if numbers[since])
         self.told.setText(
-            f"Trained on {count(run.edits, 'edit')}, snapshot {run.snapshot[:16]}. "
-            + (f"Since then: {told}." if told else "They are as they were.")
+            tr("Trained on {edits}, snapshot {snapshot}. ", edits=count(run.edits, "edit"), snapshot=run.snapshot[:16])
+            + (tr("Since then: {told}.", told=told) if told else tr("They are as they were."))
         )
 
     def _there(self) -> tuple[str, ...]:

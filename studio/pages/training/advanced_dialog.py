@@ -22,12 +22,12 @@ from PySide6.QtWidgets import (
 
 from engine.editors.registry import EditorKind
 from engine.setting_fields import Described, SettingError, describe, value_at, with_values
-from studio.theme import SPACE, tokens
+from studio.theme import SMALL, SPACE, tokens
 from studio.widgets.buttons import button, icon_button
-from studio.widgets.figures import count
-from studio.widgets.labels import Label, page_title, plain_tooltip, section_title
+from studio.widgets.labels import Label, hint, page_title, plain_tooltip, section_title
+from studio.words import deferred, plural, tr
 
-_AUTOMATIC = "automatic"
+_AUTOMATIC = deferred("automatic")
 
 
 class SettingRow:
@@ -38,8 +38,8 @@ class SettingRow:
         self.error = ""
         self._dialog = dialog
         self.name = Label(described.title[:1].upper() + described.title[1:])
-        self.help = Label(described.help, muted=True, wrap=True, scale=0.9)
-        self.refusal = Label(wrap=True, scale=0.9)
+        self.help = Label(described.help, muted=True, wrap=True, scale=SMALL)
+        self.refusal = Label(wrap=True, scale=SMALL)
         self.refusal.hide()
         self.field = self._made_field()
         self.field.setAccessibleName(described.title)
@@ -47,7 +47,7 @@ class SettingRow:
         bounds = f" ({described.bounds})" if described.bounds and not described.choices else ""
         self.field.setToolTip(plain_tooltip(f"{described.help}{bounds}"))
         self.name.setBuddy(self.field)
-        self.reset = icon_button(f"Back to the preset's value: {_text(preset)}", "undo", self.to_preset)
+        self.reset = icon_button(tr("Back to the preset's value: {value}", value=_text(preset)), "undo", self.to_preset)
         self.put(value)
 
     def _made_field(self) -> QComboBox | QLineEdit:
@@ -55,14 +55,14 @@ class SettingRow:
         if described.kind is bool or described.choices:
             picker = QComboBox()
             if described.optional:
-                picker.addItem(_AUTOMATIC, None)
+                picker.addItem(tr(_AUTOMATIC), None)
             for value in described.choices or (True, False):
                 picker.addItem(_text(value), value)
             picker.currentIndexChanged.connect(lambda _: self._changed())
             return picker
         line = QLineEdit()
         if described.optional:
-            line.setPlaceholderText(_AUTOMATIC)
+            line.setPlaceholderText(tr(_AUTOMATIC))
         line.textChanged.connect(lambda _: self._changed())
         return line
 
@@ -127,19 +127,19 @@ class AdvancedDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(f"Settings of {kind.title}")
+        self.setWindowTitle(tr("Settings of {title}", title=kind.title))
         self._preset = kind.presets[preset][1]()
         self.rows: dict[str, SettingRow] = {}
         self._titles: dict[str, Label] = {}
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Find a setting")
-        self.search.setAccessibleName("Find a setting")
+        self.search.setPlaceholderText(tr("Find a setting"))
+        self.search.setAccessibleName(tr("Find a setting"))
         self.search.setClearButtonEnabled(True)
         self.told = Label(muted=True)
         self.refusal = Label(wrap=True)
-        self.reset_all = button("Reset all", "undo", tip="Every setting back to the preset's value.")
+        self.reset_all = button("Reset all", "undo", tip=tr("Every setting back to the preset's value."))
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Use these settings")
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Use these settings"))
         self._lay_out(kind, preset, changes)
         self._dress()
         self.search.textChanged.connect(self._find)
@@ -183,7 +183,7 @@ class AdvancedDialog(QDialog):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(holder)
         head = QHBoxLayout()
-        head.addWidget(page_title(f"{kind.title}: all settings"))
+        head.addWidget(page_title(tr("{editor}: all settings", editor=kind.title)))
         head.addStretch(1)
         head.addWidget(self.search)
         foot = QHBoxLayout()
@@ -194,8 +194,15 @@ class AdvancedDialog(QDialog):
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(SPACE)
         box.addLayout(head)
-        box.addWidget(Label(f"Preset “{preset}”. {kind.presets[preset][0]} What differs from it is bold.", muted=True,
-                            wrap=True))  # fmt: skip
+        box.addWidget(
+            hint(
+                tr(
+                    "Preset “{preset}”. {about} What differs from it is bold.",
+                    preset=preset,
+                    about=kind.presets[preset][0],
+                )
+            )
+        )
         box.addWidget(area, 1)
         box.addWidget(self.refusal)
         box.addLayout(foot)
@@ -215,8 +222,8 @@ class AdvancedDialog(QDialog):
                 with_values(self._preset, self.changes())
             except SettingError as error:
                 refused = [str(error)]
-        told = f"{count(differing, 'setting')} differ from the preset" if differing != 1 else "1 setting differs"
-        self.told.setText(told if differing else "As the preset has it")
+        told = plural(differing, "1 setting differs", "{number} settings differ from the preset")
+        self.told.setText(told if differing else tr("As the preset has it"))
         self.refusal.setText(refused[0] if refused else "")
         self.refusal.setVisible(bool(refused))
         self.reset_all.setEnabled(bool(differing))
@@ -245,7 +252,7 @@ class AdvancedDialog(QDialog):
 
 def _text(value: object) -> str:
     if value is None:
-        return _AUTOMATIC
+        return tr(_AUTOMATIC)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -23,6 +23,7 @@ from studio.widgets.files import choose_target
 from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
+from studio.words import tr
 
 BETWEEN = 0.25
 """Seconds between two drawings."""
@@ -49,18 +50,18 @@ class Curves(Card):
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 99)
         self.smoothing.setFixedWidth(10 * SPACE)
-        self.smoothing.setAccessibleName("Smoothing of the loss, in per cent")
-        self.smoothing.setToolTip("Smooth the loss: each point is drawn towards those before it.")
-        self.log = QCheckBox("Logarithmic loss")
-        self.log.setAccessibleName("Logarithmic loss axis")
+        self.smoothing.setAccessibleName(tr("Smoothing of the loss, in per cent"))
+        self.smoothing.setToolTip(tr("Smooth the loss: each point is drawn towards those before it."))
+        self.log = QCheckBox(tr("Logarithmic loss"))
+        self.log.setAccessibleName(tr("Logarithmic loss axis"))
         self.picture = icon_button("Save the curves as a picture (PNG)", "chart", self._save_picture)
         self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
-        self._smooth_told = Label("Smoothing", muted=True)
+        self._smooth_told = Label(tr("Smoothing"), muted=True)
         self._smooth_told.setBuddy(self.smoothing)
         for control in (self.legend, self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
-        self.loss = _plot("Loss", "loss")
-        self.answered = _plot("Share of edits answered", "edits answered, %")
+        self.loss = _plot(tr("Curve: Loss"), tr("loss"), free=True)
+        self.answered = _plot(tr("Curve: Share of edits answered"), tr("edits answered, %"))
         self.answered.setYRange(0, 100, padding=0.08)
         self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
@@ -167,11 +168,11 @@ class Curves(Card):
     def write_picture(self, path: Path) -> None:
         """Write the card as it is on the screen."""
         if not self.grab().save(str(path), "PNG"):
-            raise OSError(f"{path.name} could not be written")
+            raise OSError(tr("{name} could not be written", name=path.name))
 
     def _save_picture(self) -> None:
         choose_target(
-            self, "Save the curves", "curves", [("Picture", ".png")], lambda path, _: self._keep_picture(path)
+            self, tr("Save the curves"), "curves", [(tr("Picture"), ".png")], lambda path, _: self._keep_picture(path)
         )
 
     def _keep_picture(self, path: Path) -> None:
@@ -179,7 +180,9 @@ class Curves(Card):
         self.saved.emit(path.name)
 
     def _save_table(self) -> None:
-        choose_target(self, "Save the curves", "curves", [("Table", ".csv")], lambda path, _: self._keep_table(path))
+        choose_target(
+            self, tr("Save the curves"), "curves", [(tr("Table"), ".csv")], lambda path, _: self._keep_table(path)
+        )
 
     def _keep_table(self, path: Path) -> None:
         atomic.write_file(path, [self.table().encode()])
@@ -208,7 +211,7 @@ class Curves(Card):
                     faint = QColor(hue)
                     faint.setAlpha(FAINT)
                     self._stages[stage].setPen(pg.mkPen(faint, width=1, style=style))
-            keys.append(Key(stage, hue, style))
+            keys.append(Key(tr(stage), hue, style))
         self.legend.show_keys(keys)
 
 
@@ -239,11 +242,11 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return found
 
 
-def _plot(name: str, left: str) -> pg.PlotWidget:
-    made = still_plot(f"Curve: {name}", left, "seconds since the start")
+def _plot(name: str, left: str, *, free: bool = False) -> pg.PlotWidget:
+    made = still_plot(name, left, "seconds since the start")
     made.setMinimumHeight(18 * SPACE)
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)
     made.setDownsampling(auto=True, mode="peak")
-    made.enableAutoRange(x=False, y=name == "Loss")
+    made.enableAutoRange(x=False, y=free)
     return made

@@ -12,14 +12,20 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, figure, moment, share
 from studio.widgets.labels import Label, hint
+from studio.widgets.run_words import state_name
+from studio.words import deferred, tr
 
 NAMES = (
-    ("reliability", "Reliability", "edits"),
-    ("generality", "Generality", "paraphrases"),
-    ("locality", "Locality", "probes"),
+    ("reliability", deferred("Reliability"), deferred("edits")),
+    ("generality", deferred("Generality"), deferred("paraphrases")),
+    ("locality", deferred("Locality"), deferred("probes")),
 )
 
-_UNKNOWN = {"reliability": "edits answered", "generality": "paraphrases answered", "locality": "probes left alone"}
+_UNKNOWN = {
+    "reliability": deferred("edits answered"),
+    "generality": deferred("paraphrases answered"),
+    "locality": deferred("probes left alone"),
+}
 
 
 class FiguresCard(Card):
@@ -37,7 +43,7 @@ class FiguresCard(Card):
         for name, title, _ in NAMES:
             column = QVBoxLayout()
             column.setSpacing(0)
-            column.addWidget(Label(title, muted=True, scale=SMALL))
+            column.addWidget(Label(tr(title), muted=True, scale=SMALL))
             column.addWidget(self._values[name])
             column.addWidget(self._bases[name])
             column.addStretch(1)
@@ -46,7 +52,7 @@ class FiguresCard(Card):
         self.body.addWidget(self._of)
         self._failing: tuple[str, ...] = ()
         self._trouble = hint("")
-        self.show_failing = button("Show these edits", "facts", tip="Select them on the Facts page.")
+        self.show_failing = button("Show these edits", "facts", tip=tr("Select them on the Facts page."))
         self.show_failing.clicked.connect(lambda _checked=False: self.failing_asked.emit(self._failing))
         self.body.addWidget(self._trouble)
         self.body.addWidget(self.show_failing)
@@ -58,16 +64,32 @@ class FiguresCard(Card):
             value = figure(run.figures, name) if run else None
             queries = figure(run.figures, f"{name} queries") if run else None
             self._values[name].setText(share(value))
-            self._bases[name].setText(f"of {int(queries):,} {meaning}" if queries else _UNKNOWN[name])
+            self._bases[name].setText(
+                tr("of {queries} {meaning}", queries=f"{int(queries):,}", meaning=tr(meaning))
+                if queries
+                else tr(_UNKNOWN[name])
+            )
         self._failing = failing_edits(run.figures) if run else ()
-        self._trouble.setText(f"{count(len(self._failing), 'edit')} went wrong: {ADVICE}" if self._failing else "")
+        self._trouble.setText(
+            tr("{edits} went wrong: {advice}", edits=count(len(self._failing), "edit"), advice=tr(ADVICE))
+            if self._failing
+            else ""
+        )
         for part in (self._trouble, self.show_failing):
             part.setVisible(bool(self._failing))
         if run is None:
-            self._of.setText("They are measured when a training has finished.")
+            self._of.setText(tr("They are measured when a training has finished."))
         elif run.state is RunState.FINISHED:
             self._of.setText(
-                f"{count(run.edits, 'edit')}, seed {run.seed}, {moment(run.created)}. Decoded text, exact."
+                tr(
+                    "{edits}, seed {seed}, {created}. Decoded text, exact.",
+                    edits=count(run.edits, "edit"),
+                    seed=run.seed,
+                    created=moment(run.created),
+                )
             )
         else:
-            self._of.setText(run.message or f"The run of {moment(run.created)} was {run.state.value}.")
+            self._of.setText(
+                run.message
+                or tr("The run of {created} was {state}.", created=moment(run.created), state=state_name(run))
+            )

@@ -41,6 +41,8 @@ from studio.widgets.figures import count, moment, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.layer_curve import LayerCurve
+from studio.widgets.run_words import state_name
+from studio.words import tr
 from studio.workspace import Workspace, pack_folder
 
 if TYPE_CHECKING:
@@ -73,9 +75,9 @@ class TrainingPage(QWidget):
         self.curves = Curves()
         self.watched = Watched()
         self.train = button("Train", "train", primary=True)
-        self.pause = button("Pause", "pause", tip="Let the training stand still after its step; nothing is lost.")
-        self.cancel = button("Cancel", "stop", tip="Stop; what is finished is kept and can be resumed.")
-        self.enqueue = button("Add to the queue", "add", tip="Train this, with the edits as they are now, later.")
+        self.pause = button("Pause", "pause", tip=tr("Let the training stand still after its step; nothing is lost."))
+        self.cancel = button("Cancel", "stop", tip=tr("Stop; what is finished is kept and can be resumed."))
+        self.enqueue = button("Add to the queue", "add", tip=tr("Train this, with the edits as they are now, later."))
         self.queue = QueueCard()
         self.layers = LayerCurve()
         self.resume = button("Resume", "resume")
@@ -167,7 +169,7 @@ class TrainingPage(QWidget):
         self.watched.questions_changed.connect(self._keep_watched)
         self.watched.suggest_asked.connect(self._suggest)
         self.figures.failing_asked.connect(workspace.edits_asked)
-        self.curves.saved.connect(lambda name: workspace.say(Kind.GOOD, f"The curves are in {name}."))
+        self.curves.saved.connect(lambda name: workspace.say(Kind.GOOD, tr("The curves are in {name}.", name=name)))
 
     # --- the project -------------------------------------------------------------------------------------------
 
@@ -279,7 +281,7 @@ class TrainingPage(QWidget):
         self.curves.show_history(points, final=True)
         self.stages.set_stages(())
         self.stages.show_history(points, points[-1][0], running=False)
-        self.stages.state.setText(f"the run of {moment(run.created)}")
+        self.stages.state.setText(tr("the run of {created}", created=moment(run.created)))
 
     def _keep_watched(self, questions: tuple[str, ...]) -> None:
         self._workspace.database.run(
@@ -293,7 +295,7 @@ class TrainingPage(QWidget):
 
     def _suggested(self, questions: tuple[str, ...]) -> None:
         if not questions:
-            self._workspace.say(Kind.INFO, "There is no edit to watch: add one on the Facts page first.")
+            self._workspace.say(Kind.INFO, tr("There is no edit to watch: add one on the Facts page first."))
             return
         self._keep_watched(questions)
 
@@ -310,7 +312,7 @@ class TrainingPage(QWidget):
                 on_success=self._machine_known,
                 on_error=self._machine_unknown,
                 owner=self,
-                name="List models and devices",
+                name=tr("List models and devices"),
             )
 
     def _machine_known(self, machine: Machine) -> None:
@@ -333,14 +335,14 @@ class TrainingPage(QWidget):
 
     def _search(self, folder: Path) -> None:
         """Look for models in a folder; the project remembers the folder."""
-        self.settings.show_fit(f"Looking for models in {folder.name}…", "")
+        self.settings.show_fit(tr("Looking for models in {name}…", name=folder.name), "")
         cancel = Cancel()
         self._workspace.models.run(
             lambda _shelf: model_jobs.find_models(folder, cancel),
             on_success=partial(self._searched, folder),
             cancel=cancel,
             owner=self,
-            name="Look for models",
+            name=tr("Look for models"),
         )
 
     def _searched(self, folder: Path, found: list[ModelChoice]) -> None:
@@ -349,8 +351,11 @@ class TrainingPage(QWidget):
             self._look_at_model()
             self._workspace.say(
                 Kind.WARNING,
-                f"There is no causal language model in {folder} nor in the folders in it: choose a folder that holds "
-                "a model's config.json and its safetensors files.",
+                tr(
+                    "There is no causal language model in {folder} nor in the folders in it: choose a folder that "
+                    "holds a model's config.json and its safetensors files.",
+                    folder=folder,
+                ),
             )
             return
         self._folders = tuple(dict.fromkeys([*self._folders, str(folder)]))
@@ -375,7 +380,7 @@ class TrainingPage(QWidget):
             on_success=partial(self._looked_at, wanted),
             on_error=lambda message: self.settings.show_fit(message.sentence, message.sentence),
             owner=self,
-            name="Look at the model",
+            name=tr("Look at the model"),
         )
 
     def _looked_at(self, asked: tuple[ModelSource, int, int], found: ModelCheck) -> None:
@@ -402,10 +407,18 @@ class TrainingPage(QWidget):
         if self.settings.chosen_start() is None:
             return
         if found.known:
-            learnt = f"{count(found.fresh, 'edit')} will be learnt" if found.fresh else "there is nothing new to learn"
-            told = f"Its pack knows {count(found.known, 'edit')} as they are now; {learnt}. Its own settings hold."
+            learnt = (
+                tr("{edits} will be learnt", edits=count(found.fresh, "edit"))
+                if found.fresh
+                else tr("there is nothing new to learn")
+            )
+            told = tr(
+                "Its pack knows {edits} as they are now; {learnt}. Its own settings hold.",
+                edits=count(found.known, "edit"),
+                learnt=learnt,
+            )
         else:
-            told = "Its pack knows none of these edits as they are now: going on from it gains little."
+            told = tr("Its pack knows none of these edits as they are now: going on from it gains little.")
         self.settings.show_growth(told)
 
     def _tell(self) -> None:
@@ -413,17 +426,17 @@ class TrainingPage(QWidget):
         counts, busy = self._workspace.counts, self._trainer.busy
         is_open = self._workspace.project is not None
         if counts.enabled:
-            told = f"{count(counts.enabled, 'edit')} switched on"
+            told = tr("{edits} switched on", edits=count(counts.enabled, "edit"))
             if counts.conflicts:
-                told += f" · {counts.conflicts:,} in conflict: see the Facts page"
+                told += tr(" · {conflicts} in conflict: see the Facts page", conflicts=f"{counts.conflicts:,}")
         else:
-            told = "No edit is switched on: add facts first"
+            told = tr("No edit is switched on: add facts first")
         self._subtitle.setText(told)
         trainer, ready = self._trainer, is_open and counts.enabled > 0
         paused = trainer.phase is Phase.PAUSED
         self.train.setEnabled(ready and not busy)
         self.enqueue.setEnabled(ready)
-        self.pause.setText("Go on" if paused else "Pause")
+        self.pause.setText(tr("Go on") if paused else tr("Pause"))
         self.pause.setAccessibleName(self.pause.text())
         icons.dress(self.pause, "train" if paused else "pause")
         self.pause.setEnabled(trainer.phase in (Phase.TRAINING, Phase.PAUSED))
@@ -435,17 +448,21 @@ class TrainingPage(QWidget):
         self._resume_told.setVisible(resumable is not None and not busy)
         if resumable is not None:
             self._resume_told.setText(
-                f"The run of {moment(resumable.created)} on {count(resumable.edits, 'edit')} was "
-                f"{resumable.state.value}; its checkpoints are kept."
+                tr(
+                    "The run of {created} on {edits} was {state}; its checkpoints are kept.",
+                    created=moment(resumable.created),
+                    edits=count(resumable.edits, "edit"),
+                    state=state_name(resumable),
+                )
             )
 
     def _tell_phase(self) -> None:
         resting = self._trainer.standing_still
         words = {
-            Phase.PREPARING: "preparing…",
-            Phase.TRAINING: "training…",
-            Phase.PAUSED: "paused" if resting else "pausing…",
-            Phase.STOPPING: "stopping…",
+            Phase.PREPARING: tr("preparing…"),
+            Phase.TRAINING: tr("training…"),
+            Phase.PAUSED: tr("paused") if resting else tr("pausing…"),
+            Phase.STOPPING: tr("stopping…"),
         }
         if self._trainer.phase in words and self.stages.state.text() != words[self._trainer.phase]:
             self.stages.state.setText(words[self._trainer.phase])
@@ -532,10 +549,15 @@ class TrainingPage(QWidget):
         self.figures.show_run(run)
         self._show_layers(run)
         had_focus = self.cancel.hasFocus()
-        words = {RunState.FINISHED: "finished", RunState.CANCELLED: "stopped", RunState.FAILED: "failed"}
         if board is not None:
-            how = words.get(run.state, "ended") if run else "ended"
-            self.stages.state.setText(f"{how} after {seconds(board.seconds())}")
+            took = seconds(board.seconds())
+            words = {
+                RunState.FINISHED: tr("finished after {time}", time=took),
+                RunState.CANCELLED: tr("stopped after {time}", time=took),
+                RunState.FAILED: tr("failed after {time}", time=took),
+            }
+            ended = tr("ended after {time}", time=took)
+            self.stages.state.setText(words.get(run.state, ended) if run else ended)
         self._tell()
         self._look_at_model()
         if had_focus:

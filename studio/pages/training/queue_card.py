@@ -14,6 +14,7 @@ from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.figures import count
 from studio.widgets.labels import hint, plain_tooltip
+from studio.words import tr
 
 _RUN = Qt.ItemDataRole.UserRole
 
@@ -34,10 +35,10 @@ class QueueCard(Card):
         for control in (self.up, self.down, self.remove):
             self.head.addWidget(control)
         self.list = QListWidget()
-        self.list.setAccessibleName("Waiting runs, the next one first")
+        self.list.setAccessibleName(tr("Waiting runs, the next one first"))
         self.list.setFixedHeight(14 * SPACE)
         self.list.currentRowChanged.connect(lambda _: self._tell())
-        self.begin = button("Start the queue", "train", tip="Train the waiting runs, one after the other.")
+        self.begin = button("Start the queue", "train", tip=tr("Train the waiting runs, one after the other."))
         self.begin.clicked.connect(self.begin_asked)
         self.body.addWidget(self.list)
         self.body.addWidget(hint("Each is trained on the edits as they were when it was added."))
@@ -51,10 +52,20 @@ class QueueCard(Card):
         self.list.clear()
         for place, run in enumerate(runs, start=1):
             kind = EDITORS.get(run.editor)
-            text = f"{place}. {kind.title if kind else run.editor}, {count(run.edits, 'edit')}, seed {run.seed}"
+            text = tr(
+                "{place}. {editor}, {edits}, seed {seed}",
+                place=place,
+                editor=kind.title if kind else run.editor,
+                edits=count(run.edits, "edit"),
+                seed=run.seed,
+            )
             item = QListWidgetItem(text)
             item.setData(_RUN, run.id)
-            item.setToolTip(plain_tooltip(f"{run.model}, preset {run.settings.get('preset', 'balanced')}"))
+            item.setToolTip(
+                plain_tooltip(
+                    tr("{model}, preset {preset}", model=run.model, preset=run.settings.get("preset", "balanced"))
+                )
+            )
             self.list.addItem(item)
             if run.id == chosen:
                 self.list.setCurrentItem(item)

@@ -24,6 +24,7 @@ from studio.widgets.fields import named
 from studio.widgets.figures import count, moment
 from studio.widgets.files import choose_folder
 from studio.widgets.labels import Label, hint
+from studio.words import deferred, tr
 
 if TYPE_CHECKING:
     from engine.model_files import ModelChoice
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _FOLDER = "\x00folder"
 _MIDDLE, _SWEEP = -1, -2
 _AUTO, _BALANCED = "auto", "balanced"
-_DEVICES = {"auto": "Automatic", "cpu": "CPU", "mps": "Apple GPU"}
+_DEVICES = {"auto": deferred("Automatic"), "cpu": "CPU", "mps": deferred("Apple GPU")}
 _FIELDS = ("layer", "chat", "collection.neurons")
 """The settings that have a field of their own in the form."""
 
@@ -39,7 +40,7 @@ _FIELDS = ("layer", "chat", "collection.neurons")
 class LayerBox(QSpinBox):
     """A layer's number, or one of two ways to choose it, below zero."""
 
-    WORDS: ClassVar = {_MIDDLE: "the middle", _SWEEP: "by a sweep"}
+    WORDS: ClassVar = {_MIDDLE: deferred("the middle"), _SWEEP: deferred("by a sweep")}
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,15 +49,15 @@ class LayerBox(QSpinBox):
 
     def textFromValue(self, value: int) -> str:
         """The number or the words."""
-        return self.WORDS.get(value) or str(value)
+        return tr(self.WORDS[value]) if value in self.WORDS else str(value)
 
     def valueFromText(self, text: str) -> int:
         """The inverse."""
-        return next((value for value, words in self.WORDS.items() if words == text), None) or int(text)
+        return next((value for value, words in self.WORDS.items() if tr(words) == text), None) or int(text)
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Words may be typed too."""
-        if text in self.WORDS.values():
+        if text in map(tr, self.WORDS.values()):
             return QValidator.State.Acceptable, text, position
         if any(words.startswith(text) for words in self.WORDS.values()):
             return QValidator.State.Intermediate, text, position
@@ -83,36 +84,36 @@ class SettingsForm(Card):
         self._starts: dict[int, RunRow] = {}
         self._obstacle = ""
         self._filling = False
-        self.model = self._picker("Model", "Which language model the edits are for.")
-        self.model.addItem("Embedded model", EMBEDDED)
-        self.model.addItem("Folder…", _FOLDER)
-        self.trust = QCheckBox("Allow this model's own code")
+        self.model = self._picker(tr("Model"), tr("Which language model the edits are for."))
+        self.model.addItem(tr("Embedded model"), EMBEDDED)
+        self.model.addItem(tr("Folder…"), _FOLDER)
+        self.trust = QCheckBox(tr("Allow this model's own code"))
         self.trust.setAccessibleName(self.trust.text())
         self._danger = hint("It may do anything on this computer: allow it only if you trust who made the model.")
         self.fit = hint("")
         self.device = QComboBox()
-        self.device.addItem(_DEVICES["auto"], "auto")
+        self.device.addItem(tr(_DEVICES["auto"]), "auto")
         self.editor = QComboBox()
         for kind in EDITORS.values():
             self.editor.addItem(kind.title, kind.name)
             self.editor.setItemData(self.editor.count() - 1, kind.about, Qt.ItemDataRole.ToolTipRole)
         self.preset = QComboBox()
-        self.start = self._picker("Start", "A finished run whose pack is gone on from.")
+        self.start = self._picker(tr("Start"), tr("A finished run whose pack is gone on from."))
         self.growth = hint("")
-        self.encoder = self._picker("Encoder", help_of(MegSettings, "encoder"))
-        self.encoder.addItem("Embedded encoder", EMBEDDED)
-        self.encoder.addItem("Folder…", _FOLDER)
+        self.encoder = self._picker(tr("Encoder"), help_of(MegSettings, "encoder"))
+        self.encoder.addItem(tr("Embedded encoder"), EMBEDDED)
+        self.encoder.addItem(tr("Folder…"), _FOLDER)
         self.layer = LayerBox()
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.neurons = QSpinBox()
         self.neurons.setRange(1, 16)
         self.chat = QComboBox()
-        for text, value in (("automatic", None), ("on", True), ("off", False)):
+        for text, value in ((tr("automatic"), None), (tr("on"), True), (tr("off"), False)):
             self.chat.addItem(text, value)
         for number in (self.layer, self.seed, self.neurons):
             number.lineEdit().setTextMargins(SPACE, 0, 0, 0)
-        self.advanced = button("All settings…", "settings", tip="Every setting of this editor, with what it means.")
+        self.advanced = button("All settings…", "settings", tip=tr("Every setting of this editor, with what it means."))
         self._differing = Label(muted=True)
         self._lay_out()
         self._last = {self.model: EMBEDDED, self.encoder: EMBEDDED}
@@ -125,21 +126,23 @@ class SettingsForm(Card):
                   self.neurons, self.chat)  # fmt: skip
         for field in fields:
             field.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.body.addLayout(named("Model", self.model, help="Which language model the edits are for."))
+        self.body.addLayout(named("Model", self.model, help=tr("Which language model the edits are for.")))
         for part in (self.trust, self._danger, self.fit):
             self.body.addWidget(part)
         self._pair(
-            named("Device", self.device, help="Where the model runs; automatic takes the fastest."),
-            named("Editor", self.editor, help="The method that teaches the edits."),
+            named("Device", self.device, help=tr("Where the model runs; automatic takes the fastest.")),
+            named("Editor", self.editor, help=tr("The method that teaches the edits.")),
         )
         self._pair(named("Preset", self.preset), named("Encoder", self.encoder, help=help_of(MegSettings, "encoder")))
         self.body.addLayout(
-            named("Start from", self.start, help="Go on from the pack of a finished run: only what is new is learnt.")
+            named(
+                "Start from", self.start, help=tr("Go on from the pack of a finished run: only what is new is learnt.")
+            )
         )
         self.body.addWidget(self.growth)
         self._pair(
             named("Layer", self.layer, help=help_of(MegSettings, "layer")),
-            named("Seed", self.seed, help="The same seed on the same machine gives the same pack."),
+            named("Seed", self.seed, help=tr("The same seed on the same machine gives the same pack.")),
         )
         self._pair(
             named("Neurons an edit", self.neurons, help=help_of(CollectionSettings, "neurons")),
@@ -180,12 +183,12 @@ class SettingsForm(Card):
         self._choices = {choice.name: choice for choice in machine.models}
         self.model.clear()
         for choice in machine.models:
-            self.model.addItem(choice.label, choice.name)
-        self.model.addItem("Folder…", _FOLDER)
+            self.model.addItem(tr("Embedded model") if choice.name == EMBEDDED else choice.label, choice.name)
+        self.model.addItem(tr("Folder…"), _FOLDER)
         self._choose(self.model, chosen)
         self.device.clear()
         for name in ("auto", *machine.devices):
-            self.device.addItem(_DEVICES.get(name, name.replace("cuda:", "GPU ")), name)
+            self.device.addItem(tr(_DEVICES[name]) if name in _DEVICES else name.replace("cuda:", "GPU "), name)
         self.device.setCurrentIndex(max(self.device.findData(device), 0))
 
     def add_models(self, choices: Sequence[ModelChoice]) -> None:
@@ -361,7 +364,9 @@ class SettingsForm(Card):
 
     def _tell_differing(self) -> None:
         number = len(self._changes)
-        self._differing.setText(f"{count(number, 'change')} to the preset" if number else "as the preset has it")
+        self._differing.setText(
+            tr("{changes} to the preset", changes=count(number, "change")) if number else tr("as the preset has it")
+        )
         font = QFont(self._differing.font())
         font.setBold(bool(number))
         self._differing.setFont(font)
@@ -374,7 +379,7 @@ class SettingsForm(Card):
         filling, self._filling = self._filling, True
         self._starts = {run.id: run for run in runs}
         self.start.clear()
-        self.start.addItem("nothing", None)
+        self.start.addItem(tr("nothing"), None)
         for run in runs:
             self.start.addItem(f"{moment(run.created)}, {count(run.edits, 'edit')}", run.id)
         self.start.setCurrentIndex(max(self.start.findData(chosen), 0))
@@ -448,7 +453,7 @@ class SettingsForm(Card):
         if self.model.currentData() == _FOLDER:
             # The list shows the choice before until a folder is chosen: a dialog may be closed without one.
             self._choose(self.model, self._last[self.model])
-            choose_folder(self, "Choose a folder with language models", self.folder_chosen.emit)
+            choose_folder(self, tr("Choose a folder with language models"), self.folder_chosen.emit)
         else:
             self._choose(self.model, self.model.currentData())
             self.source_changed.emit(self.source())
@@ -456,7 +461,7 @@ class SettingsForm(Card):
     def _encoder_chosen(self) -> None:
         if self.encoder.currentData() == _FOLDER:
             self._choose(self.encoder, self._last[self.encoder])
-            choose_folder(self, "Choose the folder of a sentence-transformers model", self._encoder_folder)
+            choose_folder(self, tr("Choose the folder of a sentence-transformers model"), self._encoder_folder)
         else:
             self._choose(self.encoder, self.encoder.currentData())
             self.changed.emit()

@@ -14,6 +14,7 @@ from studio.theme import MARK, SPACE, tokens
 from studio.widgets.card import Card
 from studio.widgets.figures import seconds, share
 from studio.widgets.labels import Label
+from studio.words import tr
 
 
 class _Row:
@@ -22,11 +23,11 @@ class _Row:
     def __init__(self, name: str) -> None:
         self.icon = QLabel()
         self.icon.setFixedWidth(3 * SPACE)
-        self.name = Label(name)
+        self.name = Label(tr(name))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1)
-        self.bar.setAccessibleName(f"Progress of the stage {name}")
+        self.bar.setAccessibleName(tr("Progress of the stage {name}", name=tr(name)))
         self.told = Label(muted=True)
         self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state = ""
@@ -59,10 +60,12 @@ class StageList(Card):
         """Show how much of the machine the training takes; nothing where it is not known."""
         parts = []
         if usage is not None:
-            parts.append(f"memory {_gib(usage.ram)} of {_gib(usage.ram_of)} GiB")
+            parts.append(tr("memory {ram} of {ram_of} GiB", ram=_gib(usage.ram), ram_of=_gib(usage.ram_of)))
             if usage.gpu_of:
-                busy = f", {share(usage.busy)} busy" if usage.busy is not None else ""
-                parts.append(f"GPU {_gib(usage.gpu)} of {_gib(usage.gpu_of)} GiB{busy}")
+                busy = tr(", {busy} busy", busy=share(usage.busy)) if usage.busy is not None else ""
+                parts.append(
+                    tr("GPU {gpu} of {gpu_of} GiB{busy}", gpu=_gib(usage.gpu), gpu_of=_gib(usage.gpu_of), busy=busy)
+                )
         self.usage.setText(" · ".join(parts))
 
     def durations(self) -> dict[str, float]:
@@ -87,7 +90,9 @@ class StageList(Card):
         place = len(self._rows)
         for column, widget in enumerate((row.icon, row.name, row.bar, row.told)):
             self._grid.addWidget(widget, place, column)
-        row.told.setMinimumWidth(row.told.fontMetrics().horizontalAdvance("1,000 of 1,000 · about 10 min 00 s left"))
+        row.told.setMinimumWidth(
+            row.told.fontMetrics().horizontalAdvance(tr("1,000 of 1,000 · about 10 min 00 s left"))
+        )
 
     def show_history(self, history: Sequence[tuple[float, Progress]], elapsed: float, running: bool) -> None:
         """Show how far each stage is. `elapsed` is the time since the start in seconds."""
@@ -112,13 +117,17 @@ class StageList(Card):
                 row.bar.setValue(int(done))
                 if done:
                     self._took[stage] = max(end - begun[stage], 0)
-                row.told.setText(seconds(self._took[stage]) if done else f"stopped at {_steps(progress)}")
+                row.told.setText(
+                    seconds(self._took[stage]) if done else tr("stopped at {progress}", progress=_steps(progress))
+                )
                 row.show_state("good" if done else "stop", colours.good if done else colours.warn)
                 continue
             row.bar.setRange(0, progress.of)
             row.bar.setValue(progress.step)
-            left = f" · about {seconds(progress.eta)} left" if progress.eta is not None and progress.of else ""
-            row.told.setText(f"{_steps(progress)}{left}" if progress.of else "working…")
+            left = (
+                tr(" · about {eta} left", eta=seconds(progress.eta)) if progress.eta is not None and progress.of else ""
+            )
+            row.told.setText(f"{_steps(progress)}{left}" if progress.of else tr("working…"))
             row.show_state("train", colours.accent)
 
 
@@ -127,4 +136,4 @@ def _gib(size: int) -> str:
 
 
 def _steps(progress: Progress) -> str:
-    return f"{progress.step:,} of {progress.of:,}"
+    return tr("{step} of {of}", step=f"{progress.step:,}", of=f"{progress.of:,}")

@@ -14,6 +14,7 @@ from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.labels import plain_tooltip
 from studio.widgets.tables import cell, text_table
+from studio.words import tr
 
 _QUESTION, _ORIGINAL, _NOW = range(3)
 
@@ -35,7 +36,7 @@ class Watched(Card):
             stretch=(_QUESTION, _ORIGINAL, _NOW),
             editable=True,
         )
-        self.suggest = button("Suggest", tip="Watch a few edits and one probe.")
+        self.suggest = button("Suggest", tip=tr("Watch a few edits and one probe."))
         self.add = icon_button("Add a question", "add", self._add)
         self.remove = icon_button("Remove the selected questions", "delete", self._remove)
         for control in (self.suggest, self.add, self.remove):
@@ -111,7 +112,9 @@ class Watched(Card):
             current.setForeground(QColor(colours.edited if flipped else colours.text))
             current.setBackground(QColor(colours.info_surface) if flipped else Qt.GlobalColor.transparent)
             current.setIcon(icons.icon("again" if flipped else "blank", colours.edited))
-            current.setData(Qt.ItemDataRole.AccessibleTextRole, f"{now or 'unknown'}{', flipped' if flipped else ''}")
+            current.setData(
+                Qt.ItemDataRole.AccessibleTextRole, f"{now or tr('unknown')}{tr(', flipped') if flipped else ''}"
+            )
         self._filling = False
 
     def _edited(self, item: QTableWidgetItem) -> None:

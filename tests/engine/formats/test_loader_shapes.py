@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind
 from engine.formats.registry import write_edits
@@ -168,7 +168,7 @@ def test_knowedit_as_its_loaders_read_it() -> None:
         ("knowedit", as_knowedit_reads),
     ],
 )
-@settings(max_examples=25)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(edit_sets())
 def test_no_loader_stumbles_over_any_edit(format: str, walk: Any, edit_set: EditSet) -> None:
     for record in exported(format, edit_set):

@@ -53,7 +53,8 @@ def damage(folder: Path, *statements: str) -> None:
         ("UPDATE settings SET value = 'nonsense' WHERE name = 'device'", "1 row of settings"),
         ("UPDATE undo_rows SET payload = '{' WHERE payload IS NOT NULL", "1 row of undo could not be read"),
         (
-            "INSERT INTO comparisons SELECT 1, '2026-01-01', 55, '', '', '', '', 0, 0, 0, 0, '', 0",
+            "INSERT INTO comparisons SELECT 1, '2026-01-01', 55, '', '', '', '', 0, 0, 0, 0, '', 0, '', '{}', '', '', "
+            "NULL, NULL, NULL",
             "1 row of the history named a run",
         ),
     ],

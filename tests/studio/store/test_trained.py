@@ -14,7 +14,7 @@ from studio.store.edits import (
 )
 from studio.store.listing import EditFilter, counts, edit_ids, rows
 from studio.store.project import Project
-from studio.store.runs import add_run, delete_run
+from studio.store.runs import RunState, add_run, delete_run, update_run
 from studio.store.settings import set_setting
 from studio.store.trained import RUN_IN_USE, ChangesSince, Since, changes_since, note_trained
 from studio.store.undo import undo
@@ -87,5 +87,6 @@ def test_another_run_has_a_snapshot_of_its_own(project: Project, ids: tuple[int,
     assert changes_since(project, later.id) == ChangesSince()
     set_setting(project, RUN_IN_USE, later.id)
     assert since(project, ids[:1]) == [Since.SAME]
+    update_run(project, later.id, state=RunState.FINISHED)
     delete_run(project, later.id)
     assert changes_since(project, later.id) is None
