@@ -24,6 +24,7 @@ from engine.edits import MAX_TEXT
 from engine.formats.registry import read_edits
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
+from studio.dialogs.question import question
 from studio.errors import UserFixable
 from studio.jobs import Job
 from studio.messages import Kind
@@ -455,13 +456,12 @@ class RunsPage(QWidget):
         run = self.selected()
         if run is None:
             return
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Delete a run")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"Delete the run “{called(run)}” with its pack, its log and its checkpoints?")
-        box.setInformativeText("This cannot be undone. The edits stay.")
+        box = question(
+            self,
+            "Delete a run",
+            f"Delete the run “{called(run)}” with its pack, its log and its checkpoints?",
+            "This cannot be undone. The edits stay.",
+        )
         delete = box.addButton("Delete the run", QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole))
         delete.clicked.connect(lambda _checked=False: self.delete_run(run))

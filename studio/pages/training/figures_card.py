@@ -10,8 +10,9 @@ from studio.theme import FIGURE, SMALL, SPACE
 from studio.trainer import ADVICE, failing_edits
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
-from studio.widgets.figures import count, figure, moment, share
+from studio.widgets.figures import count, figure, share
 from studio.widgets.labels import Label, hint
+from studio.widgets.run_words import called
 
 NAMES = (
     ("reliability", "Reliability", "edits"),
@@ -66,8 +67,6 @@ class FiguresCard(Card):
         if run is None:
             self._of.setText("They are measured when a training has finished.")
         elif run.state is RunState.FINISHED:
-            self._of.setText(
-                f"{count(run.edits, 'edit')}, seed {run.seed}, {moment(run.created)}. Decoded text, exact."
-            )
+            self._of.setText(f"{count(run.edits, 'edit')}, seed {run.seed}, {called(run)}. Decoded text, exact.")
         else:
-            self._of.setText(run.message or f"The run of {moment(run.created)} was {run.state.value}.")
+            self._of.setText(run.message or f"The run of {called(run)} was {run.state.value}.")

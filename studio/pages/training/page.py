@@ -37,10 +37,11 @@ from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Growth, Trainer, growth
 from studio.training_phase import Phase
 from studio.widgets.buttons import button
-from studio.widgets.figures import count, moment, seconds
+from studio.widgets.figures import count, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.layer_curve import LayerCurve
+from studio.widgets.run_words import called
 from studio.workspace import Workspace, pack_folder
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ class TrainingPage(QWidget):
         self.curves.show_history(points, final=True)
         self.stages.set_stages(())
         self.stages.show_history(points, points[-1][0], running=False)
-        self.stages.state.setText(f"the run of {moment(run.created)}")
+        self.stages.state.setText(f"the run of {called(run)}")
 
     def _keep_watched(self, questions: tuple[str, ...]) -> None:
         self._workspace.database.run(
@@ -435,7 +436,7 @@ class TrainingPage(QWidget):
         self._resume_told.setVisible(resumable is not None and not busy)
         if resumable is not None:
             self._resume_told.setText(
-                f"The run of {moment(resumable.created)} on {count(resumable.edits, 'edit')} was "
+                f"The run of {called(resumable)} on {count(resumable.edits, 'edit')} was "
                 f"{resumable.state.value}; its checkpoints are kept."
             )
 

@@ -167,8 +167,14 @@ def test_a_run_is_renamed_in_its_row(
     settle(window)
     assert ask(window, runs)[0].name == "<b>Capitals</b>"
     assert cells(page, 0)["Name"] == "<b>Capitals</b>"
-    chosen = page.selected()
-    assert chosen is not None
+    for name, labelled in (("compare", "_engaged"), ("training", "_of")):
+        window.show_page(name)
+        settle(window)
+        other = cast("Any", window.page(name))
+        label = getattr(other.figures if name == "training" else other, labelled)
+        assert "<b>Capitals</b>" in label.text() + label.toolTip(), name
+    assert cast("Any", window.page("training")).settings.start.itemText(1).startswith("<b>Capitals</b>")
+    window.show_page("runs")
     page.model.setData(page.model.index(0, NAME), "x" * 500)
     settle(window)
     message = window.messages.current()
