@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from studio.messages import Kind
+from studio.model_jobs import ModelSource
 from studio.pages.runs.columns import NAME
 from studio.pages.runs.page import RunsPage
 from studio.run_log import LOG
@@ -81,6 +82,11 @@ def test_a_pack_is_put_aside_and_used_again(window: MainWindow, page: RunsPage, 
     assert window.workspace.run is not None
     rows = ask(window, lambda project: listing.rows(project, listing.edit_ids(project)))
     assert all(row.familiarity == pytest.approx(0.9) for row in rows)
+    window.workspace.use_model(ModelSource("of/another"))
+    settle(window)
+    assert window.workspace.run is None
+    rows = ask(window, lambda project: listing.rows(project, listing.edit_ids(project)))
+    assert [row.familiarity for row in rows] == [None, None, None]
 
 
 def test_a_pack_is_copied_whole_and_never_over_something(
