@@ -106,7 +106,7 @@ class _Tour:
         self._portraits_of_the_evaluation()
         if sample is not None:
             self._begin_another_run()
-        self._portraits(tuple(name for name, _ in PAGES if name not in ("facts", "training", "compare")))
+        self._portraits(tuple(name for name, _ in PAGES if name not in ("facts", "training", "compare", "evaluation")))
         self._dialogs()
         self._errors()
         self._first_steps()

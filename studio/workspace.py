@@ -22,6 +22,7 @@ from studio.model_jobs import PACK, Engagement, ModelSource
 from studio.store import listing
 from studio.store import settings as keeping
 from studio.store.changes import Changes
+from studio.store.edits import forget_familiarity
 from studio.store.listing import EditCounts
 from studio.store.project import Project, ProjectInfo
 from studio.store.relations import relations
@@ -165,14 +166,17 @@ class Workspace(QObject):
             return
         self.source = source
         if self.run is not None and self.run.model != source.name:
-            self.run = None
-        self._keep_choices()
+            self.use_run(None)
+        else:
+            self._keep_choices()
 
     def use_run(self, run: RunRow | None) -> None:
         """Answer with the pack of `run`, or with the original model alone."""
         self.run = run
         if run is not None:
             self.source = self.source_of(run)
+        elif self.project is not None:
+            self.database.run(forget_familiarity, owner=self, name="Forget the familiarity")
         self._keep_choices()
 
     @property

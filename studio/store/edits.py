@@ -176,6 +176,14 @@ def set_familiarity(project: Project, familiarity: Mapping[int, float | None]) -
     return Changes(updated=there)
 
 
+def forget_familiarity(project: Project) -> Changes:
+    """Note that no pack is in use that an edit could be familiar to. No step of undo either."""
+    with project.write() as session:
+        measured = tuple(session.execute(select(EditRecord.id).where(EditRecord.familiarity.is_not(None))).scalars())
+        session.execute(update(EditRecord).where(EditRecord.familiarity.is_not(None)).values(familiarity=None))
+    return Changes(updated=measured)
+
+
 class _Keys:
     """Which keys are taken, and new ones that are not."""
 

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 from studio import icons
 from studio.theme import SPACE, tokens
 from studio.widgets.labels import plain_tooltip
+from studio.widgets.tables import plain
 
 R = TypeVar("R")
 Index = QModelIndex | QPersistentModelIndex
@@ -195,13 +195,7 @@ def rows_view(name: str, model: RowsModel[R], *, framed: bool = False) -> QTable
     made.setModel(model)
     model.setParent(made)
     made.setItemDelegate(_Roomy(made))
-    made.verticalHeader().hide()
-    made.setShowGrid(False)
-    made.setWordWrap(False)
-    made.setAlternatingRowColors(True)
-    made.setTabKeyNavigation(False)
-    made.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    plain(made)
     header = _Titles(made)
     made.setHorizontalHeader(header)
     for place, column in enumerate(model.columns):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.editors.registry import EDITORS
 from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import count, moment, share
 from studio.words import deferred, tr
@@ -34,7 +35,8 @@ def state_name(run: RunRow) -> str:
 
 def editor_name(run: RunRow) -> str:
     """How the run's editor is written."""
-    return "MeG" if run.editor == "meg" else run.editor
+    kind = EDITORS.get(run.editor)
+    return kind.title if kind is not None else run.editor
 
 
 def model_name(run: RunRow) -> str:

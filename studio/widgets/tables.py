@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QTableWidget, QTableWidgetItem
 
 from studio.widgets.labels import plain_tooltip
 from studio.words import tr
+
+
+def plain(view: QTableView) -> None:
+    """What every small table has in common."""
+    view.verticalHeader().hide()
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.setAlternatingRowColors(True)
+    view.setTabKeyNavigation(False)
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
 
 
 def text_table(
@@ -22,13 +33,7 @@ def text_table(
     made.setAccessibleName(tr(name))
     made.setProperty("framed", framed)
     made.setHorizontalHeaderLabels([tr(title) for title in titles])
-    made.verticalHeader().hide()
-    made.setShowGrid(False)
-    made.setWordWrap(False)
-    made.setAlternatingRowColors(True)
-    made.setTabKeyNavigation(False)
-    made.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    plain(made)
     if not editable:
         made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     header = made.horizontalHeader()

@@ -37,10 +37,11 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.chances import Chances
 from studio.widgets.fields import line
-from studio.widgets.figures import count, moment
+from studio.widgets.figures import count
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
+from studio.widgets.run_words import called
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
@@ -228,17 +229,20 @@ class ComparePage(QWidget):
             self._read_history()
 
     def _engagement_changed(self) -> None:
+        self._name_engaged()
+        self._forget()
+        self._tell()
+        self._follow()
+
+    def _name_engaged(self) -> None:
         run, source = self._workspace.run, self._workspace.source
         model = tr("Embedded model") if source.name == "embedded" else source.name
         pack = (
-            tr("pack of {created}, {edits}", created=moment(run.created), edits=count(run.edits, "edit"))
+            tr("pack of {run}, {edits}", run=called(run), edits=count(run.edits, "edit"))
             if run
             else tr("no pack in use")
         )
         self._engaged.set_whole(f"{model} · {pack}")
-        self._forget()
-        self._tell()
-        self._follow()
 
     def _forget(self) -> None:
         self._shown = None
@@ -276,6 +280,7 @@ class ComparePage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """What changed meanwhile on other pages shows in the answer."""
         super().showEvent(event)
+        self._name_engaged()  # the run may have been renamed
         self._look_again()
 
     def changeEvent(self, event: QEvent) -> None:

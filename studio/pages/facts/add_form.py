@@ -113,6 +113,13 @@ class AddForm(Card):
             check_text(text)
         return made
 
+    def holds(self, draft: EditDraft) -> bool:
+        """Whether what is typed is `draft`: another fact may have been begun since."""
+        try:
+            return self.draft() == draft
+        except EditError:
+            return False
+
     def clear(self) -> None:
         """Make room for the next fact; the relation stays."""
         for field in (self.subject, self.prompt, self.new_object):

@@ -84,6 +84,7 @@ class FactsPage(QWidget):
         for value, words in _FILTERS:
             self.filter.addItem(tr(words), value)
         self._count = Label(muted=True)
+        self._entered: EditDraft | None = None  # what was given in the form and is not in the project yet
         self._make_actions()
         self._lay_out()
         self.setFocusProxy(self.form.subject)
@@ -351,10 +352,13 @@ class FactsPage(QWidget):
     # --- deeds -------------------------------------------------------------------------------------------------
 
     def _add(self, draft: EditDraft) -> None:
+        self._entered = draft
         self.deeds.add([draft], tr("Add “{fact}”", fact=draft.subject or draft.prompt))
 
     def _added(self, changes: Changes) -> None:
-        self.form.clear()
+        entered, self._entered = self._entered, None
+        if entered is not None and self.form.holds(entered):
+            self.form.clear()
         if not changes.added:
             return
         newest = changes.added[-1]

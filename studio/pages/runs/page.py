@@ -24,6 +24,7 @@ from engine.edits import MAX_TEXT
 from engine.formats.registry import read_edits
 from engine.runs import Cancel, ProgressBoard
 from studio import model_jobs
+from studio.dialogs.question import question
 from studio.errors import UserFixable
 from studio.jobs import Job
 from studio.messages import Kind
@@ -87,6 +88,7 @@ class RunsPage(QWidget):
         self.delete = button("Delete…", "delete")
         self._told = Label(muted=True)
         self._measuring: Job | None = None
+        self._measured_pack: Path | None = None
         self._note_of: RunRow | None = None
         self._written = False  # whether the note was changed and is not kept yet
         self._writing = QTimer(self)
@@ -194,8 +196,6 @@ class RunsPage(QWidget):
 
     def _project_changed(self) -> None:
         self.setEnabled(self._workspace.project is not None)
-        if self._measuring is not None:
-            self._measuring.stop()
         self._writing.stop()
         self._written = False
         self._take([])
@@ -215,7 +215,9 @@ class RunsPage(QWidget):
         self._fill(runs, {run.id for run in self.selected_runs()})
 
     def _show_again(self) -> None:
-        """The pack in use is another one: the same runs, marked anew."""
+        """The pack in use may be another one: the same runs, marked anew."""
+        if self._measuring is not None and self._workspace.engagement.pack != self._measured_pack:
+            self._measuring.stop()
         self._take(list(self.model.rows))
 
     def _fill(self, runs: list[RunRow], chosen: set[int]) -> None:
@@ -357,7 +359,8 @@ class RunsPage(QWidget):
         if run is None or run.state is not RunState.FINISHED or self._workspace.training:
             return
         self._workspace.use_run(None if _is(run, in_use) else run)
-        self._measure_familiarity()
+        if self._workspace.run is not None:
+            self._measure_familiarity()
 
     def _measure_familiarity(self) -> None:
         """Fill the familiarity column of the Facts page anew for the pack that is in use now."""
@@ -365,14 +368,12 @@ class RunsPage(QWidget):
 
     def _measure(self, prompts: dict[int, str]) -> None:
         engagement, board, cancel = self._workspace.engagement, ProgressBoard(), Cancel()
-        if self._measuring is not None:
-            self._measuring.stop()  # what it finds is of the pack before
         if engagement.pack is None:
-            self._keep_familiarity(dict.fromkeys(prompts))
             return
+        self._measured_pack = engagement.pack
         self._measuring = self._workspace.models.run(
             lambda shelf: model_jobs.familiarities(shelf, engagement, prompts, board, cancel),
-            on_success=self._workspace.while_open(self._keep_familiarity),
+            on_success=partial(self._keep_familiarity, engagement.pack),
             on_error=self._workspace.report,
             cancel=cancel,
             owner=self,
@@ -380,7 +381,9 @@ class RunsPage(QWidget):
         )
         self.strip.follow(self._measuring, board)
 
-    def _keep_familiarity(self, found: dict[int, float | None]) -> None:
+    def _keep_familiarity(self, pack: Path, found: dict[int, float | None]) -> None:
+        if self._workspace.engagement.pack != pack:
+            return  # another pack is in use by now, or another project open
         self._workspace.database.run(
             lambda project: set_familiarity(project, found), owner=self, name="Keep the familiarity"
         )
@@ -461,13 +464,12 @@ class RunsPage(QWidget):
         run = self.selected()
         if run is None:
             return
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(tr("Delete a run"))
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(tr("Delete the run “{run}” with its pack, its log and its checkpoints?", run=called(run)))
-        box.setInformativeText(tr("This cannot be undone. The edits stay."))
+        box = question(
+            self,
+            tr("Delete a run"),
+            tr("Delete the run “{run}” with its pack, its log and its checkpoints?", run=called(run)),
+            tr("This cannot be undone. The edits stay."),
+        )
         delete = box.addButton(tr("Delete the run"), QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton(tr("Keep it"), QMessageBox.ButtonRole.RejectRole))
         delete.clicked.connect(lambda _checked=False: self.delete_run(run))
@@ -477,7 +479,6 @@ class RunsPage(QWidget):
         """Delete `run`; its pack is put aside first where it is in use."""
         if _is(run, self._workspace.run):
             self._workspace.use_run(None)
-            self._measure_familiarity()
         self._workspace.database.run(
             lambda project: keeping.delete_run(project, run.id), owner=self, name="Delete a run"
         )

@@ -58,8 +58,9 @@ class Curves(Card):
         self.as_table = icon_button("Save the curves as a table (CSV)", "export", self._save_table)
         self._smooth_told = Label(tr("Smoothing"), muted=True)
         self._smooth_told.setBuddy(self.smoothing)
-        for control in (self.legend, self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
+        for control in (self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
+        self.body.addWidget(self.legend)  # in a line of its own: with every stage in it, it is as wide as the card
         self.loss = _plot(tr("Curve: Loss"), tr("loss"), free=True)
         self.answered = _plot(tr("Curve: Share of edits answered"), tr("edits answered, %"))
         self.answered.setYRange(0, 100, padding=0.08)

@@ -10,9 +10,9 @@ from studio.theme import FIGURE, SMALL, SPACE
 from studio.trainer import ADVICE, failing_edits
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
-from studio.widgets.figures import count, figure, moment, share
+from studio.widgets.figures import count, figure, share
 from studio.widgets.labels import Label, hint
-from studio.widgets.run_words import state_name
+from studio.widgets.run_words import called, state_name
 from studio.words import deferred, tr
 
 NAMES = (
@@ -82,14 +82,11 @@ class FiguresCard(Card):
         elif run.state is RunState.FINISHED:
             self._of.setText(
                 tr(
-                    "{edits}, seed {seed}, {created}. Decoded text, exact.",
+                    "{edits}, seed {seed}, {run}. Decoded text, exact.",
                     edits=count(run.edits, "edit"),
                     seed=run.seed,
-                    created=moment(run.created),
+                    run=called(run),
                 )
             )
         else:
-            self._of.setText(
-                run.message
-                or tr("The run of {created} was {state}.", created=moment(run.created), state=state_name(run))
-            )
+            self._of.setText(run.message or tr("The run of {run} was {state}.", run=called(run), state=state_name(run)))

@@ -37,11 +37,11 @@ from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Growth, Trainer, growth
 from studio.training_phase import Phase
 from studio.widgets.buttons import button
-from studio.widgets.figures import count, moment, seconds
+from studio.widgets.figures import count, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.layer_curve import LayerCurve
-from studio.widgets.run_words import state_name
+from studio.widgets.run_words import called, state_name
 from studio.words import tr
 from studio.workspace import Workspace, pack_folder
 
@@ -281,7 +281,7 @@ class TrainingPage(QWidget):
         self.curves.show_history(points, final=True)
         self.stages.set_stages(())
         self.stages.show_history(points, points[-1][0], running=False)
-        self.stages.state.setText(tr("the run of {created}", created=moment(run.created)))
+        self.stages.state.setText(tr("the run of {run}", run=called(run)))
 
     def _keep_watched(self, questions: tuple[str, ...]) -> None:
         self._workspace.database.run(
@@ -449,8 +449,8 @@ class TrainingPage(QWidget):
         if resumable is not None:
             self._resume_told.setText(
                 tr(
-                    "The run of {created} on {edits} was {state}; its checkpoints are kept.",
-                    created=moment(resumable.created),
+                    "The run of {run} on {edits} was {state}; its checkpoints are kept.",
+                    run=called(resumable),
                     edits=count(resumable.edits, "edit"),
                     state=state_name(resumable),
                 )

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from engine.editors.registry import EDITORS
 from studio.store.runs import RunRow
 from studio.theme import SPACE
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.figures import count
 from studio.widgets.labels import hint, plain_tooltip
+from studio.widgets.run_words import editor_name
 from studio.words import tr
 
 _RUN = Qt.ItemDataRole.UserRole
@@ -51,11 +51,10 @@ class QueueCard(Card):
         self._runs = tuple(runs)
         self.list.clear()
         for place, run in enumerate(runs, start=1):
-            kind = EDITORS.get(run.editor)
             text = tr(
                 "{place}. {editor}, {edits}, seed {seed}",
                 place=place,
-                editor=kind.title if kind else run.editor,
+                editor=editor_name(run),
                 edits=count(run.edits, "edit"),
                 seed=run.seed,
             )

@@ -21,9 +21,10 @@ from studio.trainer import TrainingChoices
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.fields import named
-from studio.widgets.figures import count, moment
+from studio.widgets.figures import count
 from studio.widgets.files import choose_folder
 from studio.widgets.labels import Label, hint
+from studio.widgets.run_words import called
 from studio.words import deferred, tr
 
 if TYPE_CHECKING:
@@ -381,7 +382,7 @@ class SettingsForm(Card):
         self.start.clear()
         self.start.addItem(tr("nothing"), None)
         for run in runs:
-            self.start.addItem(f"{moment(run.created)}, {count(run.edits, 'edit')}", run.id)
+            self.start.addItem(f"{called(run)}, {count(run.edits, 'edit')}", run.id)
         self.start.setCurrentIndex(max(self.start.findData(chosen), 0))
         self._filling = filling
         self._tell_start()

@@ -52,6 +52,20 @@ def test_three_words_make_an_edit(empty_window: MainWindow, qtbot: QtBot, settle
     assert window.facts.inspector.edit_id is not None  # the new edit is selected
 
 
+def test_a_fact_that_is_half_typed_outlives_a_paste(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    form = window.facts.form
+    form.subject.setText("Peru")
+    window.facts.deeds.add([EditDraft("Arica", subject="Chile", relation="P36")], "Paste 1 edit")
+    settle(window)
+    assert window.workspace.counts.total == 4
+    assert form.subject.text() == "Peru"
+    type_fact(qtbot, window, "Peru", "Cusco")
+    form.subject.setText("Ghana")  # the next one is begun before the database has the last one
+    settle(window)
+    assert window.workspace.counts.total == 5
+    assert form.subject.text() == "Ghana"
+
+
 def test_what_is_missing_is_said_and_nothing_is_added(empty_window: MainWindow, qtbot: QtBot) -> None:
     form = empty_window.facts.form
     asked: list[object] = []

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from studio.messages import Kind
+from studio.model_jobs import ModelSource
 from studio.pages.runs.columns import NAME
 from studio.pages.runs.page import RunsPage
 from studio.run_log import LOG
@@ -81,6 +82,11 @@ def test_a_pack_is_put_aside_and_used_again(window: MainWindow, page: RunsPage, 
     assert window.workspace.run is not None
     rows = ask(window, lambda project: listing.rows(project, listing.edit_ids(project)))
     assert all(row.familiarity == pytest.approx(0.9) for row in rows)
+    window.workspace.use_model(ModelSource("of/another"))
+    settle(window)
+    assert window.workspace.run is None
+    rows = ask(window, lambda project: listing.rows(project, listing.edit_ids(project)))
+    assert [row.familiarity for row in rows] == [None, None, None]
 
 
 def test_a_pack_is_copied_whole_and_never_over_something(
@@ -167,8 +173,14 @@ def test_a_run_is_renamed_in_its_row(
     settle(window)
     assert ask(window, runs)[0].name == "<b>Capitals</b>"
     assert cells(page, 0)["Name"] == "<b>Capitals</b>"
-    chosen = page.selected()
-    assert chosen is not None
+    for name, labelled in (("compare", "_engaged"), ("training", "_of")):
+        window.show_page(name)
+        settle(window)
+        other = cast("Any", window.page(name))
+        label = getattr(other.figures if name == "training" else other, labelled)
+        assert "<b>Capitals</b>" in label.text() + label.toolTip(), name
+    assert cast("Any", window.page("training")).settings.start.itemText(1).startswith("<b>Capitals</b>")
+    window.show_page("runs")
     page.model.setData(page.model.index(0, NAME), "x" * 500)
     settle(window)
     message = window.messages.current()
