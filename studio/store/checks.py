@@ -167,7 +167,7 @@ _PROBES_ARE_BAD = (
     "OR ifnull(json_type(probe.value, '$[1]'), '') <> 'text' OR json_array_length(probe.value) <> 2 END) END"
 )
 
-# What is said of it (# stands for the number of rows), where it is found, what is done.
+# What is said of it ({rows} stands for their number), where it is found, what is done.
 _REPAIRS: tuple[tuple[str, str, str], ...] = (
     (
         deferred("{rows} of texts belonged to no edit: removed."),
@@ -182,14 +182,26 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
     ),
     *(
         (
-            f"# of edits had {column} that could not be read: these are empty now.",
+            told,
             f"edit_texts WHERE {bad}",
             f"UPDATE edit_texts SET {column} = '[]' WHERE {bad}",
         )
-        for column, bad in (
-            ("aliases", _list_is_bad("aliases")),
-            ("paraphrases", _list_is_bad("paraphrases")),
-            ("probes", _PROBES_ARE_BAD),
+        for told, column, bad in (
+            (
+                deferred("{rows} of edits had aliases that could not be read: these are empty now."),
+                "aliases",
+                _list_is_bad("aliases"),
+            ),
+            (
+                deferred("{rows} of edits had paraphrases that could not be read: these are empty now."),
+                "paraphrases",
+                _list_is_bad("paraphrases"),
+            ),
+            (
+                deferred("{rows} of edits had probes that could not be read: these are empty now."),
+                "probes",
+                _PROBES_ARE_BAD,
+            ),
         )
     ),
     (
@@ -199,11 +211,14 @@ _REPAIRS: tuple[tuple[str, str, str], ...] = (
     ),
     *(
         (
-            f"# of runs had {column} that could not be read: these are empty now.",
+            told,
             f"runs WHERE {_object_is_bad(column)}",
             f"UPDATE runs SET {column} = '{{}}' WHERE {_object_is_bad(column)}",
         )
-        for column in ("settings", "figures")
+        for told, column in (
+            (deferred("{rows} of runs had settings that could not be read: these are empty now."), "settings"),
+            (deferred("{rows} of runs had figures that could not be read: these are empty now."), "figures"),
+        )
     ),
     (
         deferred("{rows} of settings could not be read: forgotten."),

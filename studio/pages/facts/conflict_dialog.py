@@ -147,10 +147,15 @@ class ConflictDialog(QDialog):
             self._advice.setText(tr("Duplicates and contradictions show here as soon as there are any."))
         else:
             contradiction = self._groups[self._place].contradiction
-            where = tr("{place} of {number}", place=f"{self._place + 1:,}", number=f"{len(self._groups):,}")
-            word = tr("Contradiction") if contradiction else tr("Duplicate")
+            told = {
+                "place": f"{self._place + 1:,}",
+                "number": f"{len(self._groups):,}",
+                "edits": count(len(self._rows), "edit"),
+            }
             self._told.setText(
-                tr("{word} {where}: {edits} ask the same", word=word, where=where, edits=count(len(self._rows), "edit"))
+                tr("Contradiction {place} of {number}: {edits} ask the same", **told)
+                if contradiction
+                else tr("Duplicate {place} of {number}: {edits} ask the same", **told)
             )
             self._advice.setText(
                 tr("They want different objects: only one can be true. Choose the edit that is right.")
