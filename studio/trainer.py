@@ -280,7 +280,7 @@ def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> Run
         },
     )
     atomic.write_file(run.folder / EDITS, [data])
-    note_trained(project, run.id)
+    note_trained(project, run.id, edits)
     if state is not RunState.RUNNING:
         keeping.update_run(project, run.id, state=state)
     return run

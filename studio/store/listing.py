@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,7 @@ from studio.store.keys import fact_key
 from studio.store.project import Project
 from studio.store.records import among, among_texts, read_edits, read_relations, relation_names
 from studio.store.schema import EditRecord
-from studio.store.trained import ChangesSince, Since, changes_since, run_in_use, with_since
+from studio.store.trained import Since, changes_since, run_in_use, with_since
 
 
 class EditSort(StrEnum):
@@ -80,7 +80,7 @@ class EditCounts:
     enabled: int
     conflicts: int  # edits that take part in a conflict
     unanswered: int
-    since: ChangesSince | None = None  # the run in use was trained; None where there is none
+    since: Mapping[Since, int] | None = None  # how many differ from what the run in use was trained on; None: unknown
 
 
 def edit_ids(

@@ -34,6 +34,10 @@ class StoredEdit:
     paraphrases: str
     probes: str
 
+    def print(self) -> int:
+        """What a training depends on, as one number."""
+        return content_print(*_CONTENT(self))
+
     def payload(self) -> str:
         """This edit as undo remembers it."""
         return _to_json(dict(zip(_COLUMNS, _VALUES(self), strict=True)))
@@ -151,7 +155,7 @@ def insert_edits(session: Session, edits: Mapping[int, StoredEdit]) -> None:
     )
     session.execute(
         insert(EditPrintRecord.__table__),  # type: ignore[arg-type]
-        [{"edit_id": edit_id, "print": content_print(*_CONTENT(edit))} for edit_id, edit in edits.items()],
+        [{"edit_id": edit_id, "print": edit.print()} for edit_id, edit in edits.items()],
     )
     _index(session, edits)
 

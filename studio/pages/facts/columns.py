@@ -8,6 +8,7 @@ from enum import IntEnum
 from studio.store.listing import EditRow, EditSort, EditState
 from studio.store.trained import Since
 from studio.widgets.figures import share
+from studio.widgets.since_words import SINCE_WORDS
 from studio.words import deferred, tr
 
 
@@ -72,13 +73,15 @@ STATE_MEANINGS = {
     EditState.DISABLED: deferred("This edit is switched off."),
 }
 
-SINCE_WORDS = {Since.ADDED: deferred("new"), Since.CHANGED: deferred("changed")}
-
 SINCE_MEANINGS = {
     Since.ADDED: deferred("The pack in use was trained without this edit: train again to have it answered."),
     Since.CHANGED: deferred(
         "This edit was changed since the pack in use was trained: train again to have it answered so."
     ),
+    Since.OFF: deferred(
+        "This edit was switched off since the pack in use was trained: the pack leaves it out at once."
+    ),
+    Since.ON: deferred("The pack in use was trained while this edit was off: train again to have it answered."),
 }
 
 FREE_PROMPT = deferred("free prompt")

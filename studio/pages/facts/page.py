@@ -36,7 +36,6 @@ from studio.store.edits import EditDraft, EditFields
 from studio.store.importing import ImportChanges, import_edit_set
 from studio.store.listing import EditFilter
 from studio.store.project import Project
-from studio.store.trained import ChangesSince
 from studio.suggestions import SuggestedTexts, suggested_texts
 from studio.theme import SPACE
 from studio.undo_actions import UndoActions
@@ -47,6 +46,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import Label, page_title
+from studio.widgets.since_words import since_in_words
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
@@ -256,7 +256,7 @@ class FactsPage(QWidget):
         if counts.unanswered:
             told.append(tr("{unanswered} without original answer", unanswered=f"{counts.unanswered:,}"))
         if counts.since:
-            told.append(_since(counts.since))
+            told.append(tr("{told} since this pack", told=since_in_words(counts.since)))
         self.settle.setEnabled(bool(counts.conflicts))
         self._count.setText(" · ".join(told) if counts.total else "")
         self._listed()
@@ -501,10 +501,3 @@ class FactsPage(QWidget):
 
     def _show_relations(self) -> None:
         RelationsDialog(self._workspace, self).open()
-
-
-def _since(changes: ChangesSince) -> str:
-    """In how many edits the project differs from what the pack in use was trained on."""
-    parts = ((changes.added, tr("added")), (changes.changed, tr("changed")), (changes.removed, tr("removed")))
-    told = ", ".join(f"{number:,} {word}" for number, word in parts if number)
-    return tr("{told} since this pack", told=told)

@@ -15,6 +15,7 @@ from studio.store import runs as keeping
 from studio.store.changes import Changes
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
+from studio.store.trained import note_trained
 
 
 def export_folder(run: RunRow, folder: Path) -> Path:
@@ -38,7 +39,8 @@ def import_pack(project: Project, path: Path) -> Changes:
     with opened_pack(path) as pack:
         manifest = checked_manifest(pack)
         data = (pack / EDITS).read_bytes()
-        edits = read_edits(pack / EDITS, "jsonl").or_nothing().enabled()
+        snapshot = read_edits(pack / EDITS, "jsonl").or_nothing()
+        edits = snapshot.enabled()
         run = keeping.add_run(
             project,
             editor=manifest.editor,
@@ -51,6 +53,7 @@ def import_pack(project: Project, path: Path) -> Changes:
         try:
             copy_pack(pack, run.folder / PACK)
             atomic.write_file(run.folder / EDITS, [data])
+            note_trained(project, run.id, snapshot)
         except BaseException:
             keeping.update_run(project, run.id, state=RunState.FAILED)
             keeping.delete_run(project, run.id)

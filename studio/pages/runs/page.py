@@ -40,7 +40,7 @@ from studio.store.changes import Changes
 from studio.store.edits import set_familiarity
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
-from studio.store.snapshots import SnapshotChange, changes_since
+from studio.store.trained import EditSince, edits_since
 from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Trainer
 from studio.widgets.buttons import button
@@ -304,13 +304,13 @@ class RunsPage(QWidget):
             self.since.show_changes(None, ())
             return
         self._workspace.database.run(
-            lambda project: _changes_since(project, run),
+            lambda project: _edits_since(project, run),
             on_success=partial(self._show_since, run),
             owner=self,
             name="Compare with the snapshot",
         )
 
-    def _show_since(self, run: RunRow, changes: list[SnapshotChange]) -> None:
+    def _show_since(self, run: RunRow, changes: list[EditSince]) -> None:
         if _is(run, self.selected()):
             self.since.show_changes(run, changes)
 
@@ -492,12 +492,12 @@ def _same(run: RunRow | None, other: RunRow | None) -> bool:
     return (run and run.id) == (other and other.id)
 
 
-def _changes_since(project: Project, run: RunRow) -> list[SnapshotChange]:
+def _edits_since(project: Project, run: RunRow) -> list[EditSince]:
     if not (run.folder / EDITS).is_file():
         raise UserFixable(
             tr("The snapshot of the run “{run}” is gone.", run=called(run)), tr("Its folder was changed from outside.")
         )
-    return changes_since(project, read_edits(run.folder / EDITS, "jsonl").or_nothing())
+    return edits_since(project, run.id, read_edits(run.folder / EDITS, "jsonl").or_nothing())
 
 
 def _prompts(project: Project) -> dict[int, str]:

@@ -9,13 +9,14 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.store.runs import RunRow
-from studio.store.snapshots import Since, SnapshotChange
+from studio.store.trained import EditSince, Since
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.figures import count
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
-from studio.words import deferred, tr
+from studio.widgets.since_words import SINCE_WORDS, since_in_words
+from studio.words import tr
 
 _ICONS = {
     Since.ADDED: "add",
@@ -23,13 +24,6 @@ _ICONS = {
     Since.CHANGED: "again",
     Since.OFF: "stop",
     Since.ON: "check",
-}
-_WORDS = {
-    Since.ADDED: deferred("added"),
-    Since.REMOVED: deferred("removed"),
-    Since.CHANGED: deferred("changed"),
-    Since.OFF: deferred("switched off"),
-    Since.ON: deferred("switched on"),
 }
 
 
@@ -40,9 +34,9 @@ class SinceTab(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.model: RowsModel[SnapshotChange] = RowsModel(
+        self.model: RowsModel[EditSince] = RowsModel(
             (
-                Column(tr("Since then"), lambda row: tr(_WORDS[row.since]), icon=lambda row: _ICONS[row.since]),
+                Column(tr("Since then"), lambda row: tr(SINCE_WORDS[row.since]), icon=lambda row: _ICONS[row.since]),
                 Column(tr("Edit"), lambda row: row.prompt, wide=True),
                 Column(tr("It was"), lambda row: row.before, wide=True),
                 Column(tr("It is"), lambda row: row.now, wide=True),
@@ -66,14 +60,13 @@ class SinceTab(QWidget):
         self.show_edits.clicked.connect(lambda _checked=False: self._ask())
         self.show_changes(None, ())
 
-    def show_changes(self, run: RunRow | None, changes: Sequence[SnapshotChange]) -> None:
+    def show_changes(self, run: RunRow | None, changes: Sequence[EditSince]) -> None:
         """Show what changed since `run` took its snapshot."""
         self.model.show_rows(changes)
         if run is None:
             self.told.setText(tr("Select one run to see what changed in its edits since."))
             return
-        numbers = Counter(change.since for change in changes)
-        told = ", ".join(f"{numbers[since]:,} {tr(_WORDS[since])}" for since in Since if numbers[since])
+        told = since_in_words(Counter(change.since for change in changes))
         self.told.setText(
             tr("Trained on {edits}, snapshot {snapshot}. ", edits=count(run.edits, "edit"), snapshot=run.snapshot[:16])
             + (tr("Since then: {told}.", told=told) if told else tr("They are as they were."))

@@ -490,7 +490,9 @@ def test_what_changed_since_the_pack_is_marked_and_listed(trained: MainWindow, q
     facts.filter.setCurrentIndex(facts.filter.findData(EditFilter.CHANGED))
     settle(trained)
     qtbot.waitUntil(
-        lambda: {facts.table.index(row, Column.STATE).data() for row in range(2)} == {"ready · changed", "ready · new"}
+        lambda: (
+            {facts.table.index(row, Column.STATE).data() for row in range(2)} == {"ready · changed", "ready · added"}
+        )
     )
     assert changed in facts.table.ids
     assert "1 added, 1 changed since this pack" in facts._count.text()

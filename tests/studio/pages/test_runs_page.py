@@ -21,7 +21,7 @@ from studio.store.changes import Changes
 from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, update_edit
 from studio.store.project import Project
 from studio.store.runs import RunState, runs, update_run
-from studio.store.snapshots import Since
+from studio.store.trained import Since
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -243,6 +243,7 @@ def test_what_changed_in_the_edits_since_is_listed(
         (Since.ADDED, "", "Cusco"),
     ]
     assert "1 added, 1 removed, 1 changed, 1 switched off" in page.since.told.text()
+    assert "1 added, 1 removed, 1 changed, 1 switched off since this pack" in window.facts._count.text()
     with qtbot.waitSignal(window.workspace.edits_asked) as asked:
         page.since.show_edits.click()
     assert len(asked.args[0]) == 3  # what is removed cannot be shown
@@ -265,6 +266,12 @@ def test_an_exported_pack_comes_back_as_a_run(
     assert newest.figures["reliability"] == 1.0
     for file in (run.folder / "pack").iterdir():
         assert (newest.folder / "pack" / file.name).read_bytes() == file.read_bytes()
+    page.table.selectRow([row.id for row in page.model.rows].index(newest.id))
+    page.use.click()
+    ask(window, lambda project: set_enabled(project, listing.edit_ids(project)[:1], False))
+    settle(window)
+    assert window.workspace.counts.since == {Since.OFF: 1}
+    assert "1 switched off since this pack" in window.facts._count.text()
 
 
 def test_a_damaged_pack_is_neither_exported_nor_imported(
