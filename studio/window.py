@@ -67,7 +67,9 @@ PAGES = (
     ("runs", deferred("Runs")),
 )
 SHUTDOWN = 20.0
-"""Seconds that closing waits for what the workers still do."""
+"""Seconds that closing waits for the models to let go; what the project is still told is waited for however long."""
+AT_ONCE = 1.0
+"""Seconds that closing at once gives the workers."""
 PATIENCE = 50
 """Milliseconds after which it is looked whether the project has been read."""
 
@@ -81,6 +83,8 @@ class MainWindow(QMainWindow):
         self._remembered = remembered
         self.appearance = appearance
         self._closing = False
+        self._finishing = False  # it was asked to close, and the workers are not done
+        self._impatient: QMessageBox | None = None
         self.database = DatabaseWorker(self)
         self.models = ModelWorker(self)
         self.workspace = Workspace(self.database, self.models, self)
@@ -227,6 +231,9 @@ class MainWindow(QMainWindow):
         FileDrop(self, tr("Drop a file here to import its edits")).dropped.connect(self._take_dropped)
         self.facts.search_asked.connect(partial(self.show_page, "facts"))
         self.models.job_changed.connect(self._job_changed)
+        self.database.job_changed.connect(self._written)
+        for worker in (self.database, self.models):
+            worker.busy_changed.connect(lambda _: QTimer.singleShot(0, self, self._close_if_done))
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
         self.projects.hand_over_asked.connect(self._hand_over)
         self.trainer.ended.connect(Notifier(self).training_ended)
@@ -489,13 +496,87 @@ class MainWindow(QMainWindow):
             event.ignore()
             self._ask_before_closing()
             return
-        self._closing = True
-        self.door.close()
         page = PAGES[self._stack.currentIndex()][0]
         self._remembered.update(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), page=page)
-        self.models.shutdown(SHUTDOWN)
-        self.database.shutdown(SHUTDOWN)
+        if self._finishing and self._still_at_work:
+            event.ignore()
+            self._ask_before_closing_at_once()
+            return
+        if self._still_at_work:
+            event.ignore()
+            self._finish()
+            return
+        self._end(SHUTDOWN)
         event.accept()
+
+    @property
+    def _still_at_work(self) -> bool:
+        return self.database.busy or self.models.busy
+
+    def _finish(self) -> None:
+        """Let the workers come to their end, then close; nothing new can be begun meanwhile."""
+        self._set_finishing(True)
+        self.workspace.say(
+            Kind.INFO, tr("Finishing… What was begun is being written. The window closes by itself when it is done.")
+        )
+        self.models.stop_all()
+        QTimer.singleShot(round(SHUTDOWN * 1000), self, self._leave_the_models)
+
+    def _set_finishing(self, finishing: bool) -> None:
+        self._finishing = finishing
+        for part in (self.menuBar(), self._rail, self._room):
+            part.setEnabled(not finishing)
+
+    def _written(self, job: Job) -> None:
+        """Something could not be written while the window was about to close: it stays, with what it says of that."""
+        if self._finishing and not self._closing and job.state is JobState.FAILED:
+            self._set_finishing(False)
+
+    def _close_if_done(self) -> None:
+        if self._finishing and not self._still_at_work and not self._closing:
+            self.close()
+
+    def _leave_the_models(self) -> None:
+        """A library that does not look at its Cancel has nothing to write: the project does not wait for it."""
+        if not self._finishing or self._closing:
+            return
+        if not self.database.busy:
+            self.close_at_once()
+        else:
+            QTimer.singleShot(round(AT_ONCE * 1000), self, self._leave_the_models)
+
+    def close_at_once(self) -> None:
+        """Close, whatever the workers do; a step that is half written is left out of the project."""
+        if not self._closing:
+            self._end(AT_ONCE)
+            self.close()
+
+    def _end(self, timeout: float) -> None:
+        self._closing = True
+        if self._impatient is not None:
+            self._impatient.close()
+        self.door.close()
+        self.models.shutdown(timeout)
+        self.database.shutdown(timeout)
+
+    def _ask_before_closing_at_once(self) -> None:
+        if self._impatient is not None:
+            return
+        box = question(
+            self,
+            tr("The project is still being written"),
+            tr("Something is still being written. Close all the same?"),
+            tr("The step that is not written yet is lost. What was written before it stays."),
+        )
+        close = box.addButton(tr("Close at once"), QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton(tr("Wait"), QMessageBox.ButtonRole.RejectRole))
+        close.clicked.connect(self.close_at_once)
+        box.finished.connect(self._is_patient)
+        self._impatient = box
+        box.open()
+
+    def _is_patient(self) -> None:
+        self._impatient = None
 
     def _ask_before_closing(self) -> None:
         box = question(

@@ -47,6 +47,7 @@ def open_studio(qtbot: QtBot, qapp: QApplication) -> Iterator[Callable[[Path], S
         window.trainer.cancel()
         qtbot.waitUntil(lambda window=window: not window.trainer.busy, timeout=SOON)
         window.close()
+        qtbot.waitUntil(lambda window=window: window._closing, timeout=SOON)
         window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 

@@ -77,6 +77,7 @@ def make_window(qtbot: QtBot, qapp: QApplication, world: standin.World) -> Itera
         window.trainer.cancel()
         qtbot.waitUntil(lambda window=window: not window.trainer.busy, timeout=PATIENCE)
         window.close()
+        qtbot.waitUntil(lambda window=window: window._closing, timeout=PATIENCE)
         window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 

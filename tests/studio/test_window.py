@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
@@ -32,13 +35,15 @@ from studio.dialogs.about import AboutDialog
 from studio.dialogs.backups import BackupsDialog
 from studio.dialogs.log import LogDialog
 from studio.dialogs.shortcuts import ShortcutsDialog
-from studio.errors import UserMessage
+from studio.errors import UserFixable, UserMessage
 from studio.model_jobs import ModelSource
 from studio.pages.compare.questions_dialog import QuestionsDialog
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
 from studio.store.changes import Changes
+from studio.store.edits import EditDraft, add_edits
+from studio.store.project import Project
 from studio.store.runs import RunState, runs, update_run
 from studio.theme import Scheme
 from studio.trainer import TrainingChoices
@@ -256,8 +261,6 @@ def test_two_windows_do_not_forget_each_others_projects(
 def test_closing_during_training_asks_and_keeps_the_checkpoint(
     window: MainWindow, qtbot: QtBot, settle: Settle, world: World, tmp_path: Path
 ) -> None:
-    from studio.store.project import Project
-
     world.pause = 0.05
     window.show_page("training")
     settle(window)
@@ -282,6 +285,67 @@ def test_closing_during_training_asks_and_keeps_the_checkpoint(
         assert len(listing.edit_set(project).edits) == 3
     finally:
         project.close()
+
+
+def test_closing_waits_for_what_is_being_written_and_never_blocks(
+    window: MainWindow, qtbot: QtBot, settle: Settle, tmp_path: Path
+) -> None:
+    settle(window)
+    go_on = threading.Event()
+
+    def write(project: Project) -> Changes:
+        assert go_on.wait(PATIENCE / 1000)
+        return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
+
+    window.database.run(write, name="Import")
+    window.close()
+    assert window.isVisible()  # and this thread is here, not in the worker's end
+    assert not window._room.isEnabled()
+    message = window.messages.current()
+    assert message is not None
+    assert "closes by itself" in message.text
+    window.close()  # somebody does not want to wait
+    window.close()
+    (box,) = (child for child in window.children() if isinstance(child, QMessageBox))
+    assert box.defaultButton().text() == "Wait"
+    box.defaultButton().click()
+    assert window.isVisible()
+    go_on.set()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE)
+    with closing(Project.open(tmp_path / "project")) as project:
+        assert listing.counts(project).total == 4
+
+
+def test_what_could_not_be_written_keeps_the_window_open(window: MainWindow, settle: Settle) -> None:
+    settle(window)
+
+    def write(_project: Project) -> Changes:
+        raise UserFixable("The disk is full.", "Make room.")
+
+    window.database.run(write, name="Import")
+    window.close()
+    settle(window)
+    assert window.isVisible()
+    assert window._room.isEnabled()
+    message = window.messages.current()
+    assert message is not None
+    assert "The disk is full." in message.text
+
+
+def test_closing_at_once_leaves_out_what_is_half_written(
+    window: MainWindow, qtbot: QtBot, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(window)
+    monkeypatch.setattr("studio.window.AT_ONCE", 0.0)
+    go_on = threading.Event()
+    window.database.run(lambda _project: go_on.wait(PATIENCE / 1000), name="Import")
+    window.close()
+    window.close()
+    (box,) = (child for child in window.children() if isinstance(child, QMessageBox))
+    next(button for button in box.buttons() if button.text() == "Close at once").click()
+    assert not window.isVisible()
+    go_on.set()
+    qtbot.waitUntil(lambda: window.database.shutdown(0), timeout=PATIENCE)
 
 
 def test_another_project_waits_for_the_training(

@@ -24,6 +24,7 @@ from studio.store.edits import EditDraft
 from studio.store.listing import EditFilter
 from studio.window import MainWindow
 from tests.studio import standin
+from tests.studio.conftest import PATIENCE
 from tests.studio.standin import World
 
 Settle = Callable[[MainWindow], None]
@@ -285,6 +286,7 @@ def test_closing_writes_what_was_typed(window: MainWindow, qtbot: QtBot, tmp_pat
     edit_id = window.facts.inspector.edit_id
     window.facts.inspector.aliases.setPlainText("An alias")
     window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE)
     project = Project.open(tmp_path / "project")
     try:
         edit = listing.get_edit(project, edit_id or 0)
