@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -10,10 +10,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QHeaderView,
+    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
+    QWidget,
 )
 
 from studio import icons
@@ -50,13 +52,18 @@ class RowsModel(QAbstractTableModel, Generic[R]):
         *,
         bold: Callable[[R], bool] | None = None,
         rename: tuple[int, Callable[[R, str], object]] | None = None,
+        key: Callable[[R], Hashable] | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`rename` is a column that can be written in, and what is done with what was written."""
+        """`rename` is a column that can be written in, and what is done with what was written.
+
+        With a `key` a row that is shown anew is the same row: it stays selected, and what is being written in it stays.
+        """
         super().__init__(parent)
         self._columns = tuple(columns)
         self._bold = bold
         self._rename = rename
+        self._key = key
         self._rows: list[R] = []
         self._sorted: tuple[int, Qt.SortOrder] | None = None
 
@@ -72,9 +79,28 @@ class RowsModel(QAbstractTableModel, Generic[R]):
 
     def show_rows(self, rows: Sequence[R]) -> None:
         """Show `rows`, in the order that was chosen."""
-        self.beginResetModel()
-        self._rows = self._in_order(list(rows))
-        self.endResetModel()
+        if self._key is None:
+            self.beginResetModel()
+            self._rows = self._in_order(list(rows))
+            self.endResetModel()
+        else:
+            self._update(rows, self._key)
+
+    def _update(self, rows: Sequence[R], key: Callable[[R], Hashable]) -> None:
+        left = {key(row): row for row in rows}
+        for place in reversed(range(len(self._rows))):
+            if key(self._rows[place]) not in left:
+                self.beginRemoveRows(_NOWHERE, place, place)
+                del self._rows[place]
+                self.endRemoveRows()
+        self._rows = [left.pop(key(row)) for row in self._rows]
+        if left:
+            self.beginInsertRows(_NOWHERE, len(self._rows), len(self._rows) + len(left) - 1)
+            self._rows += left.values()
+            self.endInsertRows()
+        self._arrange(self._in_order(list(rows)))
+        if self._rows:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, len(self._columns) - 1))
 
     def rowCount(self, parent: Index = _NOWHERE) -> int:
         """How many rows there are."""
@@ -137,10 +163,14 @@ class RowsModel(QAbstractTableModel, Generic[R]):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column, equal rows staying as they were; what is selected stays selected."""
         self._sorted = (column, order) if 0 <= column < len(self._columns) else None
+        self._arrange(self._in_order(self._rows))
+
+    def _arrange(self, ordered: list[R]) -> None:
+        """Put the same rows into another order."""
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         rows = [self._rows[index.row()] for index in before]
-        self._rows = self._in_order(self._rows)
+        self._rows = ordered
         place = {id(row): number for number, row in enumerate(self._rows)}
         after = [self.index(place[id(row)], index.column()) for row, index in zip(rows, before, strict=True)]
         self.changePersistentIndexList(before, after)
@@ -157,10 +187,15 @@ class RowsModel(QAbstractTableModel, Generic[R]):
 
 
 class _Roomy(QStyledItemDelegate):
-    """Leaves room for the border of the cell in focus, which would cut its text short."""
+    """Leaves room for the border of the cell in focus, which would cut its text short; keeps what is written in it."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return super().sizeHint(option, index) + QSize(SPACE, 0)
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """What is being written stays when the row is shown anew."""
+        if not (isinstance(editor, QLineEdit) and editor.isModified()):
+            super().setEditorData(editor, index)
 
 
 class _Titles(QHeaderView):

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
+    QLineEdit,
     QMenu,
     QMessageBox,
     QPlainTextEdit,
@@ -67,7 +68,7 @@ class RunsPage(QWidget):
         self._workspace = workspace
         self._trainer = trainer
         self.model: RowsModel[RunRow] = RowsModel(
-            run_columns(self._in_use), bold=self._in_use, rename=(NAME, self._rename)
+            run_columns(self._in_use), bold=self._in_use, rename=(NAME, self._rename), key=lambda run: run.id
         )
         self.table = rows_view(tr("Runs"), self.model, framed=True)
         self.details = Details()
@@ -185,7 +186,7 @@ class RunsPage(QWidget):
         self.tabs.currentChanged.connect(lambda _: self._read_tab())
         self.since.edits_asked.connect(workspace.edits_asked)
         self.note.textChanged.connect(self._note_changed)
-        self._writing.timeout.connect(self.hand_over)
+        self._writing.timeout.connect(self._keep_note)
         self.use.clicked.connect(lambda _checked=False: self._use())
         self.resume.clicked.connect(lambda _checked=False: self._resume())
         self.rename.clicked.connect(lambda _checked=False: self._begin_renaming())
@@ -229,7 +230,7 @@ class RunsPage(QWidget):
         for place in places:
             wanted.select(self.model.index(place, 0), self.model.index(place, self.model.columnCount() - 1))
         selection.select(wanted, QItemSelectionModel.SelectionFlag.ClearAndSelect)
-        if places:
+        if places and self.table.currentIndex().row() not in places:
             selection.setCurrentIndex(self.model.index(places[0], NAME), QItemSelectionModel.SelectionFlag.NoUpdate)
         selection.blockSignals(False)
         self._places.setCurrentIndex(0 if runs else 1)
@@ -331,7 +332,7 @@ class RunsPage(QWidget):
         if _same(run, self._note_of):
             self._note_of = run
             return  # what is being written must not be taken away
-        self.hand_over()
+        self._keep_note()
         self._note_of = run
         self.note.setEnabled(run is not None)
         self.note.blockSignals(True)
@@ -343,7 +344,12 @@ class RunsPage(QWidget):
         self._writing.start()
 
     def hand_over(self) -> None:
-        """Keep the note that was being written."""
+        """Keep the name and the note that were being written."""
+        for editor in self.table.viewport().findChildren(QLineEdit):
+            self.table.commitData(editor)
+        self._keep_note()
+
+    def _keep_note(self) -> None:
         run, text = self._note_of, self.note.toPlainText()[:MAX_TEXT]
         written, self._written = self._written, False
         self._writing.stop()

@@ -20,7 +20,7 @@ from studio.store import listing
 from studio.store.changes import Changes
 from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, update_edit
 from studio.store.project import Project
-from studio.store.runs import RunState, runs, update_run
+from studio.store.runs import RunState, add_run, runs, update_run
 from studio.store.trained import Since
 from studio.window import MainWindow
 from tests.studio.standin import World
@@ -32,6 +32,12 @@ Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
 def cells(page: RunsPage, row: int) -> dict[str, str]:
     """A row of the table by the titles of its columns."""
     return {column.title: page.model.index(row, place).data() for place, column in enumerate(page.model.columns)}
+
+
+def another_run(project: Project) -> Changes:
+    """A run that was written down meanwhile."""
+    run = add_run(project, editor="meg", model="embedded", seed=3, snapshot="abc", edits=3)
+    return update_run(project, run.id, state=RunState.FAILED)
 
 
 @pytest.fixture
@@ -187,6 +193,25 @@ def test_a_run_is_renamed_in_its_row(
     assert message is not None
     assert "200 characters" in message.text
     assert ask(window, runs)[0].name == "<b>Capitals</b>"
+
+
+def test_a_name_that_is_being_typed_outlives_what_happens_to_runs(
+    window: MainWindow, page: RunsPage, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    run = page.selected()
+    assert run is not None
+    page.rename.click()
+    editor = page.table.findChild(QLineEdit)
+    assert editor is not None
+    qtbot.keyClicks(editor, "Capi")
+    ask(window, lambda project: update_run(project, run.id, figures={**run.figures, "score": 0.5}))
+    ask(window, another_run)
+    settle(window)
+    assert page.model.rowCount() == 2
+    qtbot.keyClicks(editor, "tals")
+    page.hand_over()  # as when the window is closed
+    settle(window)
+    assert {row.id: row.name for row in ask(window, runs)}[run.id] == "Capitals"
 
 
 def test_a_note_is_kept_as_it_is_written(

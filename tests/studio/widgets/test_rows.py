@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import QLineEdit, QTableView
 from pytestqt.qtbot import QtBot
 
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
@@ -108,3 +108,33 @@ def test_what_is_written_is_handed_over_and_not_shown_by_itself(qtbot: QtBot) ->
     assert not model.setData(model.index(0, 1), "5")
     assert written == [(FRUITS[0], "prune")]
     assert model.index(0, 0).data() == "plum"
+
+
+def test_rows_with_a_key_stay_the_same_rows(qtbot: QtBot) -> None:
+    written: list[tuple[str, str]] = []
+    model: RowsModel[Fruit] = RowsModel(
+        (Column("Weight", lambda row: f"{row.weight} g", lambda row: row.weight), Column("Name", lambda row: row.name)),
+        rename=(0, lambda row, text: written.append((row.name, text))),
+        key=lambda row: row.name,
+    )
+    view = rows_view("Fruits", model)
+    qtbot.addWidget(view)
+    view.show()
+    tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    model.show_rows(FRUITS)
+    model.sort(0, UP)
+    view.selectRow(names(model).index("Apple"))
+    view.edit(model.index(names(model).index("Apple"), 0))
+    editor = view.findChild(QLineEdit)
+    assert editor is not None
+    editor.clear()
+    qtbot.keyClicks(editor, "90 g")
+    model.show_rows([Fruit("quince", 1), Fruit("pear", 300), Fruit("Apple", 200)])
+    assert [(row.name, row.weight) for row in model.rows] == [("quince", 1), ("Apple", 200), ("pear", 300)]
+    assert [row.name for row in chosen_rows(view, model)] == ["Apple"]
+    assert editor.text() == "90 g"
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: written == [("Apple", "90 g")])
+    model.show_rows([])
+    assert model.rowCount() == 0
+    tester.deleteLater()
