@@ -35,6 +35,7 @@ from studio.store.trained import note_trained
 from studio.store.watched import watched
 from studio.training_phase import Event, Phase, TrainingPhase
 from studio.widgets.figures import count, figure, share
+from studio.widgets.run_words import called
 from studio.words import deferred, tr
 from studio.workspace import Workspace
 
@@ -112,19 +113,38 @@ class Trainer(QObject):
 
     def resume(self, run: RunRow) -> None:
         """Go on with a run that was stopped, from its checkpoints, or begin with one that waits."""
-        self._begin(partial(_take_up, run=run))
+        waits = run.state is RunState.WAITING
+        self._begin(partial(_take_up, run=run), partial(self._not_taken_up, run) if waits else self._not_begun)
 
     def _next_known(self, rows: list[RunRow]) -> None:
         if rows:
             self.resume(rows[0])
 
-    def _begin(self, prepare: Callable[[Project], RunRow]) -> None:
+    def _begin(
+        self, prepare: Callable[[Project], RunRow], refused: Callable[[UserMessage], None] | None = None
+    ) -> None:
         if self._workspace.project is None or not self._state.take(Event.START):
             return
         self._cancel, self._board = Cancel(), ProgressBoard()
         self._workspace.set_training(True)
         self._workspace.database.run(
-            prepare, on_success=self._train, on_error=self._not_begun, owner=self, name="Prepare the run"
+            prepare, on_success=self._train, on_error=refused or self._not_begun, owner=self, name="Prepare the run"
+        )
+
+    def _not_taken_up(self, run: RunRow, message: UserMessage) -> None:
+        """A waiting run that cannot begin has failed: it must not keep those behind it from their turn."""
+
+        def noted() -> None:
+            self._not_begun(message)
+            if not self._cancel.requested:
+                self.start_queue()
+
+        self._workspace.database.run(
+            lambda project: _note(project, run.id, RunState.FAILED, None, message.sentence),
+            on_success=lambda _: noted(),
+            on_error=self._not_begun,
+            owner=self,
+            name="Note the run",
         )
 
     def _not_begun(self, message: UserMessage) -> None:
@@ -221,7 +241,7 @@ class Trainer(QObject):
 
     def _noted(self, run_id: int, _changes: Changes) -> None:
         self._workspace.database.run(
-            lambda project: next((run for run in keeping.runs(project) if run.id == run_id), None),
+            lambda project: keeping.get_run(project, run_id),
             on_success=self._end,
             on_error=self._not_noted,
             owner=self,
@@ -275,7 +295,7 @@ def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> Run
             "device": choices.source.device,
             "watched": list(settings.watched),
             **({"remote code": True} if choices.source.remote_code else {}),
-            **({"goes on from": start.folder.name} if start is not None else {}),
+            **({keeping.GOES_ON_FROM: start.folder.name} if start is not None else {}),
             SETTINGS: asdict(settings),
         },
     )
@@ -297,7 +317,15 @@ def _enqueue(project: Project, choices: TrainingChoices) -> Changes:
 def _take_up(project: Project, run: RunRow) -> RunRow:
     """Note that a run goes on, or begins."""
     if not (run.folder / EDITS).is_file():
-        raise UserFixable(tr("The run's folder is gone."), tr("Start a new training."))
+        raise UserFixable(
+            tr("The run “{run}” cannot be trained: its folder is gone.", run=called(run)), tr("Start a new training.")
+        )
+    start = _order(run).start
+    if start is not None and not start.is_dir() and not (run.folder / PACK).is_dir():
+        raise UserFixable(
+            tr("The run “{run}” cannot be trained: the pack that it goes on from is gone.", run=called(run)),
+            tr("Start a new training."),
+        )
     keeping.update_run(project, run.id, state=RunState.RUNNING, message="")
     return run
 
@@ -305,7 +333,7 @@ def _take_up(project: Project, run: RunRow) -> RunRow:
 def _order(run: RunRow) -> TrainingOrder:
     """The run as an order to the model worker: what was chosen then, not what is chosen now."""
     told = run.settings
-    settings, start, device = told.get(SETTINGS), told.get("goes on from"), str(told.get("device", "auto"))
+    settings, start, device = told.get(SETTINGS), told.get(keeping.GOES_ON_FROM), str(told.get("device", "auto"))
     return TrainingOrder(
         source=ModelSource(run.model, device, trusts=run.model if told.get("remote code") is True else ""),
         editor=run.editor,

@@ -65,6 +65,8 @@ class RunFields(TypedDict, total=False):
     threshold: float | None
 
 
+GOES_ON_FROM = "goes on from"
+"""The setting that holds the name of the folder of the run whose pack a run goes on from."""
 MAX_NAME = 200
 """Characters that a run's name may have."""
 
@@ -140,6 +142,13 @@ def delete_run(project: Project, run_id: int) -> Changes:
     if folder.exists():
         shutil.rmtree(folder)
     return Changes(runs=(run_id,), comparisons=True)
+
+
+def get_run(project: Project, run_id: int) -> RunRow | None:
+    """One run, or None where it is gone."""
+    with project.read() as session:
+        record = session.get(RunRecord, run_id)
+        return None if record is None else _row(project, record, session.get(RunNoteRecord, run_id))
 
 
 def runs(project: Project) -> list[RunRow]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -225,3 +227,34 @@ def test_curves_come_back_after_a_restart(
     assert list(page.curves._stages) == ["Collect", "Learn"]
     assert len(page.curves.table().splitlines()) > 20
     assert "the run of" in page.stages.state.text()
+
+
+def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    window.trainer.start(choices(1))
+    idle(window, qtbot, settle)
+    (first,) = ask(window, runs)
+    window.trainer.enqueue(replace(choices(2), start=first))
+    for seed in (3, 4):
+        window.trainer.enqueue(choices(seed))
+    window.show_page("runs")
+    settle(window)
+    page = cast("RunsPage", window.page("runs"))
+    assert page._depending(first).startswith("1 run that is not finished goes on from its pack")
+    waits = {run.seed: run for run in ask(window, queue.waiting)}
+    assert page._depending(waits[3]) == ""
+    page.delete_run(first)
+    shutil.rmtree(waits[3].folder)
+    settle(window)
+    window.trainer.start_queue()
+    qtbot.waitUntil(lambda: not ask(window, queue.waiting) and not window.trainer.busy, timeout=PATIENCE)
+    idle(window, qtbot, settle)
+    left = {run.seed: run for run in ask(window, runs)}
+    assert {seed: run.state for seed, run in left.items()} == {
+        2: RunState.FAILED,
+        3: RunState.FAILED,
+        4: RunState.FINISHED,
+    }
+    assert "the pack that it goes on from is gone" in left[2].message
+    assert "its folder is gone" in left[3].message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -286,8 +287,8 @@ class EvaluationPage(QWidget):
         self._job = self._workspace.models.run(
             lambda shelf: evaluate_run(shelf, order, board, cancel),
             on_success=partial(self._evaluated, run),
-            on_error=self._failed,
-            on_cancelled=self._cancelled,
+            on_error=lambda message: self._unless_deleted(run, partial(self._failed, message)),
+            on_cancelled=lambda: self._unless_deleted(run, self._cancelled),
             cancel=cancel,
             owner=self,
             name=tr("Evaluate"),
@@ -317,14 +318,32 @@ class EvaluationPage(QWidget):
             Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
         )
 
-    def _failed(self, message: UserMessage) -> None:
+    def _unless_deleted(self, run: RunRow, tell: Callable[[], None]) -> None:
+        """Tell how an evaluation ended, but for one whose run was deleted meanwhile: there is nothing left to mend."""
         self._job = None
+        self._tell()
+        project = self._workspace.project
+        if project is None or run.folder.parent != project.runs_folder:
+            tell()
+            return
+        self._workspace.database.run(
+            lambda project: keeping.get_run(project, run.id),
+            on_success=lambda found: (
+                tell()
+                if found is not None
+                else self._workspace.say(Kind.INFO, tr("Evaluation stopped: its run was deleted."))
+            ),
+            on_cancelled=tell,
+            owner=self,
+            name="Read the run",
+        )
+
+    def _failed(self, message: UserMessage) -> None:
         self._workspace.report(message)
         self._tell()
         self._read_findings()
 
     def _cancelled(self) -> None:
-        self._job = None
         self._workspace.say(Kind.INFO, tr("Evaluation stopped. What was asked is kept: it goes on from there."))
         self._tell()
 
@@ -404,7 +423,7 @@ class EvaluationPage(QWidget):
 
 def _note(project: Project, run_id: int, report: Report) -> Changes:
     """Keep the figures of an evaluation in the place of those that the training measured on a sample."""
-    run = next((one for one in keeping.runs(project) if one.id == run_id), None)
+    run = keeping.get_run(project, run_id)
     if run is None:
         return Changes()
     return keeping.update_run(project, run_id, figures={**run.figures, **run_figures(report)})

@@ -53,7 +53,7 @@ from studio.widgets.labels import Label, page_title
 from studio.widgets.layer_curve import LayerCurve
 from studio.widgets.rows import RowsModel, chosen_rows, rows_view
 from studio.widgets.run_words import called
-from studio.words import tr
+from studio.words import plural, tr
 from studio.workspace import Workspace
 
 WRITING = 400
@@ -474,12 +474,30 @@ class RunsPage(QWidget):
             self,
             tr("Delete a run"),
             tr("Delete the run “{run}” with its pack, its log and its checkpoints?", run=called(run)),
-            tr("This cannot be undone. The edits stay."),
+            self._depending(run) + tr("This cannot be undone. The edits stay."),
         )
         delete = box.addButton(tr("Delete the run"), QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton(tr("Keep it"), QMessageBox.ButtonRole.RejectRole))
         delete.clicked.connect(lambda _checked=False: self.delete_run(run))
         box.open()
+
+    def _depending(self, run: RunRow) -> str:
+        """What is said of the runs that are still to be trained and go on from `run`."""
+        number = sum(
+            other.settings.get(keeping.GOES_ON_FROM) == run.folder.name
+            and other.state in (RunState.WAITING, *RESUMABLE)
+            for other in self.model.rows
+        )
+        return (
+            plural(
+                number,
+                "{runs} that is not finished goes on from its pack and cannot be trained without it. ",
+                "{runs} that are not finished go on from its pack and cannot be trained without it. ",
+                runs=count(number, "run"),
+            )
+            if number
+            else ""
+        )
 
     def delete_run(self, run: RunRow) -> None:
         """Delete `run`; its pack is put aside first where it is in use."""

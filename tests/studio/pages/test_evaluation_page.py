@@ -152,6 +152,9 @@ def test_a_run_that_is_deleted_is_not_evaluated_on(
     settle(window)
     assert page.chosen() is None
     assert page.run.isEnabled() is False
+    message = window.messages.current()
+    assert message is not None
+    assert message.text == "Evaluation stopped: its run was deleted."
 
 
 def test_the_code_of_a_model_is_trusted_as_it_was_in_the_training(
