@@ -21,12 +21,6 @@ class MetricsError(RuntimeError):
     """Measurements that cannot be read or written; the message is one sentence for the user."""
 
 
-def append_line(file: IO[bytes], values: Mapping[str, Any]) -> None:
-    """Append one measurement to a file opened for "ab+": what JSON can hold, without NaN (ValueError)."""
-    end_line(file)
-    file.write(dump(values).encode() + b"\n")
-
-
 def end_line(file: IO[bytes]) -> None:
     """End the line that a killed process left half-written: it stays by itself."""
     if file.seek(0, 2):

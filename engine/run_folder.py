@@ -3,7 +3,6 @@
     config.json       editor, model, seed, settings: sealed, never changed
     edits.jsonl       the snapshot of the edit set
     state.json        where the run stands, and why it failed
-    metrics.jsonl     one line a measurement, appended
     log.txt           for the editor's log
     checkpoints/      see `engine.checkpoints`
     pack/             what a finished run leaves, see `engine.packs`
@@ -18,7 +17,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,12 +28,11 @@ from engine import atomic
 from engine.edits import EditSet
 from engine.formats import jsonl
 from engine.formats.source import FormatError, Source
-from engine.metrics import append_line, read_lines
 from engine.sealed import SealError, seal, unseal
 
 FORMAT = "meg-run"
 VERSION = 1
-CONFIG, EDITS, STATE, METRICS = "config.json", "edits.jsonl", "state.json", "metrics.jsonl"
+CONFIG, EDITS, STATE = "config.json", "edits.jsonl", "state.json"
 
 
 class RunError(RuntimeError):
@@ -64,17 +61,6 @@ class RunConfig(BaseModel):
     seed: int
     settings: dict[str, JsonValue]
     created: float  # seconds since 1970
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A run as a list shows it; `fault` is a sentence where its folder cannot be read, `config` then None."""
-
-    folder: Path
-    config: RunConfig | None
-    state: RunState
-    message: str = ""  # why it failed
-    fault: str = ""
 
 
 class RunFolder:
@@ -203,18 +189,6 @@ class RunFolder:
             return RunState.INTERRUPTED, ""
         return state, message
 
-    def append_metrics(self, values: Mapping[str, Any]) -> None:
-        """Append one measurement: what JSON can hold, without NaN (ValueError). Raises RunError."""
-        try:
-            with (self.folder / METRICS).open("ab+") as file:
-                append_line(file, values)
-        except OSError as error:
-            raise RunError(f"The figures of the run {self.folder} cannot be written: {error.strerror}.") from error
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """All measurements, oldest first; half-written lines are left out. Raises MetricsError."""
-        return [line for _, line in read_lines(self.folder / METRICS)]
-
     def _put(self, state: RunState, message: str = "") -> None:
         try:
             atomic.write_file(self.folder / STATE, [seal({"state": state.value, "message": message})])
@@ -231,21 +205,6 @@ class RunFolder:
             return False
         lock.release()
         return False
-
-
-def list_runs(parent: Path) -> list[RunSummary]:
-    """The runs below `parent`, newest first; folders that are damaged are listed last, with their fault."""
-    found = []
-    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
-        if folder.is_dir() and not folder.name.startswith(".") and ".tmp-" not in folder.name:
-            try:
-                run = RunFolder.open(folder)
-            except RunError as error:
-                found.append(RunSummary(folder, None, RunState.FAILED, fault=str(error)))
-            else:
-                state, message = run.state()
-                found.append(RunSummary(folder, run.config, state, message))
-    return sorted(found, key=lambda run: -run.config.created if run.config else 0.0)
 
 
 def _free(parent: Path, name: str) -> Path:

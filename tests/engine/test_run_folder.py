@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.edits import Edit, EditSet
-from engine.run_folder import RunError, RunFolder, RunState, list_runs
+from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import Cancelled
 from engine.sealed import seal, unseal
 
@@ -39,7 +38,6 @@ def test_comes_back(tmp_path: Path) -> None:
     assert again.config.settings == {"layers": [3], "rate": 0.05}
     assert again.edits() == EDITS
     assert again.state() == (RunState.CREATED, "")
-    assert again.metrics() == []
     assert {again.pack.parent, again.checkpoints.parent, again.log.parent} == {run.folder}
 
 
@@ -133,29 +131,6 @@ with RunFolder.open(Path(sys.argv[1])).training():
         assert run.state() == (RunState.INTERRUPTED, "")
 
 
-class TestMetrics:
-    def test_appended_in_order(self, tmp_path: Path) -> None:
-        run = create(tmp_path)
-        values = [{"stage": "encoder", "step": n, "loss": n / 3} for n in range(3)]
-        for value in values:
-            run.append_metrics(value)
-        assert RunFolder.open(run.folder).metrics() == values
-
-    def test_a_half_written_line_costs_only_itself(self, tmp_path: Path) -> None:
-        run = create(tmp_path)
-        run.append_metrics({"step": 1})
-        with (run.folder / "metrics.jsonl").open("ab") as file:
-            file.write(b'{"step": 2, "lo\xff')
-        run.append_metrics({"step": 3})
-        assert run.metrics() == [{"step": 1}, {"step": 3}]
-
-    def test_what_is_no_number_is_refused(self, tmp_path: Path) -> None:
-        run = create(tmp_path)
-        with pytest.raises(ValueError, match="not JSON compliant"):
-            run.append_metrics({"loss": float("nan")})
-        assert run.metrics() == []
-
-
 class TestDamage:
     def test_what_is_no_run(self, tmp_path: Path) -> None:
         with pytest.raises(RunError, match=r"it has no config\.json"):
@@ -181,17 +156,3 @@ class TestDamage:
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(RunError, match="cannot be created"):
             create(tmp_path / "file")
-
-
-def test_a_list_of_runs(tmp_path: Path) -> None:
-    assert list_runs(tmp_path / "missing") == []
-    first, second = create(tmp_path, "a"), create(tmp_path, "b")
-    create(tmp_path, "c")
-    (tmp_path / "c" / "config.json").write_bytes(b"")
-    (tmp_path / "x.tmp-1-00000000").mkdir()
-    (tmp_path / "note.txt").write_bytes(b"")
-    os.utime(first.folder)
-    runs = list_runs(tmp_path)
-    assert [run.folder.name for run in runs] == ["b", "a", "c"]
-    assert runs[0].config == second.config
-    assert [bool(run.fault) for run in runs] == [False, False, True]
