@@ -48,6 +48,7 @@ from studio.widgets.figures import count
 from studio.widgets.file_drop import FileDrop
 from studio.widgets.message_bar import MessageBar
 from studio.widgets.rail import Rail
+from studio.widgets.run_words import model_name
 from studio.widgets.status import Status
 from studio.words import deferred, tr
 from studio.workspace import Workspace
@@ -323,7 +324,7 @@ class MainWindow(QMainWindow):
         project, source = workspace.project, workspace.source
         self.setWindowTitle(f"{project.name} – MeG Studio" if project else "MeG Studio")
         self._status.project.show_text(project.name if project else tr("no project"))
-        self._status.model.show_text(tr("embedded model") if source.name == "embedded" else Path(source.name).name)
+        self._status.model.show_text(model_name(source.name))
         self._status.device.show_text(tr("automatic device") if source.device == "auto" else source.device)
         counts = workspace.counts
         off = (

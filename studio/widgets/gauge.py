@@ -8,7 +8,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.theme import SPACE, tokens
 from studio.widgets.figures import share
-from studio.words import tr
+from studio.words import deferred, tr
+
+THRESHOLD_HELP = deferred("The familiarity, 0 to 1, from which a question is answered as edited.")
+"""What the threshold of the gate means, wherever it can be moved."""
 
 
 class Gauge(QWidget):

@@ -39,11 +39,11 @@ def editor_name(run: RunRow) -> str:
     return kind.title if kind is not None else run.editor
 
 
-def model_name(run: RunRow) -> str:
-    """How the run's model is written: a folder by its own name."""
-    if run.model == "embedded":
+def model_name(name: str) -> str:
+    """How a model is written, given what it is loaded by: a folder by its own name."""
+    if name == "embedded":
         return tr("embedded model")
-    return Path(run.model).name if Path(run.model).is_absolute() else run.model
+    return Path(name).name if Path(name).is_absolute() else name
 
 
 def settings_in_words(run: RunRow) -> dict[str, str]:

@@ -244,6 +244,15 @@ def test_the_settings_can_be_reset_and_the_projects_stay(
     assert window.height() == 800
 
 
+def test_the_model_is_written_one_way_wherever_it_is_named(window: MainWindow, settle: Settle) -> None:
+    settle(window)
+    training, compare = (cast("Any", window.page(name)) for name in ("training", "compare"))
+    settle(window)
+    picker = training.settings.model
+    assert picker.itemText(picker.findData("embedded")) == window._status.model.text.text() == "embedded model"
+    assert compare._engaged.text().startswith("embedded model · ")
+
+
 def test_two_windows_do_not_forget_each_others_projects(
     window: MainWindow, make_window: Callable[[], MainWindow], settle: Settle, tmp_path: Path
 ) -> None:

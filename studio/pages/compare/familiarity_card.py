@@ -12,7 +12,7 @@ from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import share
-from studio.widgets.gauge import Gauge
+from studio.widgets.gauge import THRESHOLD_HELP, Gauge
 from studio.widgets.labels import Label
 from studio.words import tr
 
@@ -56,7 +56,7 @@ class FamiliarityCard(Card):
         self.threshold.setKeyboardTracking(False)
         self.threshold.lineEdit().setTextMargins(SPACE, 0, 0, 0)
         self.threshold.setAccessibleName(tr("Threshold"))
-        told = tr("The familiarity from which a question is answered as edited.")
+        told = tr(THRESHOLD_HELP)
         self.threshold.setToolTip(told)
         self.threshold.setAccessibleDescription(told)
         self.reset = button("Reset", "undo", tip=tr("Back to the threshold that the pack was calibrated to."))

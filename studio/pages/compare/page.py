@@ -41,7 +41,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
-from studio.widgets.run_words import called
+from studio.widgets.run_words import called, model_name
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
@@ -236,7 +236,7 @@ class ComparePage(QWidget):
 
     def _name_engaged(self) -> None:
         run, source = self._workspace.run, self._workspace.source
-        model = tr("Embedded model") if source.name == "embedded" else source.name
+        model = model_name(source.name)
         pack = (
             tr("pack of {run}, {edits}", run=called(run), edits=count(run.edits, "edit"))
             if run

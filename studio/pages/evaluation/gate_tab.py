@@ -17,6 +17,7 @@ from studio.theme import SPACE, tokens
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import share
+from studio.widgets.gauge import THRESHOLD_HELP
 from studio.widgets.labels import Label
 from studio.widgets.legend import Key, Legend
 from studio.widgets.plot import dress, still_plot
@@ -77,7 +78,7 @@ class GateTab(QWidget):
         self.number.setAccessibleName(tr("Threshold of the gate"))
         self.number.setDecimals(3)
         self.number.setSingleStep(0.01)
-        self.number.setToolTip(tr("The familiarity, 0 to 1, from which a query is answered as edited."))
+        self.number.setToolTip(tr(THRESHOLD_HELP))
         self.use = button(
             "Use this threshold", "check", primary=True, tip=tr("Kept with the run, and used on Compare too.")
         )

@@ -45,9 +45,12 @@ class FactDeeds(QObject):
 
     def add(self, drafts: Sequence[EditDraft], name: str = "") -> None:
         """Add edits as one step."""
+        self._add(drafts, name, self.added.emit)
+
+    def _add(self, drafts: Sequence[EditDraft], name: str, then: Callable[[Changes], object]) -> None:
         self._workspace.database.run(
             lambda project: editing.add_edits(project, drafts, name=name),
-            on_success=self.added.emit,
+            on_success=then,
             owner=self,
             name="Add edits",
         )
@@ -200,8 +203,11 @@ class FactDeeds(QObject):
     def add_pasted(self, pasted: clipboard.Pasted) -> None:
         """Add the rows of a paste that can be edits."""
         told = count(len(pasted.drafts), "edit")
-        self.add(pasted.drafts, tr("Paste {told}", told=told))
-        self._workspace.say(Kind.GOOD, tr("Pasted {told}.", told=told))
+        self._add(pasted.drafts, tr("Paste {told}", told=told), self._rows_pasted)
+
+    def _rows_pasted(self, changes: Changes) -> None:
+        self.added.emit(changes)
+        self._workspace.say(Kind.GOOD, tr("Pasted {told}.", told=count(len(changes.added), "edit")))
 
     # --- the model ---------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
         Column(tr("Name"), lambda run: run.name, wide=True, help=tr("Press F2, or Rename, to write in it.")),
         Column(tr("Started"), lambda run: moment(run.created), lambda run: run.created),
         Column(tr("Editor"), editor_name),
-        Column(tr("Model"), model_name),
+        Column(tr("Model"), lambda run: model_name(run.model)),
         Column(tr("Edits"), lambda run: f"{run.edits:,}", lambda run: run.edits, number=True),
         Column(tr("Seed"), lambda run: str(run.seed), lambda run: run.seed, number=True),
         *(_figure(name) for name in ("reliability", "generality", "locality", "score")),

@@ -13,7 +13,7 @@ from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.figures import count
 from studio.widgets.labels import hint, plain_tooltip
-from studio.widgets.run_words import editor_name
+from studio.widgets.run_words import editor_name, model_name
 from studio.words import tr
 
 _RUN = Qt.ItemDataRole.UserRole
@@ -62,7 +62,11 @@ class QueueCard(Card):
             item.setData(_RUN, run.id)
             item.setToolTip(
                 plain_tooltip(
-                    tr("{model}, preset {preset}", model=run.model, preset=run.settings.get("preset", "balanced"))
+                    tr(
+                        "{model}, preset {preset}",
+                        model=model_name(run.model),
+                        preset=run.settings.get("preset", "balanced"),
+                    )
                 )
             )
             self.list.addItem(item)

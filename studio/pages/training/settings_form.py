@@ -24,7 +24,7 @@ from studio.widgets.fields import named
 from studio.widgets.figures import count
 from studio.widgets.files import choose_folder
 from studio.widgets.labels import Label, hint
-from studio.widgets.run_words import called
+from studio.widgets.run_words import called, model_name
 from studio.words import deferred, tr
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class SettingsForm(Card):
         self._obstacle = ""
         self._filling = False
         self.model = self._picker(tr("Model"), tr("Which language model the edits are for."))
-        self.model.addItem(tr("Embedded model"), EMBEDDED)
+        self.model.addItem(model_name(EMBEDDED), EMBEDDED)
         self.model.addItem(tr("Folder…"), _FOLDER)
         self.trust = QCheckBox(tr("Allow this model's own code"))
         self.trust.setAccessibleName(self.trust.text())
@@ -184,7 +184,7 @@ class SettingsForm(Card):
         self._choices = {choice.name: choice for choice in machine.models}
         self.model.clear()
         for choice in machine.models:
-            self.model.addItem(tr("Embedded model") if choice.name == EMBEDDED else choice.label, choice.name)
+            self.model.addItem(model_name(EMBEDDED) if choice.name == EMBEDDED else choice.label, choice.name)
         self.model.addItem(tr("Folder…"), _FOLDER)
         self._choose(self.model, chosen)
         self.device.clear()

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.edits import ProbeKind
 from studio.messages import Kind
+from studio.pages.facts.clipboard import Pasted
 from studio.pages.facts.columns import Column
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.export import CHOICES
@@ -184,6 +185,20 @@ def test_paste_is_one_step(window: MainWindow, settle: Settle) -> None:
     window.undoing.undo.trigger()
     settle(window)
     assert window.workspace.counts.total == 3
+
+
+def test_a_paste_is_told_of_once_it_is_stored(window: MainWindow, settle: Settle) -> None:
+    window.facts.deeds.add_pasted(Pasted((EditDraft("Cusco", prompt="Peru:"), EditDraft("", prompt="Chile:")), ()))
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert message.kind is Kind.ERROR  # of two rows one is no edit: none was added, and nothing else is said
+    assert window.workspace.counts.total == 3
+    window.facts.deeds.add_pasted(Pasted((EditDraft("Cusco", prompt="Peru:"),), ()))
+    settle(window)
+    told = window.messages.current()
+    assert told is not None
+    assert told.text == "Pasted 1 edit."
 
 
 def test_a_paste_with_bad_rows_asks_first(window: MainWindow, settle: Settle) -> None:
