@@ -245,7 +245,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 def _plot(name: str, left: str, *, free: bool = False) -> pg.PlotWidget:
     made = still_plot(name, left, "seconds since the start")
-    made.setMinimumHeight(18 * SPACE)
+    made.setMinimumHeight(16 * SPACE)
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)
     made.setDownsampling(auto=True, mode="peak")
