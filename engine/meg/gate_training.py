@@ -26,7 +26,8 @@ from engine.processes import Message
 from engine.runs import Cancel, seeded
 
 CALIBRATION_EDITS = 1_024  # edits whose queries calibrate the gate, at most
-STRANGERS = 3  # queries of each kind that are about no edit, for each edit that calibrates the gate
+STRANGERS = 3  # queries of each kind that are about no edit, for each edit that calibrates the gate, at most; one …
+STRANGERS_FOR = 256  # … for so many edits
 READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
@@ -169,7 +170,7 @@ class GateTraining:
         # The threshold hangs on the few of them that are most like an edit: many are drawn.
         others = [
             stranger
-            for _ in range(STRANGERS)
+            for _ in range(min(STRANGERS, max(1, len(rows) // STRANGERS_FOR)))
             for stranger in self._curriculum.strangers([episode[row] for row in rows], phrasings.calibration)
         ]
         queries.extend(stranger.query for stranger in others)

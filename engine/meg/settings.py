@@ -210,7 +210,7 @@ class GeneratorSettings:
         """How many steps the training of so many edits may take; a fifth where all but `new` are known already."""
         if new is not None:
             return max(1, (self.steps or 300 + new) // 5)
-        return self.steps or 300 + edits // 8
+        return self.steps or 300 + edits // 4
 
     def batch_for(self, edits: int) -> int:
         """How many neurons a step learns from: of thousands, each would come up too seldom in a small batch."""

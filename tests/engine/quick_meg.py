@@ -48,7 +48,7 @@ def stop_at(place: str) -> None:
 
 
 if __name__ == "__main__":
-    settings.MegSettings = QuickSettings  # type: ignore[assignment,misc]
+    settings.PRESETS["balanced"] = (settings.PRESETS["balanced"][0], QuickSettings)
     if "QUICK_MEG_STOP" in os.environ:
         stop_at(os.environ["QUICK_MEG_STOP"])
     main()

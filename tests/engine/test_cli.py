@@ -22,7 +22,7 @@ from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
 from engine.language_model import LanguageModel
-from engine.meg import editor, gate_training
+from engine.meg import gate_training, settings
 from engine.meg.pack import MegPack
 from engine.pack_archive import write_archive
 from engine.packs import ModelIdentity, read_manifest, write_pack
@@ -54,7 +54,7 @@ Meg = Callable[..., Said]
 @pytest.fixture
 def meg(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Meg:
     """`meg` in this process, with quick trainings."""
-    monkeypatch.setattr(editor, "MegSettings", QuickSettings)
+    monkeypatch.setitem(settings.PRESETS, "balanced", ("", QuickSettings))  # type: ignore[arg-type]
     monkeypatch.setenv("COLUMNS", "120")
 
     def run(*words: object) -> Said:

@@ -11,7 +11,8 @@ from engine.meg.reasons import EVIDENCE, reasons
 def fusion_of(weights, centre=None, bias=-1.0):
     nothing, one = (0.0,) * len(FEATURES), (1.0,) * len(FEATURES)
     chosen = tuple(weights.get(name, 0.0) for name in FEATURES)
-    return Fusion(centre or nothing, one, chosen, bias, threshold=0.5, entropy_threshold=0.5)
+    least, most = (-100.0,) * len(FEATURES), (100.0,) * len(FEATURES)
+    return Fusion(least, most, centre or nothing, one, chosen, bias, entropy_threshold=0.5)
 
 
 def row_of(**signs):
