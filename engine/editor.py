@@ -26,6 +26,11 @@ class Routing:
     similarity: float  # cosine to that edit in the tuned space
 
 
+def ungated(query: str) -> Routing:
+    """What is said of a query where there is no gate: every query meets the edits."""
+    return Routing(query, 1.0, routed=True, threshold=0.0, entropy=0.0, nearest_edit="", similarity=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class NearEdit:
     """An edit that a query may be about."""
@@ -81,6 +86,8 @@ class NextTokens:
 class EditedModel(Protocol):
     """A language model with an editor attached."""
 
+    gated: bool
+    """Whether queries are told apart. If not, each `Routing` is that of `ungated`, and no threshold moves."""
     threshold: float
     """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
 
@@ -110,7 +117,10 @@ class EditedModel(Protocol):
         """The `k` likeliest next tokens of the original and of the edited model."""
 
     def disable(self, edit_ids: Iterable[str]) -> None:
-        """Switch edits off at once: queries about them get the original model's answer."""
+        """Switch edits off at once: queries about them get the original model's answer.
+
+        Raises EditError, and changes nothing, where the method cannot take one edit back without training again.
+        """
 
     def enable(self, edit_ids: Iterable[str]) -> None:
         """Switch edits on again."""

@@ -22,6 +22,10 @@ from engine.packs import MANIFEST, Manifest, PackError, read_manifest
 ENDING = ".zip"
 MOST = 64
 """Files in an archive, at most."""
+LOCKED = 0x1 | 0x20 | 0x40
+"""Flags of a file that is encrypted, or a patch of another file."""
+KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How files may be packed."""
 
 
 def checked_manifest(pack: Path) -> Manifest:
@@ -72,6 +76,8 @@ def _unpack(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             names = [PurePosixPath(member.filename).name for member in members]
+            if any(member.flag_bits & LOCKED or member.compress_type not in KNOWN for member in members):
+                raise PackError(f"{path} is no pack: its files are encrypted, or packed in a way that no pack is.")
             if MANIFEST not in names or len(members) > MOST or len(set(names)) < len(names):
                 raise PackError(f"{path} is no pack: it does not hold the files of one.")
             _take(archive, members[names.index(MANIFEST)], folder / MANIFEST)
@@ -81,9 +87,8 @@ def _unpack(path: Path, folder: Path) -> None:
                 if name not in names or PurePosixPath(members[names.index(name)].filename) != top / name:
                     raise PackError(f"The pack {path} is damaged: {name} is missing.")
                 _take(archive, members[names.index(name)], folder / name, file.bytes)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        if isinstance(error, PackError):
-            raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        # The last is zipfile's word for an archive of a later version of the format than it knows.
         raise PackError(f"{path} is no pack: it is no folder, and no zip that can be read.") from error
     except OSError as error:
         raise PackError(f"The pack {path} cannot be read: {error.strerror}.") from error

@@ -380,16 +380,15 @@ class MainWindow(QMainWindow):
         self._remembered.update(zoom=self.appearance.zoom)
 
     def _ask_before_reset(self) -> None:
-        box = question(
+        question(
             self,
             tr("Reset the settings"),
             tr("Forget the theme, the size of text, the window's place and the page that was open?"),
             tr("Projects, and the list of them, stay as they are."),
+            yes=tr("Reset"),
+            no=tr("Keep them"),
+            go_on=self.reset_settings,
         )
-        reset = box.addButton(tr("Reset"), QMessageBox.ButtonRole.AcceptRole)
-        box.setDefaultButton(box.addButton(tr("Keep them"), QMessageBox.ButtonRole.RejectRole))
-        reset.clicked.connect(self.reset_settings)
-        box.open()
 
     def reset_settings(self) -> None:
         """Everything that is remembered of this window as it was at the first start."""
@@ -563,34 +562,31 @@ class MainWindow(QMainWindow):
     def _ask_before_closing_at_once(self) -> None:
         if self._impatient is not None:
             return
-        box = question(
+        self._impatient = question(
             self,
             tr("The project is still being written"),
             tr("Something is still being written. Close all the same?"),
             tr("The step that is not written yet is lost. What was written before it stays."),
+            yes=tr("Close at once"),
+            no=tr("Wait"),
+            go_on=self.close_at_once,
+            destructive=True,
         )
-        close = box.addButton(tr("Close at once"), QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(tr("Wait"), QMessageBox.ButtonRole.RejectRole))
-        close.clicked.connect(self.close_at_once)
-        box.finished.connect(self._is_patient)
-        self._impatient = box
-        box.open()
+        self._impatient.finished.connect(self._is_patient)
 
     def _is_patient(self) -> None:
         self._impatient = None
 
     def _ask_before_closing(self) -> None:
-        box = question(
+        question(
             self,
             tr("Training is under way"),
             tr("An editor is being trained. Stop it and close?"),
             tr("What is finished is kept: the run can be resumed when the project is opened again."),
+            yes=tr("Stop and close"),
+            no=tr("Keep training"),
+            go_on=self.stop_and_close,
         )
-        stop = box.addButton(tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        stop.clicked.connect(self.stop_and_close)
-        box.open()
 
     def stop_and_close(self) -> None:
         """Stop the training, wait until its run is noted, then close."""

@@ -45,6 +45,8 @@ class EditorKind:
     restore: Callable[[Mapping[str, Any]], Any]  # settings from their `dataclasses.asdict`
     layered: bool = False  # whether a layer is chosen
     grows: bool = False  # whether its `fit` takes a pack to go on from
+    gated: bool = True  # whether its edited models tell queries apart
+    undoes_one: bool = True  # whether one edit can be switched off without training again
 
     def stages_of(self, settings: Any) -> tuple[str, ...]:
         """The stages of a training with `settings`."""

@@ -41,10 +41,10 @@ _EDIT_COLUMNS = {
     "original_answer": "string",
     "aliases": "list",
     "paraphrases": "list",
+    "enabled": "bool",
     "neighbour_probes": "list",
     "same_subject_probes": "list",
     "far_probes": "list",
-    "enabled": "bool",
 }
 _RELATION_COLUMNS = {"id": "string", "name": "string", "phrasings": "list", "held_out": "list"}
 
@@ -179,19 +179,10 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 def _edit_json(edit: Edit) -> dict[str, Any]:
     by_kind = {kind: [probe.prompt for probe in edit.probes if probe.kind is kind] for kind in ProbeKind}
-    return {
-        "id": edit.id,
-        "subject": edit.subject,
-        "relation": edit.relation,
-        "new_object": edit.new_object,
-        "prompt": edit.prompt,
-        "original_answer": edit.original_answer,
-        "aliases": list(edit.aliases),
-        "paraphrases": list(edit.paraphrases),
+    return jsonl.plain_json(edit) | {
         "neighbour_probes": by_kind[ProbeKind.NEIGHBOUR],
         "same_subject_probes": by_kind[ProbeKind.SAME_SUBJECT],
         "far_probes": by_kind[ProbeKind.FAR],
-        "enabled": edit.enabled,
     }
 
 
@@ -253,10 +244,10 @@ COUNT edits for knowledge editing: what a language model shall answer from now o
 | `original_answer` | what the original model answers, where it was asked |
 | `aliases` | other names of the subject |
 | `paraphrases` | the same question in other words, to measure generality with |
+| `enabled` | whether the edit was switched on |
 | `neighbour_probes` | same relation, another subject: the answer must not change |
 | `same_subject_probes` | same subject, another relation: the answer must not change |
 | `far_probes` | anything else: the answer must not change |
-| `enabled` | whether the edit was switched on |
 
 A relation has phrasings, each with `{}` for the subject; `held_out` are phrasings that nothing is trained on.
 """

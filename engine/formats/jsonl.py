@@ -248,7 +248,8 @@ def _relations(source: Source, header: _Header) -> dict[str, Relation]:
     return relations
 
 
-def _as_json(edit: Edit) -> dict[str, Any]:
+def plain_json(edit: Edit) -> dict[str, Any]:
+    """Everything of an edit but its probes, in the words of our formats."""
     return {
         "id": edit.id,
         "subject": edit.subject,
@@ -258,6 +259,9 @@ def _as_json(edit: Edit) -> dict[str, Any]:
         "original_answer": edit.original_answer,
         "aliases": list(edit.aliases),
         "paraphrases": list(edit.paraphrases),
-        "probes": [{"kind": probe.kind.value, "prompt": probe.prompt} for probe in edit.probes],
         "enabled": edit.enabled,
     }
+
+
+def _as_json(edit: Edit) -> dict[str, Any]:
+    return plain_json(edit) | {"probes": [{"kind": probe.kind.value, "prompt": probe.prompt} for probe in edit.probes]}

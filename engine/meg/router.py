@@ -135,6 +135,8 @@ class Clock:
 class RoutedModel:
     """A language model behind a gate: what edited models have in common, however they answer."""
 
+    gated = True
+
     def __init__(self, model: LanguageModel, gate: Gate) -> None:
         self._model = model
         self._router = Router(model, gate)

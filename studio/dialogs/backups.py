@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.dialogs.question import question
 from studio.errors import UserMessage
@@ -148,7 +148,7 @@ class BackupsDialog(QDialog):
 
 def ask_before_restoring(parent: QWidget, backup: Backup, go_on: Callable[[], object]) -> None:
     """Ask whether the project shall really go back to `backup`."""
-    box = question(
+    question(
         parent,
         tr("Restore a backup"),
         tr("Go back to {moment}, with {edits}?", moment=moment(backup.created), edits=count(backup.edits, "edit")),
@@ -156,9 +156,7 @@ def ask_before_restoring(parent: QWidget, backup: Backup, go_on: Callable[[], ob
             "What was changed since is backed up first, and the file as it is now is kept in the folder “set-aside” of "
             "the project."
         ),
+        yes=tr("Restore"),
+        no=tr("Keep it as it is"),
+        go_on=go_on,
     )
-    restore = box.addButton(tr("Restore"), QMessageBox.ButtonRole.AcceptRole)
-    keep = box.addButton(tr("Keep it as it is"), QMessageBox.ButtonRole.RejectRole)
-    box.setDefaultButton(keep)
-    restore.clicked.connect(go_on)
-    box.open()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from studio.store.errors import ProjectElsewhere, ProjectLocked
+from studio.store.errors import ProjectElsewhere, ProjectError, ProjectLocked
 from studio.words import tr
 
 LOCK = "lock"
@@ -29,7 +29,7 @@ class Hold:
     def __init__(self, folder: Path, *, anyway: bool = False) -> None:
         """Take hold. `anyway`: also where a note says that another computer has the project open.
 
-        Raises ProjectLocked, ProjectElsewhere, OSError, and NotImplementedError where files cannot be locked.
+        Raises ProjectLocked, ProjectElsewhere, OSError, and ProjectError where files cannot be locked.
         """
         self._note = folder / NOTE
         self._lock = FileLock(folder / LOCK)
@@ -40,6 +40,11 @@ class Hold:
                 tr("This project is open in another window of MeG Studio: {folder}", folder=folder),
                 tr("Close it there first."),
             ) from None
+        except NotImplementedError as error:  # what filelock says of a file system that has no locks
+            raise ProjectError(
+                tr("Files cannot be locked in this folder: {folder}", folder=folder),
+                tr("Choose one on this computer."),
+            ) from error
         try:
             if not anyway:
                 _check_note(self._note)

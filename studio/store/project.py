@@ -31,7 +31,6 @@ from studio.store.errors import (
     Backup,
     ProjectDamaged,
     ProjectDiskFull,
-    ProjectError,
     ProjectExists,
     ProjectMissing,
     ProjectReadOnly,
@@ -294,10 +293,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """What the system says of a folder, as a project error."""
     try:
         yield
-    except NotImplementedError as error:  # filelock's word for a file system that has no locks
-        raise ProjectError(
-            tr("Files cannot be locked in this folder: {folder}", folder=folder), tr("Choose one on this computer.")
-        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ProjectDiskFull(

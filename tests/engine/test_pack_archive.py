@@ -83,6 +83,21 @@ def test_a_cut_or_flipped_archive_is_refused(archive: Path, tmp_path: Path) -> N
     refused(tmp_path / "flipped.zip")
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [(8, 0x1, "encrypted"), (8, 0x20, "encrypted"), (10, zipfile.ZIP_LZMA, "packed in a way"), (6, 99, "no zip that")],
+    ids=["a password", "a patch", "another packing", "a later version"],
+)
+def test_what_no_pack_is_written_like_is_refused(
+    archive: Path, tmp_path: Path, place: int, value: int, said: str
+) -> None:
+    data = bytearray(archive.read_bytes())
+    entry = data.index(b"PK\x01\x02")  # the first file in the archive's own list
+    data[entry + place : entry + place + 2] = value.to_bytes(2, "little")
+    (tmp_path / "odd.zip").write_bytes(bytes(data))
+    assert said in refused(tmp_path / "odd.zip")
+
+
 def test_names_that_lead_elsewhere_are_never_followed(archive: Path, tmp_path: Path) -> None:
     evil = rewritten(archive, tmp_path / "evil.zip", **{"../../evil.txt": b"x", "/tmp/meg-evil.txt": b"x"})
     with opened_pack(evil) as folder:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMenu,
-    QMessageBox,
     QPlainTextEdit,
     QSplitter,
     QStackedWidget,
@@ -470,16 +469,16 @@ class RunsPage(QWidget):
         run = self.selected()
         if run is None:
             return
-        box = question(
+        question(
             self,
             tr("Delete a run"),
             tr("Delete the run “{run}” with its pack, its log and its checkpoints?", run=called(run)),
             self._depending(run) + tr("This cannot be undone. The edits stay."),
+            yes=tr("Delete the run"),
+            no=tr("Keep it"),
+            go_on=partial(self.delete_run, run),
+            destructive=True,
         )
-        delete = box.addButton(tr("Delete the run"), QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(tr("Keep it"), QMessageBox.ButtonRole.RejectRole))
-        delete.clicked.connect(lambda _checked=False: self.delete_run(run))
-        box.open()
 
     def _depending(self, run: RunRow) -> str:
         """What is said of the runs that are still to be trained and go on from `run`."""

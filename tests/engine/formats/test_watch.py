@@ -8,7 +8,8 @@ import pytest
 
 from engine.formats.registry import read_edits
 from engine.formats.watch import Watch
-from engine.runs import Cancel, Cancelled, ProgressBoard
+from engine.runs import Cancelled, ProgressBoard
+from tests.stopping import Stopping
 
 ROWS = 2_000
 FILES = {
@@ -16,20 +17,6 @@ FILES = {
     "facts.jsonl": '{"prompt": "p", "new_object": "o"}\n' * ROWS,
     "facts.json": "[" + ",".join(['{"prompt": "p", "target_new": "o"}'] * ROWS) + "]",
 }
-
-
-class Stopping(Cancel):
-    """Asks for a stop after so many looks."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.left = looks
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            self.set()
-        super().check()
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -5,8 +5,9 @@ import platform
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from studio.store.errors import ProjectElsewhere, ProjectLocked
+from studio.store.errors import ProjectElsewhere, ProjectError, ProjectLocked
 from studio.store.holding import NOTE, Hold
 from studio.store.project import Project
 
@@ -19,6 +20,17 @@ def test_the_note_names_this_computer_and_goes_with_the_hold(tmp_path: Path) -> 
     hold.release()
     assert not (tmp_path / NOTE).exists()
     Hold(tmp_path).release()
+
+
+def test_a_folder_where_files_cannot_be_locked_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError  # as filelock does where the file system has no locks
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(ProjectError, match="cannot be locked"):
+        Hold(tmp_path)
 
 
 def test_a_note_of_this_computer_is_of_a_process_that_was_killed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation
 from engine.formats.watch import Watch
-from engine.runs import Cancel, Cancelled
+from engine.runs import Cancelled
 from studio.store import importing
 from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, set_familiarity
 from studio.store.importing import Standing, WhenThere, compare, import_edit_set
@@ -18,6 +18,7 @@ from studio.store.listing import edit_ids, edit_set, rows
 from studio.store.project import Project
 from studio.store.relations import relations
 from studio.store.undo import undo, undo_name
+from tests.stopping import Stopping
 from tests.studio.store.conftest import CATALOGUE, dump
 
 FRANCE = Edit("1", "The capital of France is", "Lyon", "France", "capital", "Paris", paraphrases=("France's seat:",))
@@ -113,18 +114,6 @@ def test_relations_of_the_project_keep_their_phrasings_and_that_is_told(project:
     changes = import_edit_set(project, EditSet("S", (), other))
     assert CATALOGUE["capital"] in [row.relation for row in relations(project)]
     assert changes.notes == ("The file has other phrasings for “capital”: the project keeps its own.",)
-
-
-class Stopping(Cancel):
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.left = looks
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            self.set()
-        super().check()
 
 
 @pytest.mark.parametrize("choice", WhenThere)
