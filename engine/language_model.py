@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,8 @@ from engine.sampling import processors
 from engine.stopping import MAX_NEW_TOKENS, EndOfAnswer, Extent
 
 SPARE_TOKENS = 4  # beyond those of a wanted answer: it may be written in other tokens than it was learnt in
+READ_LAYERS = 6  # of which a reading keeps what leaves them, at most; …
+READ_WIDTH = 8_192  # … fewer where that were more numbers than these
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
 
@@ -115,13 +117,13 @@ class Reading:
     """What a model thinks at the end of some prompts."""
 
     states: Tensor  # [prompts, d_model], float32: the last hidden states, what the next token is read from
-    middles: Tensor  # [prompts, d_model], float32: what leaves the layer in the middle
+    depths: Tensor  # [prompts, layers · d_model], float32: what leaves some layers, side by side
     likeliest: Tensor  # [prompts]: the likeliest next token
     chances: Tensor  # [prompts, tokens]: the chances of the tokens that were asked for
 
     def first(self, count: int) -> Reading:
         """The reading of the first `count` prompts alone."""
-        return Reading(self.states[:count], self.middles[:count], self.likeliest[:count], self.chances[:count])
+        return Reading(self.states[:count], self.depths[:count], self.likeliest[:count], self.chances[:count])
 
 
 class LanguageModel:
@@ -302,31 +304,42 @@ class LanguageModel:
         """What the model thinks after each prompt; `tokens` [tokens] are those whose chances are wanted."""
         wanted = torch.empty(0, dtype=torch.long, device=self.device) if tokens is None else tokens
         states = torch.empty(len(prompts), self.d_model, device=self.device)
-        middles = torch.empty_like(states)
+        read = self._read_layers()
+        depths = torch.empty(len(prompts), len(read), self.d_model, device=self.device)
         likeliest = torch.empty(len(prompts), dtype=torch.long, device=self.device)
         chances = torch.empty(len(prompts), len(wanted), device=self.device)
-        caught: dict[str, Tensor] = {}
+        caught: dict[int, Tensor] = {}
+        last = len(self.layers)
 
-        def keep(name: str, hidden: Tensor) -> None:
-            caught[name] = hidden[:, -1].float()
+        def keep(place: int, hidden: Tensor) -> None:
+            caught[place] = hidden[:, -1].float()
 
-        head, middle = self.model.get_output_embeddings(), self.layers[len(self.layers) // 2]
+        def keeper(place: int) -> Callable[..., None]:
+            return lambda _, __, out: keep(place, out[0] if isinstance(out, tuple) else out)
+
+        head = self.model.get_output_embeddings()
         handles = (
-            head.register_forward_pre_hook(lambda _, args: keep("state", args[0])),
-            middle.register_forward_hook(lambda _, __, out: keep("middle", out[0] if isinstance(out, tuple) else out)),
+            head.register_forward_pre_hook(lambda _, args: keep(last, args[0])),
+            *(self.layers[place].register_forward_hook(keeper(place)) for place in read),
         )
         try:
             for rows in self.batches(prompts):
                 if cancel is not None:
                     cancel.check()
                 logits = self.logits(self.encode([prompts[row] for row in rows]), keep=1)[:, -1].float()
-                states[rows], middles[rows] = caught["state"], caught["middle"]
+                states[rows] = caught[last]
+                depths[rows] = torch.stack([caught[place] for place in read], 1)
                 likeliest[rows] = logits.argmax(-1)
                 chances[rows] = logits.softmax(-1)[:, wanted]
         finally:
             for handle in handles:
                 handle.remove()
-        return Reading(states, middles, likeliest, chances)
+        return Reading(states, depths.flatten(1), likeliest, chances)
+
+    def _read_layers(self) -> list[int]:
+        """Layers spread evenly over the depth."""
+        count = min(len(self.layers), READ_LAYERS, max(1, READ_WIDTH // self.d_model))
+        return [int((place + 0.5) * len(self.layers) / count) for place in range(count)]
 
     def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int) -> Tensor:
         """The logits of the last `keep` positions when `hidden` (of a `passage`) enters `layer`.

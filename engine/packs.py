@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.editor import Pack
 
 FORMAT = "meg-pack"
-VERSION = 2  # 1: another gate
+VERSION = 3  # before: other evidence at the gate
 MANIFEST = "manifest.json"
 EDITS = "edits.jsonl"
 

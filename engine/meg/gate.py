@@ -55,7 +55,7 @@ FEATURES = (
     f"named and agreement above {AGREEMENT_LEVEL}",
 )
 LEAST_CHANCE = 1e-3  # of an answer's first token, and its counterpart: what lies beyond tells no more
-READOUT_BOUND = 4.0  # log-odds beyond which one relation is as good as certain
+READOUT_BOUND = 8.0  # log-odds beyond which one relation is as good as certain
 THRESHOLD = 0.5  # familiarity from which queries are routed, unless it is moved
 BOUNDS = (0.01, 0.9)  # of what becomes it: few queries about no edit tell little of the regression's tails
 CANDIDATES = 4  # nearest edits looked at beside those that are named
@@ -309,7 +309,7 @@ class EditIndex:
 
         `reading` is the frozen model's of the same queries, with the chances of this index's `tokens`.
         """
-        read = self.readout.scores(reading.middles).cpu().numpy()
+        read = self.readout.scores(reading.depths).cpu().numpy()
         states = (F.normalize(reading.states - self.state_centre, dim=-1) @ self.states.T).cpu().numpy()
         agreements = _agreement(reading.chances.cpu().numpy())
         result = []

@@ -28,7 +28,10 @@ from engine.runs import Cancel, seeded
 CALIBRATION_EDITS = 1_024  # edits whose queries calibrate the gate, at most
 STRANGERS = 3  # queries of each kind that are about no edit, for each edit that calibrates the gate, at most; one …
 STRANGERS_FOR = 256  # … for so many edits
-READOUT_SUBJECTS = 8  # with which each phrasing is shown to the relation readout, and half as many of other relations
+# Subjects with which each phrasing is shown to the relation readout, and half as many of other relations: the more
+# edits, the likelier is a question that only a good readout tells from theirs.
+READOUT_SUBJECTS = (8, 64)
+READOUT_SUBJECT_FOR = 16  # edits
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -130,8 +133,9 @@ class GateTraining:
 
     def _readout(self) -> RelationReadout:
         """The relations in the frozen model's states."""
-        examples = self._curriculum.relation_examples(READOUT_SUBJECTS)
-        states = self._model.read([query for query, _ in examples], cancel=self._cancel).middles
+        least, most = READOUT_SUBJECTS
+        examples = self._curriculum.relation_examples(min(max(least, len(self._edits) // READOUT_SUBJECT_FOR), most))
+        states = self._model.read([query for query, _ in examples], cancel=self._cancel).depths
         return RelationReadout.learn(states, [relation for _, relation in examples])
 
     def _memorised(

@@ -1,8 +1,8 @@
-"""Which relation does a query ask? Read from the frozen model's own state in its middle layer.
+"""Which relation does a query ask? Read from the frozen model's own states at several depths.
 
 The text encoder knows a relation by words like those of its phrasings. The language model has understood the query:
-a linear map of its state, fitted on the known phrasings over many subjects, also knows wordings that share no word
-with them.
+a linear map of its states, fitted on the known phrasings over many subjects, also knows wordings that share no word
+with them. The more subjects, the better it tells what is asked from whom it is asked of.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-STRENGTH = 0.03  # inverse of the ridge: states have more numbers than there are examples of a relation
+STRENGTH = 0.1  # inverse of the ridge: states have more numbers than there are examples of a relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class RelationReadout:
     """A linear map from states to the log-odds of relations."""
 
     relations: tuple[str, ...]
-    weight: Tensor  # [relations, d_model]
+    weight: Tensor  # [relations, width]
     bias: Tensor  # [relations]
 
     @classmethod
     def learn(cls, states: Tensor, asked: Sequence[str]) -> RelationReadout:
-        """Fit on `states` [queries, d_model], of which each asks the relation `asked`.
+        """Fit on `states` [queries, width], of which each asks the relation `asked`.
 
         With fewer than two relations there is nothing to tell apart, and the readout knows none.
         """

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from engine import packs, tensor_files
 from engine.atomic import sha256
 from engine.edits import Edit, EditSet, Relation
-from engine.packs import ModelIdentity, PackError, load_pack, read_manifest, read_pack, write_pack
+from engine.packs import VERSION, ModelIdentity, PackError, load_pack, read_manifest, read_pack, write_pack
 from engine.sealed import seal, unseal
 from tests.engine.edit_strategies import any_text, edit_sets
 
@@ -231,10 +231,13 @@ class TestForged:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            ({"version": 3}, "newer MeG Studio: update to open it .version 3"),
-            ({"version": 1}, "older MeG Studio, which looked at other evidence: train it again .version 1"),
+            ({"version": VERSION + 1}, f"newer MeG Studio: update to open it .version {VERSION + 1}"),
+            (
+                {"version": VERSION - 1},
+                f"an older MeG Studio.*: train it again .version {VERSION - 1}",
+            ),
             ({"version": 0}, "a version that does not exist"),
-            ({"version": "2"}, "a version that does not exist"),
+            ({"version": str(VERSION)}, "a version that does not exist"),
             ({"format": "zip"}, "belongs to something else"),
             ({"seed": "7"}, "“seed” is not as it should be"),
             ({"extra": 1}, "“extra” is not as it should be"),

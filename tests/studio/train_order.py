@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from engine.meg import training
+from engine.meg import gate_training
 from engine.meg.settings import GeneratorSettings
 from engine.runs import Cancel, ProgressBoard
 from studio.jobs import Shelf
@@ -25,7 +25,7 @@ def small_order(folder: Path, encoder: Path) -> TrainingOrder:
 
 def train_here(folder: Path, encoder: Path) -> tuple[Trained, ProgressBoard]:
     """Train in this process."""
-    training.EPISODE, training.READOUT_SUBJECTS = 32, 2  # the gate is not what is looked at
+    gate_training.EPISODE, gate_training.READOUT_SUBJECTS = 32, (2, 2)  # the gate is not what is looked at
     board = ProgressBoard()
     return train(Shelf(), small_order(folder, encoder), board, Cancel()), board
 
