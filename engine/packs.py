@@ -38,6 +38,9 @@ EDITS = "edits.jsonl"
 EDITORS: dict[str, tuple[str, str]] = {
     "meg": ("engine.meg.pack", "MegPack"),
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
+    "plain-retrieval": ("engine.editors.plain_retrieval", "PlainRetrievalPack"),
+    "ike": ("engine.editors.ike", "IkePack"),
+    "memprompt": ("engine.editors.memprompt", "MemPromptPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 

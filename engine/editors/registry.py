@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from engine.editors.settings import ike, memprompt, plain_retrieval
+from engine.editors.settings.ike import IkeSettings
+from engine.editors.settings.memprompt import MemPromptSettings
+from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
 from engine.edits import EditError
 from engine.meg import settings as meg
 
@@ -83,7 +87,7 @@ EDITORS: Mapping[str, EditorKind] = {
         ),
         EditorKind(
             "retrieval",
-            "Retrieval",
+            "Gated retrieval",
             "The fact is put before the question: nothing but the gate is trained.",
             "engine.editors.retrieval",
             "RetrievalEditor",
@@ -91,6 +95,49 @@ EDITORS: Mapping[str, EditorKind] = {
             _GATE,
             {name: meg.PRESETS[name] for name in ("fast", "balanced")},
             meg.settings_from,
+        ),
+        EditorKind(
+            "plain-retrieval",
+            "Plain retrieval",
+            "The nearest edit is put before every question: nothing is trained, and nothing tells questions apart.",
+            "engine.editors.plain_retrieval",
+            "PlainRetrievalEditor",
+            ("Index",),
+            (Group("Retrieval", names=("threshold",)),),
+            {"balanced": ("Every question meets its nearest edit.", PlainRetrievalSettings)},
+            plain_retrieval.settings_from,
+            grows=True,
+        ),
+        EditorKind(
+            "ike",
+            "IKE",
+            "The nearest edit is put before every question, after demonstrations of how new facts are taken up.",
+            "engine.editors.ike",
+            "IkeEditor",
+            ("Index", "Demonstrations"),
+            (Group("Demonstrations", names=("copy", "update", "retain")),),
+            {"balanced": ("The authors' 32 demonstrations, or as many as the model takes.", IkeSettings)},
+            ike.settings_from,
+            grows=True,
+            gated=False,
+        ),
+        EditorKind(
+            "memprompt",
+            "MemPrompt",
+            "A question that is much like an edit's own is asked together with what the edit says.",
+            "engine.editors.memprompt",
+            "MemPromptEditor",
+            ("Index",),
+            (Group("Memory", names=("lookup", "similarity", "distance")),),
+            {
+                "balanced": ("By the meaning of the question: a cosine of 0.9.", MemPromptSettings),
+                "letters": (
+                    "By its letters: fewer than six to change.",
+                    lambda: MemPromptSettings(lookup="letters"),
+                ),
+            },
+            memprompt.settings_from,
+            grows=True,
         ),
     )
 }
