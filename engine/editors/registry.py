@@ -16,6 +16,7 @@ from engine.editors.settings.memprompt import MemPromptSettings
 from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
 from engine.edits import EditError
 from engine.meg import settings as meg
+from engine.setting_fields import Described, describe, value_at
 
 if TYPE_CHECKING:
     from engine.editor import Editor
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 SWEEP = "Layers"
 """The stage in which a layer is found by a sweep, after the first."""
+
+
+_OF_ALL = ("layer", "encoder", "chat")
+"""Settings that have a place of their own in a form, and are in no group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,22 @@ class EditorKind:
     grows: bool = False  # whether its `fit` takes a pack to go on from
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
+    undo: str = ""  # how that is done, as a sentence
+
+    def usual(self) -> tuple[str, Callable[[], Any]]:
+        """The preset that is taken where none is named."""
+        return self.presets.get("balanced") or next(iter(self.presets.values()))
+
+    def described(self, settings: Any) -> dict[str, Described]:
+        """Every setting of this editor that `settings` have, by its path (“generator.steps”)."""
+        own = {each.name: each for each in describe(type(settings))}
+        found = {name: own[name] for name in _OF_ALL if name in own}
+        for group in self.groups:
+            part = value_at(settings, group.part) if group.part else settings
+            for each in describe(type(part)):
+                if not group.names or each.name in group.names:
+                    found[f"{group.part}.{each.name}" if group.part else each.name] = each
+        return found
 
     def stages_of(self, settings: Any) -> tuple[str, ...]:
         """The stages of a training with `settings`."""
@@ -84,6 +105,7 @@ EDITORS: Mapping[str, EditorKind] = {
             meg.settings_from,
             layered=True,
             grows=True,
+            undo="One edit is switched off in the gate: questions about it are the original model's.",
         ),
         EditorKind(
             "retrieval",
@@ -95,6 +117,7 @@ EDITORS: Mapping[str, EditorKind] = {
             _GATE,
             {name: meg.PRESETS[name] for name in ("fast", "balanced")},
             meg.settings_from,
+            undo="One edit is switched off in the gate: questions about it are the original model's.",
         ),
         EditorKind(
             "plain-retrieval",
@@ -107,6 +130,7 @@ EDITORS: Mapping[str, EditorKind] = {
             {"balanced": ("Every question meets its nearest edit.", PlainRetrievalSettings)},
             plain_retrieval.settings_from,
             grows=True,
+            undo="One edit is switched off where it is looked up: questions nearest to it are the original model's.",
         ),
         EditorKind(
             "ike",
@@ -120,6 +144,7 @@ EDITORS: Mapping[str, EditorKind] = {
             ike.settings_from,
             grows=True,
             gated=False,
+            undo="One edit is switched off where it is looked up, and is no longer demonstrated either.",
         ),
         EditorKind(
             "memprompt",
@@ -138,6 +163,7 @@ EDITORS: Mapping[str, EditorKind] = {
             },
             memprompt.settings_from,
             grows=True,
+            undo="One edit is switched off in the memory: questions nearest to it are the original model's.",
         ),
     )
 }
