@@ -41,7 +41,8 @@ PATHS: Mapping[str, str] = {
     "--chat": "chat",
 }
 """Options for settings that are often given, and where in the settings they are."""
-OF_THE_START = ("--preset", *PATHS, "--set")  # a pack's own settings
+OF_THE_START = ("--preset", *PATHS)  # a pack's own settings
+STARTED = "the settings of the pack given with --start hold: leave it out."
 LONG_OBJECT = 100  # tokens: longer than anything that was learnt here
 
 
@@ -102,7 +103,9 @@ def fit(
     if start is not None:
         if not kind.grows:
             refuse(ctx, ["--start"], f"the editor “{editor}” cannot go on from a pack: train it from the start.")
-        refuse(ctx, OF_THE_START, "the settings of the pack given with --start hold: leave it out.")
+        refuse(ctx, OF_THE_START, STARTED)
+        if values:
+            raise typer.BadParameter(STARTED, ctx=ctx, param_hint="--set")
         _check_start(start, out, kind)
     settings = _settings(ctx, kind, preset, given, values or ())
     edit_set = read_edit_set(edits)

@@ -127,7 +127,13 @@ EDITORS: Mapping[str, EditorKind] = {
             "PlainRetrievalEditor",
             ("Index",),
             (Group("Retrieval", names=("threshold",)),),
-            {"balanced": ("Every question meets its nearest edit.", PlainRetrievalSettings)},
+            {
+                "balanced": ("Every question meets its nearest edit.", PlainRetrievalSettings),
+                "near": (
+                    "Questions with a cosine of 0.6 or more meet it: hardly a neighbour of an edit has one.",
+                    lambda: PlainRetrievalSettings(threshold=0.6),
+                ),
+            },
             plain_retrieval.settings_from,
             grows=True,
             undo="One edit is switched off where it is looked up: questions nearest to it are the original model's.",

@@ -322,7 +322,7 @@ class TestStart:
         )
         told = meg("fit", edits_file, "--out", tmp_path / "pack", "--start", other, "--model", tmp_path / "none")
         assert told.code == cli.MENDABLE
-        assert "holds no neurons to go on from" in told.sentence()
+        assert "was made by the editor “retrieval”, and “meg” cannot go on from it" in told.sentence()
 
     def test_with_another_model_the_run_that_was_stopped_stays(
         self, meg: Meg, saved: Path, edits_file: Path, edits: EditSet, tmp_path: Path
