@@ -9,7 +9,8 @@ import typer
 
 from engine.commands.options import JsonOption
 from engine.editors.registry import EDITORS, EditorKind, editor_kind, make_editor
-from engine.setting_fields import value_at
+from engine.meg.settings import MegSettings
+from engine.setting_fields import help_of, value_at
 
 
 def editors(
@@ -37,6 +38,7 @@ def _about(kind: EditorKind) -> dict[str, Any]:
         "undo": kind.undo or _UNDO[kind.undoes_one],
         "goes on from a pack": kind.grows,
         "gate": kind.gated,
+        "layered": kind.layered,
         "presets": {name: told for name, (told, _) in kind.presets.items()},
     }
 
@@ -65,6 +67,8 @@ def _page(told: dict[str, Any]) -> str:
         f"  gate       {'tells questions apart' if told['gate'] else 'none: every question meets the edits'}",
         *(f"  preset     {name}: {what}" for name, what in told["presets"].items()),
     ]
+    if told["layered"]:
+        lines.append(f"  --layer N|auto  {help_of(MegSettings, 'layer')}")
     for each in told.get("settings", ()):
         values = f" ({each['values']})" if each["values"] else ""
         lines.append(f"  --set {each['path']}={_written(each['usual'])}{values}  {each['help']}")

@@ -122,7 +122,7 @@ EDITORS: Mapping[str, EditorKind] = {
         EditorKind(
             "plain-retrieval",
             "Plain retrieval",
-            "The nearest edit is put before every question: nothing is trained, and nothing tells questions apart.",
+            "The nearest edit is put before the question: nothing is trained.",
             "engine.editors.plain_retrieval",
             "PlainRetrievalEditor",
             ("Index",),
