@@ -56,7 +56,10 @@ class NearestEditModel(InContextEditedModel):
         return (passage(self._form, edit, query),)
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
-        """The word on each query; raises QueryError for one that the model cannot be asked."""
+        """The word on each query; raises QueryError for one that the model cannot be asked.
+
+        Without a gate it is the same for each, also where the nearest edit is switched off.
+        """
         return [recalled.routing for recalled in self._recall(queries)]
 
     def _recall(self, queries: Sequence[str]) -> list[Recalled]:
