@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from engine.editors.in_context import check_room, passage, statement, told
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel
+from tests.tiny_models import tiny_model
 
 EDIT = Edit("one", "The capital of {fact} is ", " Lima ")
 PASSAGES = ("The first one is long, and long, and long. ", "The second one. ", "The third one. ")
@@ -30,6 +33,20 @@ def test_what_does_not_fit_is_left_out_from_the_front_and_never_cut(model: Langu
 def test_a_question_that_leaves_no_room_is_asked_as_it_is(model: LanguageModel) -> None:
     long = "Oslo " * 2 * model.max_positions
     assert told(model, long, PASSAGES, 24) == long
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_finding_out_what_fits_says_nothing_on_the_console(chat: bool, caplog: pytest.LogCaptureFixture) -> None:
+    plain = tiny_model()
+    plain.tokenizer.model_max_length = plain.max_positions
+    plain.tokenizer.chat_template = "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}</s>{% endfor %}"
+    model = LanguageModel(plain.model, plain.tokenizer, plain.name, chat=chat)
+    logging.getLogger("transformers").addHandler(caplog.handler)
+    try:
+        assert told(model, QUESTION, ("No " * 400,), 24) == QUESTION
+    finally:
+        logging.getLogger("transformers").removeHandler(caplog.handler)
+    assert caplog.records == []
 
 
 def test_an_edit_that_is_too_long_to_be_told_is_refused_by_name(model: LanguageModel) -> None:
