@@ -484,7 +484,7 @@ class TestEditors:
         assert "--set generator.kind=transformer (“transformer” or “mlp” or “stored”)" in told
         assert "--set prompt_alone=no " in told
         assert "--layer N|auto" in told
-        assert "--set generator.batch= (1 to 65,536)" in told
+        assert "--set generator.minutes= (0 to 100,000)" in told
         unknown = meg("editors", "paint")
         assert unknown.code == cli.MENDABLE
         assert "There is no editor “paint”" in unknown.sentence()
