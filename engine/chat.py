@@ -57,7 +57,10 @@ class ChatTemplate:
 def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """The tokens of a chat in which the user says `prompt` and the model's reply is about to begin."""
     ids: list[int] = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], add_generation_prompt=True, return_dict=False
+        [{"role": "user", "content": prompt}],
+        add_generation_prompt=True,
+        return_dict=False,
+        tokenizer_kwargs={"verbose": False},  # what is too long is said where it is asked
     )
     return ids
 

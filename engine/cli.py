@@ -16,6 +16,7 @@ from engine.commands.ask import ask
 from engine.commands.bench import bench
 from engine.commands.console import say
 from engine.commands.convert import convert
+from engine.commands.editors import editors
 from engine.commands.evaluate import evaluate
 from engine.commands.fit import fit
 from engine.commands.models import models
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
 )
-for command in (fit, ask, evaluate, convert, bench, models):  # as `meg --help` lists them
+for command in (fit, ask, evaluate, convert, bench, models, editors):  # as `meg --help` lists them
     app.command()(command)
 
 

@@ -216,7 +216,8 @@ class LanguageModel:
         if self.chat:
             ids = user_turn(self.tokenizer, prompt.strip())
         else:
-            ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False)["input_ids"]
+            # What is too long is said below, in a sentence of ours.
+            ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False, verbose=False)["input_ids"]
         if len(ids) + MAX_NEW_TOKENS > self.max_positions:
             raise QueryError(
                 f"The question “{prompt[:40]}…” is {len(ids):,} tokens long: "

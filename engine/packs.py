@@ -38,6 +38,9 @@ EDITS = "edits.jsonl"
 EDITORS: dict[str, tuple[str, str]] = {
     "meg": ("engine.meg.pack", "MegPack"),
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
+    "plain-retrieval": ("engine.editors.plain_retrieval", "PlainRetrievalPack"),
+    "ike": ("engine.editors.ike", "IkePack"),
+    "memprompt": ("engine.editors.memprompt", "MemPromptPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 
@@ -207,11 +210,15 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Pack:
 
     Raises PackError.
     """
-    stored = read_pack(folder)
+    return restored(read_pack(folder), device)
+
+
+def restored(stored: StoredPack, device: torch.device | str = "cpu") -> Pack:
+    """A pack that was read, as its editor's own kind, on `device`. Raises PackError for an editor that is not known."""
     name = stored.manifest.editor
     if name not in EDITORS:
         known = ", ".join(EDITORS)
-        raise PackError(f"The pack {folder} was made by the editor {name[:60]!a}; known here: {known}.")
+        raise PackError(f"The pack {stored.folder} was made by the editor {name[:60]!a}; known here: {known}.")
     module, kind = EDITORS[name]
     return cast("Pack", getattr(import_module(module), kind).from_stored(stored, device))
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 _HELP, _LEAST, _MOST, _TITLE = "help", "least", "most", "title"
+_YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 _BY_KIND = {int: "a whole number", float: "a number", str: "a text", bool: "yes or no"}
 
 
@@ -73,6 +74,8 @@ class Described:
         value: object = plain
         if not plain and self.optional:
             value = None
+        elif self.kind is bool:
+            value = _YES_OR_NO.get(plain.lower(), plain)
         elif self.kind in (int, float):
             try:
                 value = self.kind(plain.replace(",", ""))

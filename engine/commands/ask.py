@@ -14,7 +14,7 @@ from engine.commands.options import DeviceOption, DtypeOption, JsonOption, Thres
 from engine.decoding import Decoding
 
 if TYPE_CHECKING:
-    from engine.editor import Answer
+    from engine.editor import Answer, Routing
 
 _HELP = {each.name: str(each.metadata["help"]) for each in fields(Decoding)}
 
@@ -36,23 +36,26 @@ def ask(
 ) -> None:
     """Ask the original and the edited model."""
     decoding = Decoding(temperature, top_p, top_k, seed, max_new_tokens, first_sentence)
-    edited, _ = attach_pack(pack, model, device, dtype, threshold)
+    edited = attach_pack(pack, model, device, dtype, threshold).edited
     for answer in edited.answer(queries, decoding=decoding):
         if as_json:
-            print(json.dumps({**_as_json(answer), "decoding": decoding.as_json()}, ensure_ascii=False))
+            told = _as_json(answer, gated=edited.gated)
+            print(json.dumps({**told, "decoding": decoding.as_json()}, ensure_ascii=False))
         else:
-            routing = answer.routing
-            decision = f"about edit {routing.nearest_edit}" if routing.routed else "about no edit"
             print(f"{answer.query}\n  original: {answer.original}\n  edited:   {answer.edited}")
-            print(f"  familiarity {routing.familiarity:.3f}, {decision}")
+            print(f"  familiarity {_word(answer.routing) if edited.gated else '–, every question meets the edits'}")
 
 
-def _as_json(answer: Answer) -> dict[str, Any]:
+def _word(routing: Routing) -> str:
+    """The gate's word on a query."""
+    decision = f"about edit {routing.nearest_edit}" if routing.routed else "about no edit"
+    return f"{routing.familiarity:.3f}, {decision}"
+
+
+def _as_json(answer: Answer, *, gated: bool) -> dict[str, Any]:
+    """An answer; what a gate says is null where there is none."""
     routing = answer.routing
-    return {
-        "query": answer.query,
-        "original": answer.original,
-        "edited": answer.edited,
+    word = {
         "familiarity": round(routing.familiarity, 6),
         "routed": routing.routed,
         "nearest_edit": routing.nearest_edit,
@@ -60,3 +63,5 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         "entropy": round(routing.entropy, 6),
         "threshold": round(routing.threshold, 6),
     }
+    answers = {"query": answer.query, "original": answer.original, "edited": answer.edited}
+    return answers | (word if gated else dict.fromkeys(word))

@@ -36,13 +36,13 @@ def evaluate(
 
     if report is not None:
         check_report_name(report)
-    edited, stored = attach_pack(pack, model, device, dtype, threshold)
+    attached = attach_pack(pack, model, device, dtype, threshold)
     from engine.evaluation.report import evaluate as measure
 
-    edit_set = stored.edit_set if edits is None else read_edit_set(edits)
+    edit_set = attached.edits if edits is None else read_edit_set(edits)
     with progress(("Evaluation",)) as board, stop_at_interrupt() as cancel:
         measured = measure(
-            edited,
+            attached.edited,
             edit_set,
             cancel=cancel,
             report=lambda step, of: board.report("Evaluation", step, of),
@@ -58,11 +58,12 @@ def evaluate(
         about = {
             "pack": pack.resolve().name,
             "edits": "the pack's own" if edits is None else edits.name,
-            "model": stored.model_name,
-            "seed": str(stored.seed),
+            "editor": attached.manifest.editor,
+            "model": attached.manifest.model.name,
+            "seed": str(attached.manifest.seed),
         }
         names = {key: relation.name for key, relation in edit_set.relations.items()}
-        subject = Subject(f"Evaluation of {pack.resolve().name}", edited.threshold, about, names)
+        subject = Subject(f"Evaluation of {pack.resolve().name}", attached.edited.threshold, about, names)
         page, beside = write_report(report, subject, measured.asked)
         say(f"The report is in {page}, every query in {beside}.")
     print(json.dumps(figures_as_json(measured)) if as_json else _table(measured))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.commands.console import give_account, say
-from engine.edits import EditSet
+from engine.edits import EditError, EditSet
 from engine.formats.registry import read_edits
 from engine.formats.source import FormatError
 from engine.pack_archive import opened_pack
-from engine.packs import load_pack, read_manifest
+from engine.packs import Manifest, read_manifest, read_pack, restored
 
 if TYPE_CHECKING:
     from engine.editor import EditedModel
-    from engine.meg.pack import MegPack
 
 
 def read_edit_set(path: Path) -> EditSet:
@@ -30,16 +30,31 @@ def read_edit_set(path: Path) -> EditSet:
     return imported.edit_set
 
 
-def attach_pack(
-    folder: Path, model: str | None, device: str, dtype: str, threshold: float | None
-) -> tuple[EditedModel, MegPack]:
-    """The edited model of a pack (a folder, or a zip of one), its threshold moved where one is given, and the pack."""
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The edited model of a pack, with what the pack says of itself."""
+
+    edited: EditedModel
+    manifest: Manifest
+    edits: EditSet
+
+
+def attach_pack(folder: Path, model: str | None, device: str, dtype: str, threshold: float | None) -> Attached:
+    """The edited model of a pack (a folder, or a zip of one), its threshold moved where one is given.
+
+    Raises EditError where a threshold is given and the editor has no gate.
+    """
     from engine.language_model import load
 
     with opened_pack(folder) as place:
         language_model = load(model or read_manifest(place).model.name, device=device, dtype=dtype)
-        pack: Any = load_pack(place, language_model.device)
-    edited: EditedModel = pack.attach(language_model)
+        stored = read_pack(place)
+        edited = restored(stored, language_model.device).attach(language_model)
     if threshold is not None:
+        if not edited.gated:
+            raise EditError(
+                f"The editor “{stored.manifest.editor}” has no gate: every question meets the edits, and there is no "
+                "threshold to move. Leave --threshold out."
+            )
         edited.threshold = threshold
-    return edited, pack
+    return Attached(edited, stored.manifest, stored.edits)

@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from engine.editors.settings import ike, memprompt, plain_retrieval
+from engine.editors.settings.ike import IkeSettings
+from engine.editors.settings.memprompt import MemPromptSettings
+from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
 from engine.edits import EditError
 from engine.meg import settings as meg
+from engine.setting_fields import Described, describe, value_at
 
 if TYPE_CHECKING:
     from engine.editor import Editor
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
 
 SWEEP = "Layers"
 """The stage in which a layer is found by a sweep, after the first."""
+
+
+_OF_ALL = ("layer", "encoder", "chat")
+"""Settings that have a place of their own in a form, and are in no group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,22 @@ class EditorKind:
     grows: bool = False  # whether its `fit` takes a pack to go on from
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
+    undo: str = ""  # how that is done, as a sentence
+
+    def usual(self) -> tuple[str, Callable[[], Any]]:
+        """The preset that is taken where none is named."""
+        return self.presets.get("balanced") or next(iter(self.presets.values()))
+
+    def described(self, settings: Any) -> dict[str, Described]:
+        """Every setting of this editor that `settings` have, by its path (“generator.steps”)."""
+        own = {each.name: each for each in describe(type(settings))}
+        found = {name: own[name] for name in _OF_ALL if name in own}
+        for group in self.groups:
+            part = value_at(settings, group.part) if group.part else settings
+            for each in describe(type(part)):
+                if not group.names or each.name in group.names:
+                    found[f"{group.part}.{each.name}" if group.part else each.name] = each
+        return found
 
     def stages_of(self, settings: Any) -> tuple[str, ...]:
         """The stages of a training with `settings`."""
@@ -80,10 +105,11 @@ EDITORS: Mapping[str, EditorKind] = {
             meg.settings_from,
             layered=True,
             grows=True,
+            undo="One edit is switched off in the gate: questions about it are the original model's.",
         ),
         EditorKind(
             "retrieval",
-            "Retrieval",
+            "Gated retrieval",
             "The fact is put before the question: nothing but the gate is trained.",
             "engine.editors.retrieval",
             "RetrievalEditor",
@@ -91,6 +117,59 @@ EDITORS: Mapping[str, EditorKind] = {
             _GATE,
             {name: meg.PRESETS[name] for name in ("fast", "balanced")},
             meg.settings_from,
+            undo="One edit is switched off in the gate: questions about it are the original model's.",
+        ),
+        EditorKind(
+            "plain-retrieval",
+            "Plain retrieval",
+            "The nearest edit is put before the question: nothing is trained.",
+            "engine.editors.plain_retrieval",
+            "PlainRetrievalEditor",
+            ("Index",),
+            (Group("Retrieval", names=("threshold",)),),
+            {
+                "balanced": ("Every question meets its nearest edit.", PlainRetrievalSettings),
+                "near": (
+                    "Questions with a cosine of 0.6 or more meet it: hardly a neighbour of an edit has one.",
+                    lambda: PlainRetrievalSettings(threshold=0.6),
+                ),
+            },
+            plain_retrieval.settings_from,
+            grows=True,
+            undo="One edit is switched off where it is looked up: questions nearest to it are the original model's.",
+        ),
+        EditorKind(
+            "ike",
+            "IKE",
+            "The nearest edit is put before every question, after demonstrations of how new facts are taken up.",
+            "engine.editors.ike",
+            "IkeEditor",
+            ("Index", "Demonstrations"),
+            (Group("Demonstrations", names=("copy", "update", "retain")),),
+            {"balanced": ("The authors' 32 demonstrations, or as many as the model takes.", IkeSettings)},
+            ike.settings_from,
+            grows=True,
+            gated=False,
+            undo="One edit is switched off where it is looked up, and is no longer demonstrated either.",
+        ),
+        EditorKind(
+            "memprompt",
+            "MemPrompt",
+            "A question that is much like an edit's own is asked together with what the edit says.",
+            "engine.editors.memprompt",
+            "MemPromptEditor",
+            ("Index",),
+            (Group("Memory", names=("lookup", "similarity", "distance")),),
+            {
+                "balanced": ("By the meaning of the question: a cosine of 0.9.", MemPromptSettings),
+                "letters": (
+                    "By its letters: fewer than six to change.",
+                    lambda: MemPromptSettings(lookup="letters"),
+                ),
+            },
+            memprompt.settings_from,
+            grows=True,
+            undo="One edit is switched off in the memory: questions nearest to it are the original model's.",
         ),
     )
 }

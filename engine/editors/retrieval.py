@@ -1,4 +1,4 @@
-"""Retrieval: no weight of the model is changed; the edit that a query is about is put before the question.
+"""Gated retrieval: no weight of the model is changed; the edit that a query is about is put before the question.
 
 The gate is MeG's, so that the two differ in how an edit is answered and in nothing else.
 """
@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from engine.decoding import GREEDY, Decoding
-from engine.editor import Answer, NextTokens, Routing
-from engine.edits import EditError, EditSet
+from engine.editor import Routing
+from engine.editors.in_context import InContextEditedModel, Recalled, check_room, statement
+from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.gate import Gate
 from engine.meg.pack import check_model, gate_state, restored_gate
-from engine.meg.router import Clock, RoutedModel
+from engine.meg.router import RoutedModel
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
 from engine.packs import ModelIdentity, StoredPack, write_pack
@@ -52,6 +52,9 @@ class RetrievalEditor:
         """Train the gate on the enabled edits; see `engine.editor.Editor.fit`."""
         if not edits.enabled():
             raise EditError("There is no edit to train: add one, or switch one on.")
+        asked = model.asked(chat=self.settings.chat)
+        for edit in edits.enabled():
+            check_room(asked, edit, before(edit))
         training = Training(self.settings, model, edits, progress, cancel, seed, run)
         gate = training.gate_alone()
         return RetrievalPack(training.settings, model.name, model.fingerprint(), seed, edits, gate)
@@ -98,58 +101,19 @@ class RetrievalPack:
         return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)
 
 
-class RetrievalEditedModel(RoutedModel):
+class RetrievalEditedModel(InContextEditedModel, RoutedModel):
     """A language model that is told the edit which a query is about."""
 
-    def answer(
-        self,
-        queries: Sequence[str],
-        *,
-        cancel: Cancel | None = None,
-        originals: bool = True,
-        decoding: Decoding = GREEDY,
-    ) -> list[Answer]:
-        """Both models' answers; with `originals` False the original answers to routed queries are left empty."""
-        clock = Clock()
-        routings = self.route(queries)
-        gate = clock.share(len(queries))
-        extents = [self._router.extent(routing).under(decoding) for routing in routings]
-        edited = self._model.answer(
-            self._told(routings), extents=extents, decoding=decoding, questions=queries, cancel=cancel
-        )
-        told = clock.share(len(queries))
-        asked = [row for row, routing in enumerate(routings) if routing.routed] if originals else []
-        originally = dict(enumerate(edited)) | {row: "" for row, routing in enumerate(routings) if routing.routed}
-        seconds = {row: told for row, routing in enumerate(routings) if not routing.routed}
-        texts = self._model.answer(
-            [queries[row] for row in asked],
-            extents=[extents[row] for row in asked],
-            decoding=decoding,
-            cancel=cancel,
-        )
-        originally.update(zip(asked, texts, strict=True))
-        seconds |= dict.fromkeys(asked, clock.share(len(asked)))
-        return [
-            Answer(query, originally[row], edited[row], routings[row], seconds.get(row), gate + told)
-            for row, query in enumerate(queries)
-        ]
+    def _recall(self, queries: Sequence[str]) -> list[Recalled]:
+        return [self._recalled(routing) for routing in self.route(queries)]
 
-    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return self._model.teacher_forced(self._told(self.route(queries)), targets)
+    def _recalled(self, routing: Routing) -> Recalled:
+        if not routing.routed:
+            return Recalled(routing)
+        edit = self._router.edit(routing)
+        return Recalled(routing, edit, (before(edit),))
 
-    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
-        """The likeliest next tokens of both models."""
-        (told,) = self._told(self.route([query]))
-        return NextTokens(self._model.next_tokens(query, k), self._model.next_tokens(told, k))
 
-    def detach(self) -> None:
-        """Nothing was changed in the model."""
-
-    def _told(self, routings: Sequence[Routing]) -> list[str]:
-        """What the model is asked: a routed query with its edit before it, any other as it is."""
-        told = []
-        for routing in routings:
-            edit = self._router.edit(routing)
-            told.append(f"{edit.prompt} {edit.new_object}. {routing.query}" if routing.routed else routing.query)
-        return told
+def before(edit: Edit) -> str:
+    """What goes before a question that meets `edit`."""
+    return f"{statement(edit)} "

@@ -109,7 +109,8 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     queries = f"{len(report.asked):,} queries were asked; {len(report.wrong):,} were answered wrongly."
     SubElement(body, "p", {"class": "muted"}).text = f"{queries} Every one of them is in {beside}."
     _figures(body, report)
-    _gate(body, subject, report)
+    if report.gated:
+        _gate(body, subject, report)
     _relations(body, subject, report)
     _wrong(body, report)
     if subject.about:
@@ -200,7 +201,7 @@ def _wrong(body: Element, report: Report) -> None:
     if len(wrong) > LISTED:
         SubElement(body, "p", {"class": "muted"}).text = f"The first {LISTED:,} are listed."
     rows = [
-        (NAMES[row.kind], row.query, row.wanted, row.given, f"{row.familiarity:.3f}", row.edit)
+        (NAMES[row.kind], row.query, row.wanted, row.given, f"{row.familiarity:.3f}" if row.gated else "–", row.edit)
         for row in wrong[:LISTED]
     ]
     titles = ("Asked as", "Query", "Expected", "Edited answer", "Familiarity", "Edit")

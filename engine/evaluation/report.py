@@ -50,6 +50,11 @@ class Asked:
     opened: str | None = None  # what a near miss would be answered if the gate let it by, where it was asked for
 
     @property
+    def gated(self) -> bool:
+        """Whether a gate had a word in it: one names the nearest edit, whatever it decides."""
+        return bool(self.nearest_edit)
+
+    @property
     def right(self) -> bool:
         """Whether the edited answer is what was wanted."""
         return is_answer(self.given, self.wanted)
@@ -61,7 +66,7 @@ class Measured:
 
     ag: float | None
     tf: float | None
-    routed: float | None  # share of the queries that the gate let through
+    routed: float | None  # share of the queries that the gate let through; None too where there is no gate
     asked: int
 
     @property
@@ -89,6 +94,11 @@ class Report:
         figures = {kind: _measured(by_kind[kind]) for kind in KINDS}
         locality = {kind.value: figures[kind] for kind in ProbeKind}
         return cls(figures[RELIABILITY], figures[GENERALITY], locality, rows)
+
+    @property
+    def gated(self) -> bool:
+        """Whether a gate told the queries apart."""
+        return any(row.gated for row in self.asked)
 
     @property
     def wrong(self) -> tuple[Asked, ...]:
@@ -121,7 +131,7 @@ def _measured(rows: Sequence[Asked]) -> Measured:
     return Measured(
         share([row.right for row in rows]),
         share([row.share for row in rows]),
-        share([row.routed for row in rows]),
+        share([row.routed for row in rows if row.gated]),
         len(rows),
     )
 

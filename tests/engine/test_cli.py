@@ -18,6 +18,7 @@ from engine.benchmark import bench
 from engine.benchmark.recipes import settings_of
 from engine.commands import fit as fit_command
 from engine.commands import inputs
+from engine.editors.registry import EDITORS
 from engine.edits import Edit, EditSet
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
@@ -28,6 +29,7 @@ from engine.pack_archive import write_archive
 from engine.packs import ModelIdentity, read_manifest, write_pack
 from engine.run_folder import RunFolder, RunState
 from engine.runs import Cancelled
+from tests.engine.editors.nearest import kept
 from tests.engine.quick import sample_edits
 from tests.engine.quick_meg import QuickSettings
 from tests.tiny_models import tiny_model
@@ -80,6 +82,15 @@ def saved(pack: MegPack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good pack on disk."""
     folder = tmp_path_factory.mktemp("packs") / "pack"
     pack.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(model: LanguageModel, edits: EditSet, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pack of each editor that changes the question."""
+    folder = tmp_path_factory.mktemp("others")
+    for name in ("plain-retrieval", "ike", "memprompt"):
+        kept(name, model, edits, encoder).save(folder / name)
     return folder
 
 
@@ -322,7 +333,7 @@ class TestStart:
         )
         told = meg("fit", edits_file, "--out", tmp_path / "pack", "--start", other, "--model", tmp_path / "none")
         assert told.code == cli.MENDABLE
-        assert "holds no neurons to go on from" in told.sentence()
+        assert "was made by the editor “retrieval”, and “meg” cannot go on from it" in told.sentence()
 
     def test_with_another_model_the_run_that_was_stopped_stays(
         self, meg: Meg, saved: Path, edits_file: Path, edits: EditSet, tmp_path: Path
@@ -355,6 +366,128 @@ def test_long_new_objects_are_named(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("The new object of long is ")
     assert ("--neurons" in line) is more_neurons
+
+
+class TestOtherEditors:
+    """`meg fit --editor`, and the commands that take a pack, with editors that are not MeG."""
+
+    def test_a_pack_is_written_with_the_settings_that_were_set(
+        self, meg: Meg, edits_file: Path, edits: EditSet, encoder: Path, tmp_path: Path
+    ) -> None:
+        words = ("--editor", "ike", "--encoder", encoder, "--set", "copy=0", "--set", "update=1", "--set", "retain=2")
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", "--seed", 5, *words)
+        assert told.code == 0, told.err
+        assert json.loads(told.out) == {"pack": str(tmp_path / "pack"), "edits": 12, "pool": 12}
+        assert "Demonstrations" in told.err
+        manifest = read_manifest(tmp_path / "pack")
+        assert (manifest.editor, manifest.seed) == ("ike", 5)
+        assert manifest.settings == {"encoder": str(encoder), "copy": 0, "update": 1, "retain": 2, "chat": False}
+        assert os.listdir(tmp_path) == ["pack"]
+
+    def test_a_preset_of_the_editors_own(self, meg: Meg, edits_file: Path, tmp_path: Path) -> None:
+        words = ("--editor", "memprompt", "--preset", "letters", "--set", "distance=3")
+        assert meg("fit", edits_file, "--out", tmp_path / "pack", *words).code == 0
+        settings = read_manifest(tmp_path / "pack").settings
+        assert (settings["lookup"], settings["distance"]) == ("letters", 3)
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (("--editor", "ike", "--layer", "3"), "for --layer: the editor “ike” has no such setting"),
+            (("--editor", "ike", "--gate", "fused"), "for --gate: the editor “ike” has no such setting"),
+            (("--editor", "retrieval", "--neurons", "2"), "for --neurons: the editor “retrieval” has no such"),
+            (("--editor", "retrieval", "--layer", "3"), "for --layer: the editor “retrieval” has no such"),
+            (("--editor", "memprompt", "--preset", "paper"), "for --preset: the editor “memprompt” has the presets"),
+            (("--editor", "ike", "--set", "steps=3"), "for --set: “steps=3” names no setting of the editor “ike”"),
+            (("--set", "copy=3"), "“copy=3” names no setting of the editor “meg”: `meg editors meg` lists them"),
+            (("--editor", "ike", "--set", "copy"), "“copy” names no setting"),
+            (("--neurons", "2", "--set", "collection.neurons=3"), "“collection.neurons” is given twice"),
+            (("--editor", "retrieval", "--start", "pack"), "for --start: the editor “retrieval” cannot go on"),
+        ],
+    )
+    def test_words_that_mean_nothing_to_the_editor_are_refused(
+        self, meg: Meg, edits_file: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+    ) -> None:
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", *words)
+        assert told.code == 2
+        assert told.out == ""
+        assert sentence in " ".join(told.err.replace("│", " ").split())
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (("--editor", "rome"), "There is no editor “rome”: choose among meg,"),
+            (("--editor", "ike", "--set", "copy=many"), "“copy demonstrations” takes a whole number."),
+            (("--editor", "ike", "--set", "copy=-1"), "“copy demonstrations” is 0 to 256: -1 is too little."),
+            (("--editor", "memprompt", "--set", "lookup=eye"), "“lookup” is “meaning” or “letters”: “eye” is none"),
+            (("--set", "prompt_alone=perhaps"), "“prompt alone” takes yes or no."),
+        ],
+    )
+    def test_values_that_are_refused_are_refused_in_a_sentence(
+        self, meg: Meg, edits_file: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+    ) -> None:
+        told = meg("fit", edits_file, "--out", tmp_path / "pack", *words)
+        assert told.code == cli.MENDABLE
+        assert sentence in told.sentence()
+
+    def test_going_on_from_a_pack(self, meg: Meg, made: Path, edits_file: Path, tmp_path: Path) -> None:
+        words = ("fit", edits_file, "--out", tmp_path / "pack", "--editor", "memprompt", "--start")
+        told = meg(*words, made / "memprompt")
+        assert told.code == 0, told.err
+        assert read_manifest(tmp_path / "pack").settings == read_manifest(made / "memprompt").settings
+        refused = meg(*words, made / "ike")
+        assert refused.code == cli.MENDABLE
+        assert "was made by the editor “ike”" in refused.sentence()
+        assert "--set: the settings of the pack" in meg(*words, made / "memprompt", "--set", "similarity=1").err
+
+    def test_a_question_without_a_gate_has_no_familiarity(self, meg: Meg, made: Path, edits: EditSet) -> None:
+        told = meg("ask", made / "ike", edits.edits[0].prompt)
+        assert told.out.splitlines()[-1] == "  familiarity –, every question meets the edits"
+        row = json.loads(meg("ask", made / "ike", edits.edits[0].prompt, "--json").out)
+        names = ("familiarity", "routed", "nearest_edit", "similarity", "entropy", "threshold")
+        assert [row[name] for name in names] == [None] * 6
+        gated = json.loads(meg("ask", made / "plain-retrieval", edits.edits[0].prompt, "--json").out)
+        assert gated["nearest_edit"] == edits.edits[0].id
+
+    def test_a_threshold_is_moved_only_where_there_is_a_gate(self, meg: Meg, made: Path) -> None:
+        told = meg("ask", made / "plain-retrieval", "Once upon a time", "--threshold", "0.99")
+        assert told.out.splitlines()[-1].endswith("about no edit")
+        refused = meg("ask", made / "ike", "Once upon a time", "--threshold", "0.5")
+        assert refused.code == cli.MENDABLE
+        assert "“ike” has no gate" in refused.err.splitlines()[-1]
+
+    def test_an_evaluation_without_a_gate(self, meg: Meg, made: Path, edits: EditSet, tmp_path: Path) -> None:
+        few = tmp_path / "few.jsonl"
+        jsonl.write(EditSet("few", edits.edits[:2], edits.relations), few)
+        told = meg("evaluate", made / "ike", few, "--report", tmp_path / "report.html")
+        assert told.code == 0, told.err
+        rows = {line[:24].strip(): line[24:].split() for line in told.out.splitlines()}
+        assert rows["Reliability"][2:] == ["–", "2"]
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert "<h2>Gate</h2>" not in page
+        assert '<td dir="auto">ike</td>' in page
+
+
+class TestEditors:
+    def test_each_is_listed_with_what_it_requires_and_how_it_is_undone(self, meg: Meg) -> None:
+        told = meg("editors", "--json")
+        assert told.code == 0
+        rows = {row["name"]: row for row in map(json.loads, told.out.splitlines())}
+        assert list(rows) == list(EDITORS)
+        assert all(row["requires"] and row["undo"] and row["presets"] for row in rows.values())
+        assert rows["ike"]["gate"] is False
+        listed = meg("editors").out
+        assert all(f"{name}: {kind.title}." in listed for name, kind in EDITORS.items())
+
+    def test_one_is_listed_with_its_settings_as_fit_takes_them(self, meg: Meg) -> None:
+        told = meg("editors", "meg").out
+        assert "--set generator.kind=transformer (“transformer” or “mlp” or “stored”)" in told
+        assert "--set prompt_alone=no " in told
+        assert "--layer N|auto" in told
+        assert "--set generator.minutes= (0 to 100,000)" in told
+        unknown = meg("editors", "paint")
+        assert unknown.code == cli.MENDABLE
+        assert "There is no editor “paint”" in unknown.sentence()
 
 
 class TestAsk:
@@ -696,7 +829,7 @@ class TestWords:
     def test_help_names_every_command(self, meg: Meg) -> None:
         told = meg("--help")
         assert told.code == 0
-        for name in ("fit", "ask", "evaluate", "bench", "convert", "models"):
+        for name in ("fit", "ask", "evaluate", "bench", "convert", "models", "editors"):
             assert name in told.out
             assert meg(name, "--help").code == 0
 

@@ -48,6 +48,19 @@ def test_what_is_typed_is_read(name, text, value):
     assert described(GeneratorSettings, name).read(text) == value
 
 
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("True", True), ("no", False), (" false ", False)])
+def test_yes_and_no_are_read(text, value):
+    assert described(MegSettings, "prompt_alone").read(text) is value
+    assert described(MegSettings, "chat").read(text) is value
+
+
+def test_neither_yes_nor_no_is_refused():
+    assert described(MegSettings, "chat").read("") is None
+    for text in ("", "perhaps", "1"):
+        with pytest.raises(SettingError, match="yes or no"):
+            described(MegSettings, "prompt_alone").read(text)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -115,6 +128,18 @@ def test_the_registry_tells_of_each_editor_what_the_editor_does(kind):
         names = {found.name for found in describe(owner)}
         assert names
         assert set(group.names) <= names
+
+
+@pytest.mark.parametrize("kind", EDITORS.values(), ids=list(EDITORS))
+def test_every_setting_of_an_editor_has_a_path_at_which_it_can_be_set(kind):
+    settings = kind.usual()[1]()
+    known = kind.described(settings)
+    assert known
+    for path, found in known.items():
+        value = value_at(settings, path)
+        text = "yes" if value is True else "no" if value is False else "" if value is None else str(value)
+        assert found.read(text) == value
+        assert with_values(settings, {path: value}) == settings
 
 
 def test_a_sweep_is_a_stage_of_its_own():

@@ -9,7 +9,7 @@ import pytest
 
 from engine.editor import EditedModel, Editor, Pack
 from engine.editors.retrieval import RetrievalEditedModel, RetrievalEditor, RetrievalPack
-from engine.edits import EditError, EditSet
+from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.pack import MegPack
 from engine.packs import PackError
@@ -83,6 +83,16 @@ def test_another_model_is_refused(pack: MegPack, model: LanguageModel, edits: Ed
     other = RetrievalPack(pack.settings, "another", "0" * 64, 0, edits, pack.gate)
     with pytest.raises(PackError, match="trained on “another”"):
         other.attach(model)
+
+
+def test_an_edit_that_is_too_long_to_be_told_is_refused_before_anything_is_trained(
+    model: LanguageModel, encoder: Path
+) -> None:
+    long = EditSet("long", (Edit("long", "Oslo lies in", "Peru " * 100),))
+    board = ProgressBoard()
+    with pytest.raises(EditError, match="Edit long “Oslo lies in” is too long to be told"):
+        RetrievalEditor(quick_settings(encoder)).fit(model, long, progress=board, cancel=Cancel())
+    assert board.stages() == {}
 
 
 def test_no_edits_and_a_stop(model: LanguageModel, encoder: Path, edits: EditSet) -> None:

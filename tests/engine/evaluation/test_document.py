@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_a_subject_that_is_a_script_is_only_a_name(read: tuple[Reader, dict, str
     assert any(f"The capital of {BAD}" in part for part in reader.text) is False  # a right answer is not listed
     assert any(part == f"{BAD}'s capital" for part in reader.text)
     assert text.count("</style>") == 1
+
+
+def test_without_a_gate_there_is_no_word_of_one(tmp_path: Path) -> None:
+    rows = [replace(row, nearest_edit="", familiarity=1.0, routed=True) for row in ROWS]
+    page, _ = write_report(tmp_path / "report.html", SUBJECT, rows)
+    text = page.read_text("utf-8")
+    assert "<h2>Gate</h2>" not in text
+    assert "<svg" not in text
+    assert '<td class="n">–</td>' in text  # the familiarity of what was wrong
+    assert "1.000" not in text
 
 
 def test_it_needs_nothing_else(read: tuple[Reader, dict, str]) -> None:

@@ -126,6 +126,16 @@ def test_the_score_is_that_of_what_was_measured():
     assert measured.score() == pytest.approx(harmonic_mean([1.0, 0.5]))
 
 
+def test_without_a_gate_nothing_was_let_through():
+    gated = evaluate(Known(TABLE), EDITS)
+    assert gated.gated
+    ungated = Report.of(replace(row, nearest_edit="", routed=True) for row in gated.asked)
+    assert not ungated.gated
+    assert (gated.reliability.routed, ungated.reliability.routed) == (0.5, None)
+    assert ungated.reliability.ag == gated.reliability.ag
+    assert ungated.score() == gated.score()
+
+
 def test_a_figure_of_zero_makes_the_score_zero():
     zero, one = Measured(0.0, 0.0, 0.0, 5), Measured(1.0, 1.0, 1.0, 5)
     assert Report(zero, one, {"neighbour": one}).score() == 0
