@@ -326,6 +326,7 @@ def train_generator(
     # Every process draws the whole batch and learns from its own rows of it.
     processes.agree_on_random(z.device)
     batch = settings.batch_for(len(neurons))
+    from_noise = settings.from_noise_for(len(neurons), goes_on=known is not None)
     own = processes.own_rows()
     began = time.monotonic()
     for step in range(first, steps):
@@ -333,7 +334,7 @@ def train_generator(
         rows = torch.randint(len(z), (batch,), device=z.device)
         clean = wanted[edits[rows]]
         noise = torch.randn_like(clean)
-        times = _times(scheduler.config.num_train_timesteps, batch, settings.from_noise, z.device)
+        times = _times(scheduler.config.num_train_timesteps, batch, from_noise, z.device)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
         if settings.kind == "mlp":
             loss = F.mse_loss(transformer(told[own]), clean[own])

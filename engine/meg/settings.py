@@ -5,6 +5,7 @@ Nothing here needs torch: the command line and the window show these settings be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -131,9 +132,10 @@ class GeneratorSettings:
         least=1,
         most=65_536,
     )
-    from_noise: float = setting(
-        0.75,
-        "Share of each step that starts from noise alone: there the whole neuron has to come from the query's vector.",
+    from_noise: float | None = setting(
+        None,
+        "Share of each step that starts from noise alone: there the whole neuron has to come from the query's vector. "
+        "Nothing: by the number of edits.",
         title="from noise alone",
         least=0,
         most=1,
@@ -215,6 +217,18 @@ class GeneratorSettings:
     def batch_for(self, edits: int) -> int:
         """How many neurons a step learns from: of thousands, each would come up too seldom in a small batch."""
         return self.batch or min(2_048, max(512, edits // 5))
+
+    def from_noise_for(self, edits: int, *, goes_on: bool) -> float:
+        """The share of a step that starts from noise alone.
+
+        There a query is told from all others, which takes the longer the more there are; at the other times a neuron
+        is made exact, which answers the last of them. A generator that is gone on from makes exact ones already.
+        """
+        if self.from_noise is not None:
+            return self.from_noise
+        if goes_on:
+            return 0.75
+        return min(0.75, 0.25 + 0.25 * max(0.0, math.log(max(edits, 1) / 1_024, 4)))
 
 
 @dataclass(frozen=True, slots=True)
