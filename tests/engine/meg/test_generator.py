@@ -66,7 +66,7 @@ def test_a_generator_learns_which_neuron_belongs_to_which_z():
 def test_a_training_goes_on_from_a_known_generator():
     known = train(settings=replace(SMALL, steps=500, noise=0.05))
     changed = NEURONS[torch.arange(11, -1, -1)]  # each z has another's neuron now
-    short = replace(SMALL, steps=200, noise=0.05)
+    short = replace(SMALL, steps=200, noise=0.05, from_noise=0.75)
     gone_on, anew = (train(settings=short, neurons=changed, known=start) for start in (known, None))
     assert torch.equal(gone_on.latent.basis, known.latent.basis)
     assert torch.equal(known.generate(Z, Z), train(settings=replace(SMALL, steps=500, noise=0.05)).generate(Z, Z))
