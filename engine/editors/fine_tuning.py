@@ -51,7 +51,7 @@ class FineTuningEditor(WeightEditor):
         descent = torch.optim.Adam([change], lr=settings.learning_rate)
         order = random.Random(f"fine-tuning {work.seed}")
         exchange = WeightExchange(model.model)
-        loss_of = _last_prompt_token if settings.loss == "last prompt token" else target_loss
+        loss_of = last_prompt_token if settings.loss == "last prompt token" else target_loss
         passes, of = 0, settings.passes * len(batches)
         matrix.weight.requires_grad_(True)
         try:
@@ -67,7 +67,8 @@ class FineTuningEditor(WeightEditor):
                     descent.step()
                     if settings.most_change is not None:
                         change.clamp_(-settings.most_change, settings.most_change)
-                    check_growth(matrix.name, original, change, some.edits, settings.growth)
+                    hardest = [some.edits[row] for row in losses.detach().argsort(descending=True).tolist()]
+                    check_growth(matrix.name, original, change, hardest, settings.growth)
                     total += float(losses.detach().sum())
                     right += int(_right(logits.detach(), some.labels).sum())
                     work.progress.report(STAGE, turn, of, loss=float(losses.detach().mean()))
@@ -109,7 +110,7 @@ def _batches(model: LanguageModel, layer: int, edits: Sequence[Edit], size: int)
     return batches
 
 
-def _last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
+def last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean negative log-likelihood of a row's labelled tokens, each read off the logits where its prompt ends: [rows].
 
     `logits` [rows, keep, vocabulary] and `labels` [rows, length] as `target_loss` has them. The full stop is left out.
