@@ -118,7 +118,7 @@ class UltraEditEditor(WeightEditor):
             for start in range(0, len(work.edits), settings.turn):
                 work.cancel.check()
                 edits = work.edits[start : start + settings.turn]
-                seen, loss, answered = _seen(model, list(matrices), edits)
+                seen, loss, answered = observe(model, list(matrices), edits)
                 for layer, matrix in matrices.items():
                     changes[layer] += solve_turn(seen[layer], running[layer], settings)
                     check_growth(matrix.name, originals[layer], matrix.turned(changes[layer]), edits, settings.growth)
@@ -173,7 +173,7 @@ def ridge_regression(keys: Tensor, values: Tensor, ridge: Tensor) -> Tensor:
     return torch.as_tensor(torch.linalg.solve(keys.T @ keys + ridge * torch.eye(inputs).to(keys), keys.T @ values))
 
 
-def _seen(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) -> tuple[dict[int, Seen], float, float]:
+def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) -> tuple[dict[int, Seen], float, float]:
     """What the blocks see and write where the tokens of the answers are said; mean loss, and the share answered."""
     batch = model.encode_targets([edit.prompt for edit in edits], [edit.new_object for edit in edits])
     if batch.labels is None:
