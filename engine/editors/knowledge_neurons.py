@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ from engine.weight_exchange import Matrix
 STAGE = "Attribution"
 COLUMNS = "columns"
 """The file of a pack with the columns: whose they are, where they are, and what is added to each."""
+KEPT_EVERY = 20  # edits between two checkpoints
 STEP = 0.05  # by which the share of prompts is moved
 
 
@@ -124,9 +126,12 @@ class KnowledgeNeuronEditor(WeightEditor):
         settings: KnowledgeNeuronSettings = work.settings
         model, of = work.model, len(work.edits)
         old = _old_answers(work)
-        found: list[Found] = []
-        for done, edit in enumerate(work.edits):
+        before = work.kept(STAGE)
+        found = [] if before is None else _restored(work.edits, before.meta["found"])
+        for done, edit in enumerate(work.edits[len(found) :], len(found)):
             work.progress.report(STAGE, done, of)
+            if done and done % KEPT_EVERY == 0:
+                work.keep(STAGE, done, {}, {"found": [_told(one) for one in found]})
             asked = [question(model, prompt, old[edit.id], edit.new_object) for prompt in _phrasings(edit, work)]
             attributed = attribute(model, asked, settings.steps, work.cancel.check)
             found.append(_found(edit, attributed, asked[0], settings))
@@ -247,6 +252,20 @@ def _found(edit: Edit, attributed: Attributed, asked: Question, settings: Knowle
     places = tuple((int(flat) // width, int(flat) % width) for flat in order)
     usual = attributed.activations.mean(1)
     return Found(edit, places, tuple(float(usual[place].sign()) or 1.0 for place in places), asked)
+
+
+def _told(found: Found) -> list[Any]:
+    """What was found of an edit, as JSON has it."""
+    one = found.question
+    return [found.places, found.signs, one.tokens, one.old, one.new]
+
+
+def _restored(edits: Sequence[Edit], told: Sequence[Any]) -> list[Found]:
+    """What `_told` told of the first of `edits`."""
+    return [
+        Found(edit, tuple((layer, neuron) for layer, neuron in places), tuple(signs), Question(tuple(tokens), old, new))
+        for edit, (places, signs, tokens, old, new) in zip(edits, told, strict=False)
+    ]
 
 
 def _of_the_fact(found: Sequence[Found], settings: KnowledgeNeuronSettings) -> list[Found]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from engine import tensor_files
-from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
 from engine.decoding import GREEDY, Decoding
 from engine.device import free_memory
 from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
@@ -51,6 +51,16 @@ class WeightFit:
     cancel: Cancel
     seed: int
     checkpoints: Checkpoints | None  # of this very fit
+
+    def kept(self, stage: str) -> Checkpoint | None:
+        """The newest checkpoint of `stage`."""
+        return None if self.checkpoints is None else self.checkpoints.newest(stage)
+
+    def keep(self, stage: str, step: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Write a checkpoint of `stage`, where there is a folder for it."""
+        if self.checkpoints is not None:
+            self.progress.mark(stage, step)
+            self.checkpoints.save(stage, step, tensors, meta)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,9 @@ from engine.editors.weights import CHANGES
 from engine.edits import EditError, EditSet
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, target_loss
+from engine.runs import Cancel, Cancelled
 from engine.weight_exchange import Matrix, exchanged
-from tests.engine.editors.weight_editing import attached, few, fit, tiny_edits
+from tests.engine.editors.weight_editing import StopAt, attached, few, fit, tiny_edits
 from tests.tiny_models import CONFIGS, LAYERS, tiny_model
 
 ONE = FineTuningSettings(passes=1, learning_rate=1e-3)
@@ -89,3 +91,16 @@ def test_every_preset_can_be_made_and_restored(name: str) -> None:
 def test_a_layer_that_is_not_there_is_refused() -> None:
     with pytest.raises(EditError, match=f"Layer {LAYERS} does not exist"):
         fit("ft-m", replace(ONE, layer=LAYERS), tiny_model(), tiny_edits())
+
+
+def test_a_fit_that_was_stopped_goes_on_to_the_same_pack(tmp_path: Path) -> None:
+    model, edits, cancel = tiny_model(), tiny_edits(), Cancel()
+    settings = replace(ONE, passes=12, batch=2)  # two steps a pass
+    whole = fit("ft-m", settings, model, edits)
+    with pytest.raises(Cancelled):
+        fit("ft-m", settings, model, edits, run=tmp_path, cancel=cancel, board=StopAt(cancel, 15))
+    board = StopAt(Cancel(), 1_000)
+    again = fit("ft-m", settings, model, edits, run=tmp_path, board=board)
+    assert board.first == 11
+    assert again.mark() == whole.mark()
+    assert again.figures == whole.figures

@@ -18,7 +18,7 @@ from engine.packs import load_pack
 from engine.runs import Cancel, Cancelled
 from engine.setting_fields import SettingError
 from engine.weight_exchange import Matrix
-from tests.engine.editors.weight_editing import attached, few, fit, tiny_edits
+from tests.engine.editors.weight_editing import StopAt, attached, few, fit, tiny_edits
 from tests.tiny_models import CONFIGS, D_FF, LAYERS, tiny_model
 
 FEW = KnowledgeNeuronSettings(steps=4, prompts=2)
@@ -163,6 +163,16 @@ def test_an_original_answer_that_is_missing_is_asked_of_the_model(model: Languag
     same = EditSet("same", (replace(edit, original_answer="", new_object=answer),))
     with pytest.raises(EditError, match="is the original answer already"):
         fit("kn", settings, model, same)
+
+
+def test_a_fit_that_was_stopped_goes_on_to_the_same_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.editors.knowledge_neurons.KEPT_EVERY", 1)
+    model, edits, cancel = tiny_model(), tiny_edits(), Cancel()
+    with pytest.raises(Cancelled):
+        fit("kn", FEW, model, edits, run=tmp_path, cancel=cancel, board=StopAt(cancel, 2))
+    board = StopAt(Cancel(), 1_000)
+    assert fit("kn", FEW, model, edits, run=tmp_path, board=board).mark() == fit("kn", FEW, model, edits).mark()
+    assert board.first == 2
 
 
 def test_an_object_that_is_the_old_one_a_stop_and_settings_that_are_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,15 +26,32 @@ def fit(
     cancel: Cancel | None = None,
     seed: int = 0,
     board: ProgressBoard | None = None,
+    run: Path | None = None,
 ) -> WeightPack:
     """One training; the model's weights are the original ones after it."""
     editor: Any = make_editor(name, settings)
     with unchanged(model):
         pack = editor.fit(
-            model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), seed=seed, start=start
+            model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), seed=seed, run=run, start=start
         )
     assert isinstance(pack, WeightPack)
     return pack
+
+
+class StopAt(ProgressBoard):
+    """A board that asks the job to stop once it has come to a step, and notes where the job began."""
+
+    def __init__(self, cancel: Cancel, step: int) -> None:
+        super().__init__()
+        self._cancel, self._step = cancel, step
+        self.first: int | None = None
+
+    def report(self, stage: str, step: int, of: int, **figures: Any) -> None:
+        """As any board, and the stop."""
+        self.first = step if self.first is None else self.first
+        super().report(stage, step, of, **figures)
+        if step >= self._step:
+            self._cancel.set()
 
 
 @contextmanager
