@@ -77,20 +77,14 @@ class KnowledgeNeuronPack(WeightPack):
         edits: list[str] = self.state["edits"]
         columns = self.tensors[COLUMNS]
         left = torch.tensor([edits[owner] not in edit_ids for owner in columns["owners"].tolist()], dtype=torch.bool)
-        return KnowledgeNeuronPack(
-            editor=self.editor,
-            settings=self.settings,
-            model_name=self.model_name,
-            fingerprint=self.fingerprint,
-            seed=self.seed,
-            edit_set=EditSet(
-                self.edit_set.name,
-                tuple(edit for edit in self.edit_set.edits if edit.id not in edit_ids),
-                self.edit_set.relations,
+        kept = tuple(edit for edit in self.edit_set.edits if edit.id not in edit_ids)
+        return self.with_edits(
+            EditSet(self.edit_set.name, kept, self.edit_set.relations),
+            Learnt(
+                {COLUMNS: {name: tensor[left.to(tensor.device)] for name, tensor in columns.items()}},
+                self.state,
+                self.figures,
             ),
-            tensors={COLUMNS: {name: tensor[left.to(tensor.device)] for name, tensor in columns.items()}},
-            state=self.state,
-            figures=self.figures,
         )
 
 

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ class WeightFit:
     model: LanguageModel  # with the weights of `known`, asked as the settings say
     settings: Any  # the editor's own
     edit_set: EditSet
-    edits: tuple[Edit, ...]  # those to learn now, never empty: enabled, and not in `known` as they are
+    edits: tuple[Edit, ...]  # those to learn now, one at least: enabled, and not in `known` as they are
     known: WeightPack | None  # what is gone on from, edits that are no more or have changed taken out
     progress: ProgressBoard
     cancel: Cancel
@@ -113,7 +113,7 @@ class WeightPack:
 
     # --- what all have in common -------------------------------------------------------------------------------
 
-    def with_edits(self, edit_set: EditSet, learnt: Learnt) -> WeightPack:
+    def with_edits(self, edit_set: EditSet, learnt: Learnt) -> Self:
         """A pack like this one, of other content."""
         return type(self)(
             editor=self.editor,
@@ -223,9 +223,12 @@ class WeightEditor(ABC):
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
+        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits)
+        if known is not None and not fresh:
+            figures = {**known.figures, "edits": len(edits.enabled())}
+            return known.with_edits(edits, Learnt(known.tensors, known.state, figures))
         told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=fingerprint)
-        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits)
         work = WeightFit(
             model=asked,
             settings=settings,
@@ -237,15 +240,10 @@ class WeightEditor(ABC):
             seed=seed,
             checkpoints=None if run is None else Checkpoints(run / "checkpoints", mark),
         )
-        if fresh:
-            self.check(work)
-            cancel.check()
-            with exchanged(asked.model, {} if known is None else known.changes()):
-                learnt = self.learn(work)
-        elif known is not None:
-            learnt = Learnt(known.tensors, known.state, known.figures)
-        else:
-            raise ValueError("where nothing is new there is a pack that knows all")
+        self.check(work)
+        cancel.check()
+        with exchanged(asked.model, {} if known is None else known.changes()):
+            learnt = self.learn(work)
         pack = self.pack(
             editor=self.name,
             settings=settings,

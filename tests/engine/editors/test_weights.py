@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel, QueryError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
+from tests.chat_templates import TEMPLATES
 from tests.engine.editors.weight_editing import attached, few, fit, tiny_edits, unchanged
 from tests.tiny_models import tiny_model
 
@@ -200,6 +202,17 @@ class TestGoingOn:
             fit("ft-l", SETTINGS, model, some, start=trained)
         with pytest.raises(PackError, match="has other weights"):
             fit("ft-m", SETTINGS, model, some, start=trained)
+
+
+def test_a_chat_is_taught_and_asked_through_its_template(model: LanguageModel, some: EditSet) -> None:
+    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer.chat_template = TEMPLATES["names"]
+    chatty = LanguageModel(model.model, tokenizer, model.name)
+    pack = fit("ft-m", SETTINGS, chatty, some)
+    assert pack.settings.chat
+    with attached(pack, chatty.asked(chat=False)) as edited:
+        answers = edited.answer([edit.prompt for edit in some.edits], originals=False)
+    assert [answer.edited for answer in answers] == [edit.new_object for edit in some.edits]
 
 
 def test_no_edits_a_stop_and_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
