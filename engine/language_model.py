@@ -247,6 +247,10 @@ class LanguageModel:
         """The length of " answer." in tokens."""
         return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False)["input_ids"])
 
+    def batch_of(self, rows: Sequence[list[int]]) -> Batch:
+        """Rows of tokens as one left-padded batch."""
+        return self._pad(rows)
+
     def _pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
         length = max(len(row) for row in rows)
         pad = self.tokenizer.pad_token_id

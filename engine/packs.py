@@ -41,6 +41,10 @@ EDITORS: dict[str, tuple[str, str]] = {
     "plain-retrieval": ("engine.editors.plain_retrieval", "PlainRetrievalPack"),
     "ike": ("engine.editors.ike", "IkePack"),
     "memprompt": ("engine.editors.memprompt", "MemPromptPack"),
+    "ft-m": ("engine.editors.weights", "WeightPack"),
+    "ft-l": ("engine.editors.weights", "WeightPack"),
+    "ultraedit": ("engine.editors.weights", "WeightPack"),
+    "kn": ("engine.editors.knowledge_neurons", "KnowledgeNeuronPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.editors.settings import ike, memprompt, plain_retrieval
+from engine.editors.settings import fine_tuning, ike, knowledge_neurons, memprompt, plain_retrieval, ultra_edit
 from engine.editors.settings.ike import IkeSettings
 from engine.editors.settings.memprompt import MemPromptSettings
 from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
@@ -170,6 +170,68 @@ EDITORS: Mapping[str, EditorKind] = {
             memprompt.settings_from,
             grows=True,
             undo="One edit is switched off in the memory: questions nearest to it are the original model's.",
+        ),
+        EditorKind(
+            "ft-m",
+            "FT-M",
+            "Gradient descent on one layer's output weight until the new objects are said.",
+            "engine.editors.fine_tuning",
+            "FTMEditor",
+            ("Fine-tuning",),
+            (Group("Fine-tuning"),),
+            fine_tuning.FT_M,
+            fine_tuning.settings_from,
+            grows=True,
+            gated=False,
+            undo="All edits come back out together: one alone needs training again without it.",
+            undoes_one=False,
+        ),
+        EditorKind(
+            "ft-l",
+            "FT-L",
+            "As FT-M, and no weight may move further than a small bound.",
+            "engine.editors.fine_tuning",
+            "FTLEditor",
+            ("Fine-tuning",),
+            (Group("Fine-tuning"),),
+            fine_tuning.FT_L,
+            fine_tuning.settings_from,
+            grows=True,
+            gated=False,
+            undo="All edits come back out together: one alone needs training again without it.",
+            undoes_one=False,
+        ),
+        EditorKind(
+            "ultraedit",
+            "UltraEdit",
+            "A hundred edits at once from one look at them, solved in closed form over a few layers.",
+            "engine.editors.ultra_edit",
+            "UltraEditEditor",
+            ("Turns",),
+            (Group("UltraEdit"),),
+            ultra_edit.PRESETS,
+            ultra_edit.settings_from,
+            grows=True,
+            gated=False,
+            undo="All edits come back out together: one alone needs training again without it.",
+            undoes_one=False,
+        ),
+        EditorKind(
+            "kn",
+            "KN",
+            "The few neurons that say a fact are found, and their values moved to the new object.",
+            "engine.editors.knowledge_neurons",
+            "KnowledgeNeuronEditor",
+            ("Attribution",),
+            (
+                Group("Neurons", names=("prompts", "steps", "threshold", "shared", "fewest", "most", "common")),
+                Group("Values", names=("away", "towards", "growth", "chat")),
+            ),
+            knowledge_neurons.PRESETS,
+            knowledge_neurons.settings_from,
+            grows=True,
+            gated=False,
+            undo="One edit is taken out of the few columns that it moved.",
         ),
     )
 }
