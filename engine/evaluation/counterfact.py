@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from engine.edits import Edit, EditSet, ProbeKind, fold
 from engine.evaluation.answers import spread
-from engine.evaluation.protocol import Figure, Options, ProtocolReport, Row, Told
+from engine.evaluation.protocol import Figure, Options, ProtocolReport, Row, Told, Unit
 from engine.runs import Cancel
 
 if TYPE_CHECKING:
@@ -119,13 +119,18 @@ def _figures(rows: Sequence[Row]) -> list[Figure]:
         _figure(f"{name[0]}M", f"How much likelier the right object is, {texts}.", rows, name, _margin, "difference")
         for name, texts in SCORES.items()
     ]
-    together = [_harmonic(score.original for score in scores), _harmonic(score.edited for score in scores)]
-    mean = Figure("S", "Harmonic mean of ES, PS and NS.", *together, asked=sum(score.asked for score in scores))
+    mean = Figure(
+        "S",
+        "Harmonic mean of ES, PS and NS.",
+        _harmonic(score.original for score in scores),
+        _harmonic(score.edited for score in scores),
+        sum(score.asked for score in scores),
+    )
     return [*scores, mean, *magnitudes]
 
 
 def _figure(
-    name: str, about: str, rows: Iterable[Row], asked: str, value: Callable[[Row, int], float], unit: str
+    name: str, about: str, rows: Iterable[Row], asked: str, value: Callable[[Row, int], float], unit: Unit
 ) -> Figure:
     by_edit: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -136,7 +141,7 @@ def _figure(
         for side in (0, 1)
     ]
     count = sum(map(len, by_edit.values()))
-    return Figure(name, about, means[0], means[1], count, "share" if unit == "share" else "difference")
+    return Figure(name, about, means[0], means[1], count, unit)
 
 
 def _margin(row: Row, side: int) -> float:

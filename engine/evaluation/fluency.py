@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from engine.decoding import Decoding
 from engine.edits import EditSet
-from engine.evaluation.answers import spread
+from engine.evaluation.answers import share, spread
 from engine.evaluation.protocol import Figure, Options, ProtocolReport, Row, Told
 from engine.runs import Cancel
 
@@ -59,18 +59,18 @@ def measure(
         answers = edited.answer(prompts, cancel=cancel, decoding=decoding)
         with edited.original() as model:
             for edit, answer in zip(some, answers, strict=True):
-                texts = [_cut(model, edit.prompt, text) for text in (answer.original, answer.edited)]
-                entropies = (entropy(texts[0]), entropy(texts[1]))
-                rows.append(Row("Fluency", edit.prompt, edit.id, "", "", *texts, {ENTROPY: entropies}))
+                before, after = (_cut(model, edit.prompt, text) for text in (answer.original, answer.edited))
+                values = {ENTROPY: (entropy(before), entropy(after))}
+                rows.append(Row("Fluency", edit.prompt, edit.id, original=before, edited=after, values=values))
         if report is not None:
             report(len(rows), len(edits))
-    means = [fmean(row.values[ENTROPY][side] for row in rows) if rows else None for side in (0, 1)]
-    figure = Figure("Fluency", "Weighted entropy of word pairs and triples.", *means, asked=len(rows), unit="bits")
+    original, given = (share([row.values[ENTROPY][side] for row in rows]) for side in (0, 1))
+    figure = Figure("Fluency", "Weighted entropy of word pairs and triples.", original, given, len(rows), "bits")
     return ProtocolReport("fluency", "Fluency", ABOUT.format(options.seed), (figure,), tuple(rows))
 
 
 def entropy(text: str) -> float:
-    """The weighted n-gram entropy of a text in bits; 0 for one that has no n-gram twice different."""
+    """The weighted n-gram entropy of a text in bits; 0 for one without two n-grams that differ."""
     words = _WORD.findall(text)
     return fmean(weight * _entropy(words, length) for length, weight in WEIGHTS.items())
 

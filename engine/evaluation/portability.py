@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from assets import catalogue
 from engine.edits import SLOT, Edit, EditSet, Relation, fill, fold
 from engine.evaluation.answers import is_answer, share, spread
 from engine.evaluation.protocol import Figure, Options, ProtocolReport, Row, Told
+from engine.evaluation.sides import Side, edited_side, original_side
 from engine.runs import Cancel
 
 if TYPE_CHECKING:
@@ -168,9 +169,7 @@ def _able(edited: EditedModel, questions: Sequence[_Question], cancel: Cancel | 
     with edited.original() as model:
         answers = dict(zip(controls, model.answer(controls, cancel=cancel), strict=True))
     return {
-        one
-        for one in questions
-        if (one.figure == ALIAS) or (one.control and is_answer(answers[one.control], one.answer))
+        one for one in questions if one.figure == ALIAS or (one.control and is_answer(answers[one.control], one.answer))
     }
 
 
@@ -194,9 +193,9 @@ def _chains(edit_set: EditSet, seed: int) -> list[Chain]:
         free = [id for id in known[fold(edit.new_object)] if id not in taken]
         if free:
             id = draw.choice(free)
-            hops = (_hop(edit, relations), _known_hop(relations[id], known[fold(edit.new_object)][id]))
+            last = Hop(relations[id].phrasings[0], relations[id].name, known[fold(edit.new_object)][id])
             before = known[fold(edit.original_answer)].get(id, "")
-            chains.append(Chain(ONE_HOP, edit.id, edit.subject, edit.prompt, hops, before))
+            chains.append(Chain(ONE_HOP, edit.id, edit.subject, edit.prompt, (_hop(edit, relations), last), before))
         path = _path(edit, of_subject, draw)
         if len(path) > 1:
             hops = tuple(_hop(one, relations) for one in path)
@@ -226,10 +225,6 @@ def _hop(edit: Edit, relations: Mapping[str, Relation]) -> Hop:
     return Hop(template, relation.name, edit.new_object)
 
 
-def _known_hop(relation: Relation, wanted: str) -> Hop:
-    return Hop(relation.phrasings[0], relation.name, wanted)
-
-
 def _ask(edited: EditedModel, asked: Sequence[_Question], cancel: Cancel | None) -> list[Row]:
     answers = edited.answer([one.query for one in asked], cancel=cancel)
     return [
@@ -240,15 +235,10 @@ def _ask(edited: EditedModel, asked: Sequence[_Question], cancel: Cancel | None)
 
 def _walk(edited: EditedModel, chains: Sequence[Chain], cancel: Cancel | None) -> list[Row]:
     """Ask chains hop by hop, on both models."""
-
-    def asked_original(queries: list[str]) -> list[str]:
-        with edited.original() as model:
-            return model.answer(queries, cancel=cancel)
-
-    def asked_edited(queries: list[str]) -> list[str]:
-        return [answer.edited for answer in edited.answer(queries, cancel=cancel, originals=False)]
-
-    before, after = _steps(chains, asked_original), _steps(chains, asked_edited)
+    with original_side(edited, cancel) as side:
+        before = _steps(chains, side)
+    with edited_side(edited, cancel) as side:
+        after = _steps(chains, side)
     return [
         Row(
             IN_STEPS.format(chain.figure),
@@ -267,7 +257,7 @@ def _walk(edited: EditedModel, chains: Sequence[Chain], cancel: Cancel | None) -
     ]
 
 
-def _steps(chains: Sequence[Chain], ask: Callable[[list[str]], list[str]]) -> list[list[str]]:
+def _steps(chains: Sequence[Chain], side: Side) -> list[list[str]]:
     """What is answered at each hop of each chain; nothing more once a hop is answered with nothing."""
     said: list[list[str]] = [[] for _ in chains]
     for hop in range(MOST_HOPS):
@@ -276,7 +266,7 @@ def _steps(chains: Sequence[Chain], ask: Callable[[list[str]], list[str]]) -> li
         queries = [
             chains[row].prompt if not hop else fill(chains[row].hops[hop].template, said[row][-1]) for row in asking
         ]
-        answers = dict(zip(asking, ask(queries) if queries else [], strict=True))
+        answers = dict(zip(asking, side.write(queries) if queries else [], strict=True))
         for row in going:
             said[row].append(answers.get(row, ""))
     return said

@@ -129,7 +129,7 @@ PROTOCOLS: Mapping[str, ProtocolKind] = {
         ProtocolKind(
             "portability",
             "Portability",
-            "What follows from an edit: by an alias, the other way round, one hop on, along a chain.",
+            "What follows from an edit: by an alias, the other way round, one hop on, along a chain of edits.",
         ),
         ProtocolKind("perplexity", "Perplexity", "How surprised both models are by plain text that no edit is about."),
         ProtocolKind("ability", "Ability", "What the model could do before: facts that are not edited, and tasks."),
