@@ -15,6 +15,7 @@ from engine.commands.options import DeviceOption, DtypeOption, JsonOption, Thres
 from engine.commands.protocols import (
     PROTOCOLS_HELP,
     block,
+    check_data,
     check_options,
     chosen_protocols,
     chosen_tasks,
@@ -71,6 +72,7 @@ def evaluate(
         tasks=chosen_tasks(tasks or ()),
         harness=tuple(harness or ()),
     )
+    check_data(options)
     if report is not None:
         check_report_name(report)
     edited, stored = attach_pack(pack, model, device, dtype, threshold)

@@ -66,6 +66,20 @@ def check_options(names: Sequence[str], given: Mapping[str, tuple[object, str]])
             raise ProtocolError(f"{option} is for the protocol {name}: add --protocols {name}, or leave it out.")
 
 
+def check_data(options: Options) -> None:
+    """Raise ProtocolError where a file cannot be used, or lm-eval: before minutes of work, not after them."""
+    from engine.evaluation import harness
+    from engine.evaluation.perplexity import read_texts
+    from engine.evaluation.tasks import read_task
+
+    for path in options.texts:
+        read_texts(path)
+    for name, path in options.tasks.items():
+        read_task(name, path)
+    if options.harness:
+        harness.check(options.harness)
+
+
 def block(report: ProtocolReport) -> str:
     """A protocol's figures as lines of text: its title, what it is, its table, its notes."""
     lines = ["", report.title, report.about, f"{'':<28}{'original':>10}{'edited':>10}{'asked':>8}"]
