@@ -238,7 +238,8 @@ class LanguageModel:
         if self.chat:
             ids = user_turn(self.tokenizer, prompt.strip())
         else:
-            ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False)["input_ids"]
+            # Its own word about length would go to the log: what is too long is refused below.
+            ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False, verbose=False)["input_ids"]
         if len(ids) + MAX_NEW_TOKENS > self.max_positions:
             raise QueryError(
                 f"The question “{prompt[:40]}…” is {len(ids):,} tokens long: "
@@ -268,7 +269,7 @@ class LanguageModel:
 
     def tokens_of(self, answer: str) -> int:
         """The length of " answer." in tokens."""
-        return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False)["input_ids"])
+        return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False, verbose=False)["input_ids"])
 
     def _pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
         length = max(len(row) for row in rows)

@@ -167,7 +167,7 @@ def _split(context: str, continuation: str) -> tuple[str, str]:
 def _last(side: Side, context: str, continuation: str) -> str:
     """As much of the end of `context` as the model takes with a continuation, an answer and a fact before it."""
     tokenizer = side.model.tokenizer
-    ids: list[int] = tokenizer(context, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(context, add_special_tokens=False, verbose=False)["input_ids"]
     room = side.model.max_positions - 2 * MAX_NEW_TOKENS
     if continuation:
         room -= len(tokenizer(continuation, add_special_tokens=False)["input_ids"])
