@@ -82,7 +82,8 @@ def _evaluate(side: Side, tasks: Sequence[str], most: int | None, seed: int) -> 
 
 def _figures(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Figure]:
     for task, metrics in after["results"].items():
-        asked = len(after.get("samples", {}).get(task, ()))
+        # A question is told of once for each way in which its answer is read.
+        asked = len({sample["doc_id"] for sample in after.get("samples", {}).get(task, ())})
         for name, value in metrics.items():
             metric, _, kept = name.partition(",")
             if not isinstance(value, int | float) or metric.endswith("_stderr") or not kept:
@@ -95,13 +96,13 @@ def _figures(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Figure]:
 def _rows(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Row]:
     for task, samples in after.get("samples", {}).items():
         for one, other in zip(before["samples"][task], samples, strict=True):
-            query = other["arguments"][0][0] if other.get("arguments") else ""
+            read = other["filter"]
             yield Row(
-                task,
-                str(query),
-                wanted=str(other.get("target", "")),
-                original=str(one.get("filtered_resps", "")),
-                edited=str(other.get("filtered_resps", "")),
+                task if read == "none" else f"{task}, {read}",
+                str(other["arguments"][0][0]),
+                wanted=str(other["target"]),
+                original=str(one["filtered_resps"]),
+                edited=str(other["filtered_resps"]),
             )
 
 

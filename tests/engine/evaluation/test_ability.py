@@ -137,9 +137,10 @@ def test_lm_eval_measures_both_models(model: LanguageModel, monkeypatch: pytest.
         assert all(log < 0 and isinstance(greedy, bool) for log, greedy in weighed)
         (text,) = adapter.generate_until([Request(prompt, {"until": [".", "\n"], "max_gen_toks": 8})])
         right = float(text.strip() == "Paris")
+        sample = {"doc_id": 7, "arguments": [(prompt, " Paris")], "target": "Paris", "filtered_resps": [text]}
         return {
             "results": {"boolq": {"alias": "boolq", "acc,none": right, "acc_stderr,none": "N/A", "f1,strict": 0.5}},
-            "samples": {"boolq": [{"arguments": [(prompt, " Paris")], "target": "Paris", "filtered_resps": [text]}]},
+            "samples": {"boolq": [sample | {"filter": "none"}, sample | {"filter": "strict"}]},
         }
 
     calls = lm_eval(monkeypatch, ask)
@@ -149,7 +150,7 @@ def test_lm_eval_measures_both_models(model: LanguageModel, monkeypatch: pytest.
     assert (figures["boolq f1, strict"].edited, figures["boolq acc"].asked) == (0.5, 1)
     row = report.rows[-1]
     assert (row.figure, row.query, row.wanted, row.original, row.edited) == (
-        "boolq", prompt, "Paris", "['Paris']", "['Rome']"
+        "boolq, strict", prompt, "Paris", "['Paris']", "['Rome']"
     )  # fmt: skip
     assert [call["tasks"] for call in calls] == [["boolq"], ["boolq"]]
     assert {call["limit"] for call in calls} == {2}
