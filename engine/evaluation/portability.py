@@ -9,7 +9,8 @@ Multi-hop   a chain of two to four edits, each about the new object of the one b
 
 A chain is asked in steps, each step about what the model itself answered before, and at once, as one question that
 names the first subject alone. A way back and a question at once count only where the original model answers them
-about what was true before the edit: of a model that cannot do it at all, nothing would be said of the editor. Right is
+about what was true before the edit, and one hop on only where it knows the second fact: of a model that cannot do it
+at all, nothing would be said of the editor. A chain that ends where it ended before the edit is no question. Right is
 what is exactly the wanted answer, as for Reliability.
 """
 
@@ -50,6 +51,8 @@ ABOUT = (
     "the model knows. In steps: every hop is asked about what the model itself answered before. At once and the "
     "inverse: asked where the original model could do so about what was true before."
 )
+_FREE = frozenset({ALIAS, IN_STEPS.format(MULTI_HOP)})
+"""What is asked of every model."""
 FIGURES = {
     ALIAS: "The edit's question with an alias of its subject.",
     INVERSE: "From the new object back to the subject.",
@@ -109,17 +112,19 @@ def measure(
 ) -> ProtocolReport:
     """Aliases, ways back, and chains of the enabled edits; see `ProtocolKind`."""
     chains = _chains(edit_set, options.seed)
-    questions = [*_aliases(edit_set), *_ways_back(edit_set), *map(_at_once, chains)]
+    steps = [_in_steps(chain) for chain in chains]
+    questions = [*_aliases(edit_set), *_ways_back(edit_set), *steps, *map(_at_once, chains)]
     able = _able(edited, questions, cancel)
     asked = [
         one
-        for figure in FIGURES
+        for figure in (ALIAS, INVERSE, AT_ONCE.format(ONE_HOP), AT_ONCE.format(MULTI_HOP))
         for one in spread([two for two in questions if two.figure == figure and two in able], options.most)
     ]
+    known = [chain for chain, question in zip(chains, steps, strict=True) if question in able]
     walked = [
         one
         for kind in (ONE_HOP, MULTI_HOP)
-        for one in spread([two for two in chains if two.figure == kind], options.most)
+        for one in spread([two for two in known if two.figure == kind], options.most)
     ]
     of = len(asked) + len(walked)
     rows: list[Row] = []
@@ -156,6 +161,13 @@ def _ways_back(edit_set: EditSet) -> Iterator[_Question]:
             yield _Question(INVERSE, edit.id, fill(back, edit.new_object), edit.subject, control, edit.subject)
 
 
+def _in_steps(chain: Chain) -> _Question:
+    """A chain over a known fact says something where the original model knows that fact."""
+    *_, before, last = chain.hops
+    control = fill(last.template, before.wanted) if chain.figure == ONE_HOP else ""
+    return _Question(IN_STEPS.format(chain.figure), chain.edit, chain.prompt, last.wanted, control, last.wanted)
+
+
 def _at_once(chain: Chain) -> _Question:
     control = chain.at_once if chain.before else ""
     return _Question(
@@ -164,12 +176,12 @@ def _at_once(chain: Chain) -> _Question:
 
 
 def _able(edited: EditedModel, questions: Sequence[_Question], cancel: Cancel | None) -> set[_Question]:
-    """The questions that say something: those without a control, and those whose control is answered."""
+    """The questions that say something: those that need no control, and those whose control is answered."""
     controls = list(dict.fromkeys(one.control for one in questions if one.control))
     with edited.original() as model:
         answers = dict(zip(controls, model.answer(controls, cancel=cancel), strict=True))
     return {
-        one for one in questions if one.figure == ALIAS or (one.control and is_answer(answers[one.control], one.answer))
+        one for one in questions if one.figure in _FREE or (one.control and is_answer(answers[one.control], one.answer))
     }
 
 
@@ -285,6 +297,6 @@ def _notes(questions: Sequence[_Question], able: set[_Question]) -> Iterator[str
         left = sum(one not in able for one in made)
         if left:
             yield (
-                f"{figure}: {left:,} of {len(made):,} questions were left out, for the original model does not answer "
-                "them about what was true before, or that is not known."
+                f"{figure}: {left:,} of {len(made):,} questions were left out, for the original model does not do as "
+                "much about what is true without the edit, or that is not known."
             )

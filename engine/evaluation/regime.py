@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from typing import Any, Literal
 from engine import atomic
 from engine.editor import EditedModel, Editor, Pack
 from engine.edits import EditError, EditSet, ProbeKind
+from engine.evaluation.document import figures_as_json
 from engine.evaluation.perplexity import default_texts, drift, halves_of, perplexities
 from engine.evaluation.protocol import Row
 from engine.evaluation.record import EvaluationError, asked_of
@@ -150,6 +152,17 @@ class Point:
         """Reliability (AG) at edit less that of now; None where nothing was asked."""
         before, now = self.at_edit.reliability.ag, self.so_far.reliability.ag
         return None if before is None or now is None else before - now
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as JSON has them."""
+        return {
+            "edits": self.edits,
+            "at_edit": figures_as_json(self.at_edit),
+            "so_far": figures_as_json(self.so_far),
+            "forgotten": self.forgotten,
+            "unrelated": asdict(self.unrelated),
+            "perplexity": dict(zip(("original", "edited"), self.perplexity, strict=True)),
+        }
 
 
 def run_regime(
@@ -308,10 +321,8 @@ class _Run:
                 halves = halves_of(model, self.schedule.texts or ())
             pieces = [("plain text", *half) for half in halves]
             texts = drift(edited, pieces, cancel=self.cancel)
-        learnt = _Learnt(
-            number, batch.stop, len(batch), not self.grows and self.on_top and number > 1, seconds, is_point
-        )
-        return self.record.keep(learnt, found, texts)
+        anew = self.on_top and not self.grows and number > 1
+        return self.record.keep(_Learnt(number, batch.stop, len(batch), anew, seconds, is_point), found, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +355,7 @@ class _Record:
         self._head = {"format": FORMAT, "version": VERSION, **asdict(head)}
         self._regime = head.regime
         self.steps = list(_steps(lines[1:], head.regime))
+        self._drop_packs(before=len(self.steps))
         kept = [line for line in lines[1:] if "learnt" in line or int(line.get("step", 0)) <= len(self.steps)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -374,14 +386,19 @@ class _Record:
 
     def tidy(self, number: int) -> None:
         """Let go of what only that step needed, now that it is done."""
-        for folder in (self.pack(number - 1), self.folder / TRAINING):
-            if folder.is_dir():
-                shutil.rmtree(folder)
+        self._drop_packs(before=number)
+        shutil.rmtree(self.folder / TRAINING, ignore_errors=True)
+
+    def _drop_packs(self, before: int | None = None) -> None:
+        """What cannot be deleted now is when the record is next gone on with."""
+        for folder in self.folder.glob("pack-*"):
+            found = re.match(r"pack-(\d+)", folder.name)
+            if found and (before is None or int(found[1]) < before):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _forget(self) -> None:
-        for folder in (*self.folder.glob("pack-[0-9][0-9][0-9][0-9]"), self.folder / TRAINING):
-            if folder.is_dir():
-                shutil.rmtree(folder)
+        self._drop_packs()
+        shutil.rmtree(self.folder / TRAINING, ignore_errors=True)
         self._path.unlink()
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:

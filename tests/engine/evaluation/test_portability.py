@@ -62,6 +62,8 @@ def measured(edited: Edited, edits: EditSet, **more: Any):
 
 
 # France and Italy are countries of which the model knows the capital and more.
+ITALY = {fact.relation: fact.object for fact in catalogue.facts() if fact.subject == "Italy" and fact.known}
+KNOWN = {said(relation, "Italy"): answer for relation, answer in ITALY.items()}
 BIRTH = edit("1", "Ada Example", "P27", "Italy", "France", aliases=("Countess Example",))
 
 
@@ -88,10 +90,9 @@ def test_the_way_back_counts_where_the_original_model_can_go_it():
 
 
 def test_one_hop_asks_what_is_known_of_the_new_object_in_steps_and_at_once():
-    known = {fact.relation: fact.object for fact in catalogue.facts() if fact.subject == "Italy" and fact.known}
+    known = ITALY
     before = {fact.relation: fact.object for fact in catalogue.facts() if fact.subject == "France" and fact.known}
-    assert known
-    first = measured(Edited({}, {}), edit_set(BIRTH))
+    first = measured(Edited(KNOWN, {}), edit_set(BIRTH))
     (row,) = [row for row in first.rows if row.figure == "One-hop, in steps"]
     relation = next(id for id in known if row.query.endswith(RELATIONS[id].phrasings[0]))
     at_once = said(relation, "the country of citizenship of Ada Example")
@@ -147,10 +148,17 @@ def test_a_ring_of_edits_ends():
 
 
 def test_a_hop_that_is_answered_with_nothing_ends_the_chain():
-    edited = Edited({}, {BIRTH.prompt: ""})
+    edited = Edited(KNOWN, {BIRTH.prompt: ""})
     report = measured(edited, edit_set(replace(BIRTH, aliases=())))
     assert report.figure("One-hop, in steps").edited == 0.0
     assert edited.now.asked == [BIRTH.prompt]
+
+
+def test_one_hop_counts_where_the_original_model_knows_the_second_fact():
+    assert measured(Edited(KNOWN, {}), edit_set(BIRTH)).figure("One-hop, in steps").asked == 1
+    report = measured(Edited({}, {}), edit_set(BIRTH))
+    assert report.figure("One-hop, in steps").asked == 0
+    assert any(note.startswith("One-hop, in steps: 1 of 1 questions were left out") for note in report.notes)
 
 
 def test_without_questions_nothing_is_measured():

@@ -106,6 +106,8 @@ def test_what_is_forgotten_is_the_curve_between_at_edit_and_now(model: LanguageM
     assert [point.so_far.reliability.ag for point in points] == [1.0, 1.0, 1.0, 0.5]
     assert [point.at_edit.reliability.ag for point in points] == [1.0] * 4
     assert [point.forgotten for point in points] == [0.0, 0.0, 0.0, 0.5]
+    told = json.loads(json.dumps(points[-1].as_json()))
+    assert (told["edits"], told["forgotten"], told["so_far"]["reliability"]["ag"]) == (8, 0.5, 0.5)
     assert all(point.unrelated.ag == 1.0 and point.unrelated.asked == len(QUESTIONS) for point in points)
     assert all(point.perplexity[0] == point.perplexity[1] > 1 for point in points)
 
@@ -218,17 +220,17 @@ def test_meg_goes_on_from_its_pack(
             "meg",
             MegEditor(quick_settings(encoder)),
             model,
-            sample_edits(4),
+            sample_edits(3),
             tmp_path / "run",
-            Schedule(batch=3, unrelated=QUESTIONS, texts=TEXTS, most=4),
+            Schedule(batch=2, unrelated=QUESTIONS, texts=TEXTS, most=4),
             settings={},
             grows=True,
             progress=ProgressBoard(),
             cancel=Cancel(),
         )
     )
-    assert [(step.edits, step.batch, step.anew) for step in steps] == [(3, 3, False), (4, 1, False)]
+    assert [(step.edits, step.batch, step.anew) for step in steps] == [(2, 2, False), (3, 1, False)]
     assert steps[0].at_edit.reliability.ag == 1.0
-    assert [point.edits for point in curve(steps)] == [3, 4]
+    assert [point.edits for point in curve(steps)] == [2, 3]
     assert steps[1].so_far is not None
-    assert steps[1].so_far.reliability.asked == 4
+    assert steps[1].so_far.reliability.asked == 3
