@@ -114,9 +114,7 @@ def _run(
         for item, one, other in zip(asked, before, after, strict=True)
     ]
     left = len(items) - len(fitting)
-    note = (
-        f"{task.title}: {left:,} of {len(items):,} questions were left out, for they are longer than the model takes."
-    )
+    note = f"{task.title}: left out {left:,} of {len(items):,}, which are longer than the model takes."
     return rows, note if left else ""
 
 

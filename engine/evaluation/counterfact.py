@@ -67,7 +67,7 @@ def measure(
         if report is not None:
             report(len(rows), len(asked))
     dropped = len(questions) - len(kept)
-    notes = (f"{dropped:,} questions were left out: the original answer is the new object, or nothing.",)
+    notes = (f"Left out: {dropped:,} of {len(questions):,}, whose original answer is the new object, or nothing.",)
     about = ABOUT.format(SHARED if options.shared else OWN)
     return ProtocolReport(
         "counterfact", "CounterFact", about, tuple(_figures(rows)), tuple(rows), notes if dropped else ()

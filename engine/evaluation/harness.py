@@ -1,8 +1,9 @@
 """Any task of lm-eval (EleutherAI's evaluation harness) on the original and the edited model.
 
 lm-eval is an optional extra and brings its own data, from its cache or from the network: where it is missing, a
-sentence says how to install it. A gate sees the whole context of a request. A context longer than the model takes
-loses its beginning, and where there is no context the first word of the text is it, and is not scored.
+sentence says how to install it. A gate sees the whole context of a request, and a model that is asked through its chat
+template gets it as the user's turn. A context longer than the model takes loses its beginning, and where there is no
+context the first word of the text is it, and is not scored.
 """
 
 from __future__ import annotations

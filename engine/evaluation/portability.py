@@ -297,6 +297,6 @@ def _notes(questions: Sequence[_Question], able: set[_Question]) -> Iterator[str
         left = sum(one not in able for one in made)
         if left:
             yield (
-                f"{figure}: {left:,} of {len(made):,} questions were left out, for the original model does not do as "
-                "much about what is true without the edit, or that is not known."
+                f"{figure}: left out {left:,} of {len(made):,}, which the original model cannot answer about what is "
+                "true without the edit, or of which that is not known."
             )

@@ -61,9 +61,7 @@ def test_answers_are_written_and_questions_that_are_too_long_are_left_out(model:
     )
     figure = report.figure("Natural Questions")
     assert (figure.edited, figure.asked) == (1.0, 1)
-    assert report.notes == (
-        "Natural Questions: 1 of 2 questions were left out, for they are longer than the model takes.",
-    )
+    assert report.notes == ("Natural Questions: left out 1 of 2, which are longer than the model takes.",)
     assert told == [(1, 1)]
 
 

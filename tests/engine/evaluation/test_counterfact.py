@@ -128,7 +128,7 @@ def test_a_neighbours_answer_is_its_own_and_one_that_is_the_new_object_says_noth
     (neighbour,) = [row for row in report.rows if row.figure == "NS"]
     assert (neighbour.query, neighbour.wanted, neighbour.against) == ("Berta was born in", "Paris", "Oslo")
     assert neighbour.values == {NEW: (-5.0, -1.0), STAYS: (-1.0, -2.0)}
-    assert report.notes == ("1 questions were left out: the original answer is the new object, or nothing.",)
+    assert report.notes == ("Left out: 1 of 7, whose original answer is the new object, or nothing.",)
     dora = next(row for row in report.rows if row.edit == "2")
     assert dora.against == "Bern"  # nobody gave it: the original model's own answer
 
