@@ -520,13 +520,7 @@ class LanguageModel:
 
 def target_shares(logits: Tensor, batch: Batch) -> list[float]:
     """For each row, the share of labelled tokens whose logits ([rows, length, vocabulary]) put them first."""
-    if batch.labels is None:
-        raise ValueError("a batch without labels has no targets to score")
-    labels = batch.labels[:, 1:]
-    asked = labels != -100
-    right = (logits[:, :-1].argmax(-1) == labels) & asked
-    shares: list[float] = (right.sum(1) / asked.sum(1)).tolist()
-    return shares
+    return [likelihood.share for likelihood in target_likelihoods(logits, batch)]
 
 
 def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:

@@ -120,8 +120,10 @@ def perplexities(rows: Sequence[Row]) -> tuple[float | None, float | None]:
     """Of the original and of the edited model over all `rows`; None where there are none."""
     if not rows:
         return None, None
-    tokens = sum(row.values[TOKENS][0] for row in rows)
-    original, edited = (math.exp(-sum(row.values[LOG][side] for row in rows) / tokens) for side in (0, 1))
+    original, edited = (
+        math.exp(-sum(row.values[LOG][side] for row in rows) / sum(row.values[TOKENS][side] for row in rows))
+        for side in (0, 1)
+    )
     return original, edited
 
 
