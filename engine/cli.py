@@ -58,6 +58,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     """The errors whose message is a sentence for the user; torch is loaded only once something went wrong."""
     from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
+    from engine.evaluation.protocol import ProtocolError
     from engine.evaluation.record import EvaluationError
 
     plain: tuple[type[Exception], ...] = (
@@ -71,6 +72,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         CheckpointError,
         CatalogueError,
         EvaluationError,
+        ProtocolError,
     )
     if "torch" not in sys.modules:
         return plain

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.edits import Edit, EditError
-from engine.language_model import LanguageModel, QueryError
+from engine.language_model import LanguageModel, Likelihood, QueryError, TargetForm
 from engine.meg.router import Clock
 from engine.runs import Cancel
 from engine.stopping import Extent
@@ -108,9 +109,25 @@ class InContextEditedModel(ABC):
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query."""
         rows = zip(queries, self._recall(queries), targets, strict=True)
         prompts = [self._told(query, each, self._model.tokens_of(target)) for query, each, target in rows]
-        return self._model.teacher_forced(prompts, targets)
+        return self._model.likelihoods(prompts, targets, form=form, cancel=cancel)
+
+    @contextmanager
+    def original(self) -> Iterator[LanguageModel]:
+        """The original model, asked as this one is: nothing in it is ever changed."""
+        yield self._model
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""

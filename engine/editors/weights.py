@@ -12,7 +12,8 @@ import dataclasses
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,7 +27,7 @@ from engine.device import free_memory
 from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
 from engine.editors.registry import editor_kind
 from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, Likelihood, TargetForm
 from engine.meg.pack import check_model
 from engine.meg.router import Clock
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
@@ -355,13 +356,30 @@ class WeightEditedModel:
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return self._model.teacher_forced(queries, targets)
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query."""
+        return self._model.likelihoods(queries, targets, form=form, cancel=cancel)
+
+    @contextmanager
+    def original(self) -> Iterator[LanguageModel]:
+        """The original model, asked as this one is, for as long as the context lasts."""
+        with self._exchange.originals():
+            yield self._model
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""
         edited = self._model.next_tokens(query, k)
-        with self._exchange.originals():
-            return NextTokens(self._model.next_tokens(query, k), edited)
+        with self.original() as original:
+            return NextTokens(original.next_tokens(query, k), edited)
 
     @torch.no_grad()
     def generate(self, *args: Any, **kwargs: Any) -> Any:

@@ -589,6 +589,51 @@ class TestEvaluate:
         assert figures["locality"]["mean"] == {"ag": None, "tf": None}
         assert figures["score"] == 1.0
 
+    def test_protocols_stand_in_blocks_of_their_own(
+        self, meg: Meg, saved: Path, edits: EditSet, tmp_path: Path
+    ) -> None:
+        plainly = meg("evaluate", saved)
+        named = "counterfact, fluency,portability,perplexity,ability"
+        text = tmp_path / "story.txt"
+        text.write_text("Once upon a time there was a king.\n")
+        told = meg("evaluate", saved, "--protocols", named, "--most", 4, "--text", text)
+        assert told.code == 0, told.err
+        assert told.out.startswith(plainly.out)
+        rows = {line[:28].strip(): line[28:].split() for line in told.out.removeprefix(plainly.out).splitlines()}
+        assert {"CounterFact", "Fluency", "Portability", "Perplexity", "Ability"} < set(rows)
+        assert rows["ES"] == ["0.00", "%", "100.00", "%", "4"]
+        assert rows["Unedited facts"][:2] == ["100.00", "%"]
+        assert rows["Alias"] == ["not", "measured"]
+        assert rows["story.txt"][2] == "1"
+
+    def test_protocols_in_json_have_their_rows(self, meg: Meg, saved: Path) -> None:
+        told = meg("evaluate", saved, "--protocols", "counterfact", "--most", 2, "--json")
+        (line,) = told.out.splitlines()
+        figures = json.loads(line)
+        assert figures["score"] > 0
+        (name,) = figures["protocols"]
+        assert name == "counterfact"
+        rows = figures["protocols"]["counterfact"]["rows"]
+        assert len([row for row in rows if row["figure"] == "ES"]) == 2
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--protocols", "chess"), "There is no protocol “chess”: choose among counterfact"),
+            (("--text", "a.txt"), "--text is for the protocol perplexity"),
+            (("--protocols", "ability", "--task", "nq=missing.jsonl"), "missing.jsonl cannot be read"),
+            (("--protocols", "ability", "--task", "chess=a"), "There is no task “chess”"),
+            (("--protocols", "perplexity", "--text", "missing.txt"), "missing.txt cannot be read"),
+            (("--protocols", "ability", "--harness", "samsum"), "no task for SAMSum"),
+        ],
+    )
+    def test_what_a_protocol_cannot_use_is_told_before_anything_is_asked(
+        self, meg: Meg, saved: Path, words: tuple[str, ...], said: str
+    ) -> None:
+        told = meg("evaluate", saved, *words)
+        assert told.code == cli.MENDABLE
+        assert said in told.sentence()
+
     def test_a_report_of_a_pack_that_came_as_a_zip(self, meg: Meg, saved: Path, tmp_path: Path) -> None:
         write_archive(saved, tmp_path / "sent.zip")
         told = meg("evaluate", tmp_path / "sent.zip", "--json", "--report", tmp_path / "report.html")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.language_model import QueryError, load, target_loss, target_shares
+from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss, target_shares
 from engine.runs import Cancel, Cancelled
 from engine.stopping import Extent
 from tests.tiny_models import CONFIGS, tiny_model
@@ -72,6 +72,32 @@ def test_teacher_forcing_agrees_with_decoding():
     model = tiny_model()
     shares = model.teacher_forced(PROMPTS, ["Norway"] * 3)
     assert all(0 <= share <= 1 for share in shares)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_likelihoods_are_those_of_each_target_alone(name: str):
+    model = tiny_model(name)
+    prompts, targets = [*PROMPTS, "Two and two make"], ["Norway", "x", "four"]
+    prompts = prompts[-3:]
+    for form, tail in (("answer", " {}."), ("object", " {}"), ("verbatim", "{}")):
+        found = model.likelihoods(prompts, targets, form=form)  # type: ignore[arg-type]
+        for prompt, target, likelihood in zip(prompts, targets, found, strict=True):
+            start = model.token_ids(prompt)
+            rest = model.tokenizer(tail.format(target), add_special_tokens=False)["input_ids"]
+            with torch.no_grad():
+                logs = model.model(torch.tensor([start + rest])).logits[0, len(start) - 1 : -1].log_softmax(-1)
+            picked = logs.gather(-1, torch.tensor(rest)[:, None])[:, 0]
+            assert likelihood.log == pytest.approx(float(picked.sum()), rel=1e-4)
+            assert likelihood.tokens == len(rest)
+            assert likelihood.right == int((logs.argmax(-1) == torch.tensor(rest)).sum())
+            assert likelihood.mean == pytest.approx(likelihood.log / len(rest))
+    assert model.teacher_forced(prompts, targets) == [one.share for one in model.likelihoods(prompts, targets)]
+
+
+def test_a_model_of_no_numbers_any_more_has_the_least_likelihood():
+    batch = tiny_model().encode_targets(["Oslo lies in"], ["Norway"])
+    (likelihood,) = target_likelihoods(torch.full((1, batch.input_ids.shape[1], 258), float("nan")), batch)
+    assert likelihood.mean == LEAST_LOG
 
 
 def test_next_tokens_are_ranked_probabilities():

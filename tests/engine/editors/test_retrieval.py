@@ -55,6 +55,11 @@ def test_scores_and_next_tokens_are_those_of_the_longer_prompt(
     assert edited.teacher_forced([edit.prompt], [edit.new_object]) == model.teacher_forced(
         [told(edits, 1)], [edit.new_object]
     )
+    assert edited.likelihoods([edit.prompt], [edit.new_object], form="object") == model.likelihoods(
+        [told(edits, 1)], [edit.new_object], form="object"
+    )
+    with edited.original() as original:
+        assert original.answer([edit.prompt]) == model.answer([edit.prompt])
     tokens = edited.next_tokens(edit.prompt, 3)
     assert tokens.original == model.next_tokens(edit.prompt, 3)
     assert tokens.edited == model.next_tokens(told(edits, 1), 3)

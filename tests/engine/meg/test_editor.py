@@ -163,6 +163,24 @@ class TestAnswers:
             FAR, ["four", "king", "grey"]
         )
 
+    def test_likelihoods_are_those_under_each_querys_own_neuron(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        asked = [*prompts(edits), *FAR]
+        targets = [edit.new_object for edit in edits.edits] + ["four", "king", "grey"]
+        before = model.likelihoods(asked, targets, form="object")
+        after = edited.likelihoods(asked, targets, form="object")
+        for row, edit in enumerate(edits.edits):
+            assert after[row].mean > max(before[row].mean, -0.7), edit.prompt
+            (alone,) = edited.likelihoods([edit.prompt], [edit.new_object], form="object")
+            assert after[row].mean == pytest.approx(alone.mean, abs=1e-3)
+        with edited.original() as original:
+            assert original.answer(asked) == model.answer(asked)
+        cancel = Cancel()
+        cancel.set()
+        with pytest.raises(Cancelled):
+            edited.likelihoods(asked, targets, cancel=cancel)
+
     def test_next_tokens_of_both_models(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
         edit = edits.edits[0]
         both = edited.next_tokens(edit.prompt, k=5)
