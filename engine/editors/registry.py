@@ -59,6 +59,12 @@ _GATE = (
     Group("Gate", names=("gate", "false_routing")),
     Group("Familiarity", "familiarity"),
 )
+
+
+def _stored(preset: Callable[[], meg.MegSettings]) -> Callable[[], meg.MegSettings]:
+    return lambda: meg.stored(preset())
+
+
 EDITORS: Mapping[str, EditorKind] = {
     kind.name: kind
     for kind in (
@@ -77,6 +83,24 @@ EDITORS: Mapping[str, EditorKind] = {
                 Group("Generator", "generator"),
             ),
             meg.PRESETS,
+            meg.settings_from,
+            layered=True,
+            grows=True,
+        ),
+        EditorKind(
+            "stored",
+            "Stored neurons",
+            "MeG without its generator: each question gets the neuron that was found for its edit.",
+            "engine.meg.editor",
+            "MegEditor",
+            ("Encoder", "Collection", "Gate", "Generator", "Check"),
+            (
+                _GATE[0],
+                Group("What is learnt", names=("guards", "prompt_alone")),
+                Group("Collection", "collection"),
+                *_GATE[1:],
+            ),
+            {name: (meg.PRESETS[name][0], _stored(meg.PRESETS[name][1])) for name in ("fast", "balanced")},
             meg.settings_from,
             layered=True,
             grows=True,
