@@ -479,6 +479,13 @@ class LanguageModel:
         return shares
 
 
+def target_lengths(batch: Batch) -> Tensor:
+    """The number of labelled tokens of each row, [rows]; nothing follows them."""
+    if batch.labels is None:
+        raise ValueError("a batch without labels has no targets")
+    return (batch.labels != -100).sum(1)
+
+
 def target_shares(logits: Tensor, batch: Batch) -> list[float]:
     """For each row, the share of labelled tokens whose logits ([rows, length, vocabulary]) put them first."""
     if batch.labels is None:

@@ -37,6 +37,8 @@ EDITS = "edits.jsonl"
 
 EDITORS: dict[str, tuple[str, str]] = {
     "meg": ("engine.meg.pack", "MegPack"),
+    "grace": ("engine.editors.grace", "GracePack"),
+    "t-patcher": ("engine.editors.t_patcher", "TPatcherPack"),
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""

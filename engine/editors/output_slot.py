@@ -8,29 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine.ffn_blocks import FFNBlock
+
+Places = Literal["last", "all", "prompt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """For each of n rows what the block gives out, and where.
+    """For each of n rows what the block gives out, [n, d_model], and how many tokens follow its prompt, [n].
 
-    `values` [n, d_model]; `where` [n, length], bool, over the positions of a prompt, and of a target that is read with
-    it; `after`: whether tokens that are decoded later get it too.
+    `places` says where: at the prompt's last token, at all that come before it, or everywhere, also later.
     """
 
     values: Tensor
-    where: Tensor
-    after: bool
+    behind: Tensor
+    places: Places
+
+    @classmethod
+    def of(cls, values: Tensor, places: Places) -> Outputs:
+        """Those of prompts that nothing follows yet."""
+        return cls(values, torch.zeros(len(values), dtype=torch.long, device=values.device), places)
 
     def rows(self, index: Tensor) -> Outputs:
         """The rows that `index` names."""
-        return Outputs(self.values[index], self.where[index], self.after)
+        return Outputs(self.values[index], self.behind[index], self.places)
 
 
 class OutputSlot:
@@ -40,7 +46,7 @@ class OutputSlot:
         self._outputs: Outputs | None = None
         self._rows: Tensor | None = None
         self._of = 0
-        self._begun = False
+        self._known = 0  # positions of the first pass
         self._handle = block.outlet.register_forward_hook(self._replace)
 
     def put(self, outputs: Outputs | None, rows: Tensor | None = None, of: int = 0) -> None:
@@ -50,7 +56,7 @@ class OutputSlot:
         its row's output. To be put again before each forward pass that is not the next step of a decoding.
         """
         self._outputs = outputs if outputs is not None and len(outputs.values) else None
-        self._rows, self._of, self._begun = rows, of, False
+        self._rows, self._of, self._known = rows, of, 0
 
     def remove(self) -> None:
         """Take the slot out of the block for good."""
@@ -74,12 +80,15 @@ class OutputSlot:
 
     def _where(self, outputs: Outputs, length: int) -> Tensor:
         """Which positions of this pass are replaced, [rows, length]."""
-        known = outputs.where.shape[1]
-        if self._begun and length <= known:  # one more token, those before it in the cache
-            return torch.full((len(outputs.where), length), outputs.after, device=outputs.where.device)
-        self._begun = True
-        # A pass may compute the last positions alone; without a cache it is as long as all that was decoded.
-        return F.pad(outputs.where[:, -length:], (0, max(length - known, 0)), value=outputs.after)
+        first, known = not self._known, self._known
+        self._known = known or length
+        everywhere = torch.full((len(outputs.values), length), outputs.places == "all", device=outputs.values.device)
+        if outputs.places == "all" or not (first or length > known):  # else: one more token, the others in the cache
+            return everywhere
+        # Without a cache a pass is as long as all that was decoded; a first one may have the last positions alone.
+        last = ((length if first else known) - 1 - outputs.behind)[:, None]
+        place = torch.arange(length, device=outputs.values.device)[None]
+        return place == last if outputs.places == "last" else place < last
 
 
 @contextmanager

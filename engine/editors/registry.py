@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from engine.editors.settings import grace, t_patcher
 from engine.edits import EditError
 from engine.meg import settings as meg
 
@@ -104,6 +105,50 @@ EDITORS: Mapping[str, EditorKind] = {
             meg.settings_from,
             layered=True,
             grows=True,
+        ),
+        EditorKind(
+            "grace",
+            "GRACE",
+            "A codebook beside one block: a question near an edit's own gets the output that was learnt for it.",
+            "engine.editors.grace",
+            "GraceEditor",
+            ("Radius", "Values"),
+            (
+                Group("Keys", names=("layer", "radius", "reach", "rules")),
+                Group("Values", names=("replace", "start", "steps", "learning_rate", "learnt", "group")),
+            ),
+            grace.PRESETS,
+            grace.settings_from,
+            grows=True,
+        ),
+        EditorKind(
+            "t-patcher",
+            "T-Patcher",
+            "A few neurons for each mistake in the last block, which fire for it and stay silent elsewhere.",
+            "engine.editors.t_patcher",
+            "TPatcherEditor",
+            ("Memory", "Patches"),
+            (
+                Group("Patches", names=("neurons", "amplification", "margin")),
+                Group(
+                    "Learning",
+                    names=(
+                        "steps",
+                        "least_steps",
+                        "learning_rate",
+                        "clip",
+                        "activation_weight",
+                        "memory_weight",
+                        "hardest",
+                        "group",
+                    ),
+                ),
+                Group("Memory", names=("memory",)),
+            ),  # fmt: skip
+            t_patcher.PRESETS,
+            t_patcher.settings_from,
+            grows=True,
+            gated=False,
         ),
         EditorKind(
             "retrieval",

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.editors.output_slot import Outputs, OutputSlot, replaceable
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.grace import GraceSettings
-from engine.language_model import Batch, LanguageModel, target_loss
+from engine.language_model import LanguageModel, target_lengths, target_loss
 from engine.runs import Cancel
 
 
@@ -25,19 +25,6 @@ class Values:
     values: Tensor  # [edits, d_model], float32
     losses: Tensor  # [edits], mean negative log-likelihood of the target
     answered: Tensor  # [edits], bool: the target is answered token by token
-
-
-def outputs_at(values: Tensor, batch: Batch, settings: GraceSettings) -> Outputs:
-    """`values` [rows, d_model] for the rows of `batch`, at the positions that `settings` name.
-
-    The prompt of a row ends before its first label, or, in a batch without targets, with the row.
-    """
-    rows, length = batch.input_ids.shape
-    behind = torch.zeros(rows, dtype=torch.long) if batch.labels is None else (batch.labels != -100).sum(1).cpu()
-    last = (length - 1 - behind)[:, None]
-    place = torch.arange(length)[None]
-    where = {"last": place == last, "prompt": place < last, "all": (place <= length).expand(rows, -1)}[settings.replace]
-    return Outputs(values, where.to(values.device), settings.replace == "all")
 
 
 def learn_values(
@@ -77,10 +64,10 @@ class _Group:
             self._before = model.passage(self._batch, layer).before
         finally:
             handle.remove()
-        asked_tokens = (self._labels(self._batch) != -100).sum(1)
-        self._keep = int(asked_tokens.max()) + 1
+        self._behind = target_lengths(self._batch)
+        self._keep = int(self._behind.max()) + 1
         rows = torch.arange(len(asked), device=model.device)
-        self._warm = written[0][rows, self._batch.input_ids.shape[1] - 1 - asked_tokens].float()
+        self._warm = written[0][rows, self._batch.input_ids.shape[1] - 1 - self._behind].float()
 
     def learnt(self, cancel: Cancel, report: Callable[[int, float], None]) -> Values:
         """The values of all prompts."""
@@ -113,18 +100,12 @@ class _Group:
     def _read(self, values: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of each of `rows` under its value, and whether all its tokens are right, [rows] each."""
         batch = self._batch.rows(rows)
-        self._slot.put(outputs_at(values, batch, self._settings))
+        self._slot.put(Outputs(values, self._behind[rows], self._settings.replace))
         try:
             logits = self._model.logits_after(batch, self._before[rows], self._layer, self._keep)
         finally:
             self._slot.put(None)
-        labels = self._labels(batch)
+        labels = torch.as_tensor(batch.labels)
         wanted = labels[:, -(self._keep - 1) :]
         right = ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
         return target_loss(logits, labels), right
-
-    @staticmethod
-    def _labels(batch: Batch) -> Tensor:
-        if batch.labels is None:
-            raise ValueError("values are learnt from targets")
-        return batch.labels

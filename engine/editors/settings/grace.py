@@ -14,7 +14,7 @@ class GraceSettings:
     """How keys reach, and how values are learnt; `paper` gives the reference's own."""
 
     layer: int | None = setting(
-        None, "The FFN block whose output is replaced, from 0. Nothing: the last but one.", least=0, most=10_000
+        None, "The FFN block whose output is replaced, from 0. Nothing: the one in the middle.", least=0, most=10_000
     )
     radius: float | None = setting(
         None, "How far a new key reaches. Nothing: by how far known prompts lie apart.", least=0, most=1e6
@@ -24,7 +24,10 @@ class GraceSettings:
     )
     replace: Literal["last", "all", "prompt"] = setting(
         "last",
-        "Which positions get the value: the prompt's last token, every one (also of the answer), or those before the last.",
+        "What gets the value: the prompt's last token, every token (also of the answer), or those before the last.",
+    )
+    rules: Literal["fixed", "faithful"] = setting(
+        "fixed", "What keys do that come near others: as the reference has it, or with its two faults mended."
     )
     start: Literal["warm", "cold"] = setting(
         "warm", "How a value begins: as what the block gives out anyway, or at random."
@@ -45,7 +48,7 @@ class GraceSettings:
     @classmethod
     def paper(cls) -> GraceSettings:
         """The reference's settings (arXiv 2211.11031): a radius of 1, random values, a hundred steps at rate 1."""
-        return cls(radius=1.0, start="cold", learnt=0.0)
+        return cls(radius=1.0, rules="faithful", start="cold", learnt=0.0)
 
 
 PRESETS: Mapping[str, tuple[str, Callable[[], GraceSettings]]] = {
