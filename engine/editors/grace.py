@@ -7,8 +7,8 @@ whatever order, and what is left is what would have been learnt without it.
 
 Always unlike the reference implementation: labels are equal where all their tokens are, not where the mean of their
 numbers is; the key that a query is near is sought once, at the end of its prompt, not again at each token that is
-decoded; and a value is learnt for its own prompt alone, not further when its key grows. What the rules `fixed` do better
-than the `faithful` ones is in `engine.editors.codebook`.
+decoded; and a value is learnt for its own prompt alone, not further when its key grows. What the rules `fixed` do
+better than the `faithful` ones is in `engine.editors.codebook`.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ EDITORS: Mapping[str, EditorKind] = {
                     ),
                 ),
                 Group("Memory", names=("memory",)),
-            ),  # fmt: skip
+            ),
             t_patcher.PRESETS,
             t_patcher.settings_from,
             grows=True,
