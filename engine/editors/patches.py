@@ -122,7 +122,7 @@ def silent_margin(activation: nn.Module) -> float:
     """How far below 0 `activation` lets next to nothing through: 3 at least, as in the reference, whose is GELU's."""
     depths = torch.arange(3, 30, 0.1)
     loud = activation(-depths).abs() > SILENT
-    return float(depths[int(loud.sum())])  # an activation that has died away does not come back
+    return round(float(depths[int(loud.sum())]), 1)  # an activation that has died away does not come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class PatchGroup:
         cancel: Cancel,
         report: Callable[[int, float], None],
     ) -> Learnt:
-        """The patches of all edits; `owners` [edits] are their numbers in `memory`, where their own states do not count.
+        """The patches of all edits; `owners` [edits] are their numbers in `memory`, whose own states do not count.
 
         An edit without a wrong token gets none; one with more than `neurons` of them gets so many, for the first.
         """
