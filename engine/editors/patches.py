@@ -23,6 +23,7 @@ from engine.language_model import LanguageModel, target_lengths, target_loss
 from engine.runs import Cancel
 
 LOOK_EVERY = 25  # steps between two looks at which patches are learnt
+SILENCE = 0.1  # the memory loss that is as good as none: at the margin it is 2
 PLATEAU = 0.9  # of the memory loss at the last look: what has not fallen below it falls no more
 CERTAIN = 0.1  # the loss from which an edit is surely answered, whatever little other patches add
 SILENT = 0.005  # what an activation may still let through at the margin: that of GELU is 0.004 at the reference's -3
@@ -253,9 +254,10 @@ class PatchGroup:
             silence = _silence(patches, own[active], used[rows], memory, owners[rows.cpu()], margin, settings)
             fires = _firing(patches, own[active], used[rows])
             whole = loss + settings.activation_weight * fires + settings.memory_weight * silence
-            if step > settings.least_steps and step % LOOK_EVERY == 0:
+            if step >= settings.least_steps and step % LOOK_EVERY == 0:
                 quiet = silence.detach()
-                over = right.all(1) & (loss.detach() < CERTAIN) & (quiet >= PLATEAU * before[active])
+                rests = (quiet < SILENCE) | (quiet >= PLATEAU * before[active])
+                over = right.all(1) & (loss.detach() < CERTAIN) & rests
                 before[active] = quiet
                 for part, now in zip(result, descent.tensors, strict=True):
                     part[active] = now.detach()

@@ -23,9 +23,9 @@ class TPatcherSettings:
         least=0,
         most=30,
     )
-    steps: int = setting(400, "Steps in which each patch is learnt, at most.", least=1, most=100_000)
+    steps: int = setting(300, "Steps in which each patch is learnt, at most.", least=1, most=100_000)
     least_steps: int = setting(
-        50, "Steps before the first look at whether a patch is learnt.", title="least steps", least=0, most=100_000
+        25, "Steps before the first look at whether a patch is learnt.", title="least steps", least=0, most=100_000
     )
     learning_rate: float = setting(0.01, "How far each step goes.", least=1e-6, most=10)
     clip: float = setting(5.0, "The longest gradient of a patch that is followed as it is.", least=1e-3, most=1e6)
