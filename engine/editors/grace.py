@@ -41,7 +41,7 @@ from engine.packs import ModelIdentity, StoredPack, write_pack
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.stopping import Extent
 
-KNOWN_PROMPTS = 512
+KNOWN_PROMPTS = 256
 """Prompts that come with the product, one of a subject: how far they lie apart tells how far a key may reach."""
 THRESHOLD = 0.5  # the familiarity of a query that lies just as far off as its key reaches
 NEAR = 8  # entries that an explanation names

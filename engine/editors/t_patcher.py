@@ -39,6 +39,7 @@ from engine.stopping import Extent
 
 NO_EDIT = -1
 """The owner of what is asked about no edit."""
+ROUNDS = 8  # of questions drawn for each edit, at most
 ANSWERED_AT_ONCE = 256
 
 
@@ -191,12 +192,15 @@ class _Training:
         """Questions like the edits' that are about none of them, none that an evaluation asks; with their answers."""
         curriculum, count = Curriculum(self.edit_set, self.seed), self.settings.memory
         phrasings = curriculum.phrasings.trained
-        queries = list(dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings)))
-        queries = (
-            [queries[place * len(queries) // count] for place in range(count)] if len(queries) > count else queries
-        )
-        far = (curriculum.far(phrasings) for _ in range(count - len(queries)))
-        queries = list(dict.fromkeys([*queries, *(query for query in far if query is not None)]))
+        asked: dict[str, None] = {}
+        for _ in range(ROUNDS):
+            if len(asked) < count:
+                asked |= dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings))
+        if len(asked) < count:  # a few edits have only so many neighbours
+            far = (curriculum.far(phrasings) for _ in range(count - len(asked)))
+            asked |= dict.fromkeys(query for query in far if query is not None)
+        every = list(asked)
+        queries = [every[place * len(every) // count] for place in range(count)] if len(every) > count else every
         answers: list[str] = []
         for begin in range(0, len(queries), ANSWERED_AT_ONCE):
             self.progress.report("Memory", begin, len(queries))
