@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from engine.editor import EditedModel
-from engine.editors.patches import Memory, PatchGroup, Patches, patchable, silent_margin
+from engine.editors.patches import Memory, Patches, PatchGroup, patchable, silent_margin
 from engine.editors.settings.t_patcher import PRESETS, TPatcherSettings, settings_from
 from engine.editors.t_patcher import TPatcherEditedModel, TPatcherEditor, TPatcherPack
 from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel, target_shares
+from engine.language_model import LanguageModel
 from engine.packs import load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.tiny_models import CONFIGS, D_MODEL, tiny_model
@@ -104,7 +104,7 @@ def test_a_patch_fires_for_its_edit_is_silent_in_memory_and_lowers_the_loss(name
         for row in rows:
             slot_of = PatchGroup(model, [[("Oslo lies in", "ab"), ("Who wrote Emma?", "c")][row]], mine[row], settings)
             after, _ = slot_of.read(None, torch.tensor([0]), slot)
-            assert float(after) < 0.8 * float(before[row])
+            assert float(after) < float(before[row]) - 0.3
             assert float(mine[row].drive(memory.states).max()) < 0
 
 
