@@ -44,6 +44,7 @@ class Codebook:
         self.journal: list[Entry] = []
         self.entries: list[int] = []  # rows of `keys`
         self.radii: list[float] = []
+        self._used = torch.empty_like(self.keys)  # the entries' keys, in their order
         self._members: list[list[int]] = []  # of each entry the edits that it answers, its own first
 
     def live(self) -> list[int]:
@@ -70,7 +71,7 @@ class Codebook:
 
         Of entries as near the one that came last is first: it was edited last.
         """
-        keys = self.keys[torch.tensor(self.entries, device=self.keys.device).flip(0)]
+        keys = self._used[: len(self.entries)].flip(0)
         places, distances = [], []
         for some in queries.double().split(AT_ONCE):
             apart = torch.cdist(some, keys, compute_mode="donot_use_mm_for_euclid_dist")
@@ -93,8 +94,9 @@ class Codebook:
     def _add(self, row: int) -> None:
         if not self.entries:
             return self._enter(Entry(row, "new"), self.radius)
-        places, distances = self.nearest(self.keys[row, None])
-        place, distance = int(places[0, 0]), float(distances[0, 0])
+        apart = torch.linalg.vector_norm(self._used[: len(self.entries)] - self.keys[row], dim=1)
+        distance = float(apart.min())
+        place = int((apart == distance).nonzero()[-1])
         before = self.radii[place]
         if distance > self.radius + before:
             return self._enter(Entry(row, "new"), self.radius)
@@ -109,6 +111,7 @@ class Codebook:
         return self._enter(Entry(row, "split", place, before), min(self.radius, half) if shrinks else half)
 
     def _enter(self, entry: Entry, radius: float) -> None:
+        self._used[len(self.entries)] = self.keys[entry.edit]
         self.journal.append(entry)
         self.entries.append(entry.edit)
         self.radii.append(radius)

@@ -49,6 +49,10 @@ class Patches:
         """All of it by name."""
         return {name: part for name in ("k", "b", "u", "v") if (part := getattr(self, name)) is not None}
 
+    def columns(self) -> list[Tensor]:
+        """All of it as tensors [neurons, numbers]."""
+        return [part.reshape(len(self.b), -1) for part in self.tensors().values()]
+
     def of(self, index: Tensor) -> Patches:
         """The neurons that `index` names, by number or by yes and no."""
         return Patches(self.k[index], self.b[index], None if self.u is None else self.u[index], self.v[index])

@@ -26,7 +26,7 @@ from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
 from engine.editors.learnable import check_learnable
-from engine.editors.patches import Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
+from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
 from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
 from engine.edits import Edit, EditError, EditSet, fold
 from engine.language_model import LanguageModel
@@ -146,6 +146,7 @@ class _Training:
                     self.progress.report("Patches", begin + learnt, count, loss=loss, answered=(begin + learnt) / count)
 
                 found = group.learnt(memory.with_others(heard), self.named[rows], margin, slot, self.cancel, report)
+                self._check_finite(found, begin)
                 self.patches = self.patches.with_others(found.patches)
                 self.owners = torch.cat([self.owners, begin + found.edits])
                 self.wrong[rows] = found.wrong
@@ -178,6 +179,16 @@ class _Training:
                 "margin": margin,
             },
         )
+
+    def _check_finite(self, found: Learnt, begin: int) -> None:
+        """Raise EditError where the patches of an edit of the group that begins at `begin` ran away."""
+        finite = torch.stack([part.isfinite().all(1) for part in found.patches.columns()]).all(0)
+        if not bool(finite.all()):
+            edit = self.edits[begin + int(found.edits[~finite][0])]
+            raise EditError(
+                f"The patch of edit {edit.id}, “{edit.prompt[:60]}”, grew beyond all numbers: "
+                "lower the learning rate or the memory weight."
+            )
 
     def _unanswered(self, pairs: Sequence[tuple[str, str]], slot: PatchSlot) -> list[str]:
         """The ids of the edits that are not answered token by token with every patch in its place."""
