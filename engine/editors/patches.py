@@ -51,7 +51,7 @@ class Patches:
 
     def columns(self) -> list[Tensor]:
         """All of it as tensors [neurons, numbers]."""
-        return [part.reshape(len(self.b), -1) for part in self.tensors().values()]
+        return [part[:, None] if part.ndim == 1 else part for part in self.tensors().values()]
 
     def of(self, index: Tensor) -> Patches:
         """The neurons that `index` names, by number or by yes and no."""
