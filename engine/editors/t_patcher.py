@@ -39,7 +39,6 @@ from engine.stopping import Extent
 
 NO_EDIT = -1
 """The owner of what is asked about no edit."""
-ROUNDS = 8  # of questions drawn for each edit, at most
 ANSWERED_AT_ONCE = 256
 
 
@@ -203,11 +202,10 @@ class _Training:
         """Questions like the edits' that are about none of them, none that an evaluation asks; with their answers."""
         curriculum, count = Curriculum(self.edit_set, self.seed), self.settings.memory
         phrasings = curriculum.phrasings.trained
-        asked: dict[str, None] = {}
-        for _ in range(ROUNDS):
-            if len(asked) < count:
-                asked |= dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings))
-        if len(asked) < count:  # a few edits have only so many neighbours
+        # One of a kind for each edit: with eight, fewer of the subject's other answers change, and far fewer paraphrases
+        # are answered.
+        asked = dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings))
+        if len(asked) < count:
             far = (curriculum.far(phrasings) for _ in range(count - len(asked)))
             asked |= dict.fromkeys(query for query in far if query is not None)
         every = list(asked)
