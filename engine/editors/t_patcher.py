@@ -202,7 +202,7 @@ class _Training:
         """Questions like the edits' that are about none of them, none that an evaluation asks; with their answers."""
         curriculum, count = Curriculum(self.edit_set, self.seed), self.settings.memory
         phrasings = curriculum.phrasings.trained
-        # One of a kind for each edit: more of them keep more of the subject's other answers, at the cost of paraphrases.
+        # One of a kind for each edit: more keep more of the subject's other answers, and cost paraphrases.
         asked = dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings))
         if len(asked) < count:
             far = (curriculum.far(phrasings) for _ in range(count - len(asked)))
