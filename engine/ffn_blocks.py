@@ -28,6 +28,7 @@ class FFNBlock:
     d_model: int
     d_ff: int
     activation: nn.Module
+    gated: bool  # whether what passes the activation is multiplied with a second map of the input
 
 
 def find_layers(model: nn.Module) -> nn.ModuleList:
@@ -56,7 +57,9 @@ def find_ffn_block(layer: nn.Module, index: int, model: PreTrainedModel) -> FFNB
             d_ff, out = _shape(outlet) or (0, 0)
             inlets = [child for child in linears if child is not outlet and _shape(child) == (d_model, d_ff)]
             if out == d_model and inlets and (best is None or d_ff > best.d_ff):
-                best = FFNBlock(index, parent, inlets[0], outlet, d_model, d_ff, _activation(parent, model))
+                best = FFNBlock(
+                    index, parent, inlets[0], outlet, d_model, d_ff, _activation(parent, model), len(inlets) > 1
+                )
     if best is None:
         raise ModelError(
             f"Layer {index} of this model has no feed-forward block of a known shape: it cannot be edited."

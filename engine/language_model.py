@@ -535,9 +535,11 @@ class LanguageModel:
         return [found[row] for row in range(len(prompts))]
 
 
-def target_shares(logits: Tensor, batch: Batch) -> list[float]:
-    """For each row, the share of labelled tokens whose logits ([rows, length, vocabulary]) put them first."""
-    return [likelihood.share for likelihood in target_likelihoods(logits, batch)]
+def target_lengths(batch: Batch) -> Tensor:
+    """The number of labelled tokens of each row, [rows]; nothing follows them."""
+    if batch.labels is None:
+        raise ValueError("a batch without labels has no targets")
+    return (batch.labels != -100).sum(1)
 
 
 def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:

@@ -37,6 +37,8 @@ EDITS = "edits.jsonl"
 
 EDITORS: dict[str, tuple[str, str]] = {
     "meg": ("engine.meg.pack", "MegPack"),
+    "grace": ("engine.editors.grace", "GracePack"),
+    "t-patcher": ("engine.editors.t_patcher", "TPatcherPack"),
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
     "plain-retrieval": ("engine.editors.plain_retrieval", "PlainRetrievalPack"),
     "ike": ("engine.editors.ike", "IkePack"),

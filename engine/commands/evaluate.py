@@ -105,7 +105,7 @@ def evaluate(
         subject = Subject(f"Evaluation of {pack.resolve().name}", attached.edited.threshold, about, names)
         page, beside = write_report(report, subject, measured.asked)
         say(f"The report is in {page}, every query in {beside}.")
-    more = measure_protocols(named, edited, edit_set, options)
+    more = measure_protocols(named, attached.edited, edit_set, options)
     if as_json:
         told = figures_as_json(measured)
         if more:

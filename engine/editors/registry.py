@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.editors.settings import fine_tuning, ike, knowledge_neurons, memprompt, plain_retrieval, ultra_edit
+from engine.editors.settings import (
+    fine_tuning,
+    grace,
+    ike,
+    knowledge_neurons,
+    memprompt,
+    plain_retrieval,
+    t_patcher,
+    ultra_edit,
+)
 from engine.editors.settings.ike import IkeSettings
 from engine.editors.settings.memprompt import MemPromptSettings
 from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
@@ -84,6 +93,12 @@ _GATE = (
     Group("Gate", names=("gate", "false_routing")),
     Group("Familiarity", "familiarity"),
 )
+
+
+def _stored(preset: Callable[[], meg.MegSettings]) -> Callable[[], meg.MegSettings]:
+    return lambda: meg.stored(preset())
+
+
 EDITORS: Mapping[str, EditorKind] = {
     kind.name: kind
     for kind in (
@@ -106,6 +121,71 @@ EDITORS: Mapping[str, EditorKind] = {
             layered=True,
             grows=True,
             undo="One edit is switched off in the gate: questions about it are the original model's.",
+        ),
+        EditorKind(
+            "stored",
+            "Stored neurons",
+            "MeG without its generator: each question gets the neuron that was found for its edit.",
+            "engine.meg.editor",
+            "MegEditor",
+            ("Encoder", "Collection", "Gate", "Generator", "Check"),
+            (
+                _GATE[0],
+                Group("What is learnt", names=("guards", "prompt_alone")),
+                Group("Collection", "collection"),
+                *_GATE[1:],
+            ),
+            {name: (meg.PRESETS[name][0], _stored(meg.PRESETS[name][1])) for name in ("fast", "balanced")},
+            meg.settings_from,
+            layered=True,
+            grows=True,
+            undo="One edit is switched off in the gate: questions about it are the original model's.",
+        ),
+        EditorKind(
+            "grace",
+            "GRACE",
+            "A codebook beside one block: a question near an edit's own gets the output that was learnt for it.",
+            "engine.editors.grace",
+            "GraceEditor",
+            ("Radius", "Values"),
+            (
+                Group("Keys", names=("layer", "radius", "reach", "rules")),
+                Group("Values", names=("replace", "start", "steps", "learning_rate", "learnt", "group")),
+            ),
+            grace.PRESETS,
+            grace.settings_from,
+            grows=True,
+            undo="One edit is taken out of the codebook, as if it had never been learnt.",
+        ),
+        EditorKind(
+            "t-patcher",
+            "T-Patcher",
+            "A few neurons for each mistake in the last block, which fire for it and stay silent elsewhere.",
+            "engine.editors.t_patcher",
+            "TPatcherEditor",
+            ("Memory", "Patches"),
+            (
+                Group("Patches", names=("neurons", "amplification", "margin")),
+                Group(
+                    "Learning",
+                    names=(
+                        "steps",
+                        "least_steps",
+                        "learning_rate",
+                        "clip",
+                        "activation_weight",
+                        "memory_weight",
+                        "hardest",
+                        "group",
+                    ),
+                ),
+                Group("Memory", names=("memory",)),
+            ),
+            t_patcher.PRESETS,
+            t_patcher.settings_from,
+            grows=True,
+            undo="One edit's neurons are switched off; those of later edits were learnt beside them.",
+            gated=False,
         ),
         EditorKind(
             "retrieval",

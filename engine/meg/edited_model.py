@@ -1,30 +1,62 @@
-"""A language model with a MeG pack attached: every query is routed, generated for and answered on its own."""
+"""A language model with a MeG pack attached: every query is routed, generated for and answered on its own.
+
+`SlottedModel` is what it has in common with other editors that put something into one FFN block for each query.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import LanguageModel, Likelihood, TargetForm, target_likelihoods
+from engine.language_model import LanguageModel, Likelihood, TargetForm, target_lengths, target_likelihoods
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
-from engine.meg.router import Clock, RoutedModel
+from engine.meg.router import Clock, QueryRouter, Routed, Router
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS
 
 
-class MegEditedModel(RoutedModel):
-    """A language model with a MeG pack attached; usable where the transformers model is."""
+class Insert(Protocol):
+    """What is put into an FFN block, for some rows of a batch."""
 
-    def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
-        super().__init__(model, gate)
-        self._generator, self._slot = generator, slot
+    def rows(self, index: Tensor) -> Self:
+        """That of the rows which `index` names."""
+
+
+InsertT = TypeVar("InsertT", bound=Insert)
+PutT = TypeVar("PutT", bound=Insert, contravariant=True)
+
+
+class Slot(Protocol[PutT]):
+    """The place in an FFN block where it is put."""
+
+    def put(self, inserts: PutT | None, rows: Tensor | None = None, of: int = 0) -> None:
+        """Use `inserts` from now on: number i for batch row `rows[i]` of `of`, or for row i."""
+
+    def remove(self) -> None:
+        """Take the slot out of the block for good."""
+
+
+class SlottedModel(Routed, Generic[InsertT]):
+    """A language model that has something in one FFN block for routed queries; usable where transformers' model is."""
+
+    def __init__(self, model: LanguageModel, router: QueryRouter, slot: Slot[InsertT]) -> None:
+        super().__init__(model, router)
+        self._slot = slot
+
+    def _inserts(self, z: Tensor, routings: Sequence[Routing]) -> InsertT:
+        """What is put in for routed queries, given what they were told by: a row of z each."""
+        raise NotImplementedError
+
+    def _before(self, inserts: InsertT, targets: Tensor) -> InsertT:  # noqa: ARG002  what it does for those who ask where they are
+        """`inserts` for rows whose prompts are followed by so many tokens: `targets` [rows]."""
+        return inserts
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not defined here: config, device, generation_config, …
@@ -52,11 +84,11 @@ class MegEditedModel(RoutedModel):
         plainly = clock.share(len(plain))
         edited = dict(originally)
         if chosen:
-            neurons = self._neurons(z[chosen], [routings[row] for row in chosen])
+            inserts = self._inserts(z[chosen], [routings[row] for row in chosen])
             prompts, far = [queries[row] for row in chosen], [extents[row] for row in chosen]
             try:
                 for rows in self._model.batches(prompts, far):
-                    self._slot.put(neurons.rows(torch.tensor(rows, device=z.device)))
+                    self._slot.put(inserts.rows(torch.tensor(rows, device=z.device)))
                     texts = self._model.decode(
                         [prompts[row] for row in rows], [far[row] for row in rows], cancel, decoding
                     )
@@ -93,7 +125,7 @@ class MegEditedModel(RoutedModel):
         routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
         found: dict[int, Likelihood] = {}
-        neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
+        inserts = self._inserts(z[chosen], [routings[row] for row in chosen]) if chosen else None
         place = {row: number for number, row in enumerate(chosen)}
         for rows in self._model.batches(queries):
             if cancel is not None:
@@ -101,9 +133,10 @@ class MegEditedModel(RoutedModel):
             batch = self._model.encode_targets([queries[row] for row in rows], [targets[row] for row in rows], form)
             inside = [number for number, row in enumerate(rows) if row in place]
             try:
-                if neurons is not None and inside:
-                    own = neurons.rows(torch.tensor([place[rows[number]] for number in inside], device=z.device))
-                    self._slot.put(own, torch.tensor(inside, device=z.device), of=len(rows))
+                if inserts is not None and inside:
+                    own = inserts.rows(torch.tensor([place[rows[number]] for number in inside], device=z.device))
+                    at = torch.tensor(inside, device=z.device)
+                    self._slot.put(self._before(own, target_lengths(batch)[at]), at, of=len(rows))
                 logits = self._model.logits(batch)
             finally:
                 self._slot.put(None)
@@ -117,7 +150,7 @@ class MegEditedModel(RoutedModel):
         if not routings[0].routed:
             return NextTokens(original, original)
         try:
-            self._slot.put(self._neurons(z, routings))
+            self._slot.put(self._inserts(z, routings))
             return NextTokens(original, self._model.next_tokens(query, k))
         finally:
             self._slot.put(None)
@@ -132,15 +165,10 @@ class MegEditedModel(RoutedModel):
         try:
             if chosen:
                 rows = torch.tensor(chosen, device=z.device)
-                self._slot.put(self._neurons(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
+                self._slot.put(self._inserts(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
             return self._model.model.generate(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
         finally:
             self._slot.put(None)
-
-    def generate_neurons(self, queries: Sequence[str]) -> Neurons:
-        """The neurons generated for `queries`, whether the gate lets them through or not."""
-        routings, z = self._router.examine(queries)
-        return self._neurons(z, routings)
 
     def detach(self) -> None:
         """Give the original model back, bit for bit."""
@@ -154,7 +182,22 @@ class MegEditedModel(RoutedModel):
         text: str = asked or tokenizer.decode(tokens, skip_special_tokens=True)
         return text
 
-    def _neurons(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
+
+class MegEditedModel(SlottedModel[Neurons]):
+    """A language model with a MeG pack attached."""
+
+    _router: Router
+
+    def __init__(self, model: LanguageModel, gate: Gate, generator: NeuronSource, slot: NeuronSlot) -> None:
+        super().__init__(model, Router(model, gate), slot)
+        self._generator = generator
+
+    def generate_neurons(self, queries: Sequence[str]) -> Neurons:
+        """The neurons generated for `queries`, whether the gate lets them through or not."""
+        routings, z = self._router.examine(queries)
+        return self._inserts(z, routings)
+
+    def _inserts(self, z: Tensor, routings: Sequence[Routing]) -> Neurons:
         """The neurons of routed queries: one for each row of z."""
         anchors = self._router.gate.index.prompts[[self._router.row(routing) for routing in routings]]
         return Neurons.from_flat(self._generator.generate(z, anchors), self._model.d_model)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,28 @@ from engine.language_model import LanguageModel, Reading
 from engine.meg.gate import Gate, Verdict
 from engine.meg.reasons import reasons
 from engine.stopping import Extent
+
+
+class QueryRouter(Protocol):
+    """Tells which queries are about an edit that is switched on, and about which one."""
+
+    threshold: float
+    """The familiarity from which queries are routed; may be moved. Raises EditError outside of 0 to 1."""
+
+    def examine(self, queries: Sequence[str], *, thorough: bool = False) -> tuple[list[Routing], Tensor]:
+        """What is said of each query, and what it was told by: [queries, numbers]."""
+
+    def explain(self, query: str) -> Explanation:
+        """What is said of one query, with what it hangs on."""
+
+    def extent(self, routing: Routing) -> Extent:
+        """How far both models answer a query."""
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits are not routed from now on."""
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """Queries about these edits are routed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +156,13 @@ class Clock:
         return (self._last - before) / max(of, 1)
 
 
-class RoutedModel:
-    """A language model behind a gate: what edited models have in common, however they answer."""
+class Routed:
+    """A language model behind a router: what edited models that tell queries apart have in common."""
 
     gated = True
 
-    def __init__(self, model: LanguageModel, gate: Gate) -> None:
-        self._model = model
-        self._router = Router(model, gate)
+    def __init__(self, model: LanguageModel, router: QueryRouter) -> None:
+        self._model, self._router = model, router
 
     @contextmanager
     def original(self) -> Iterator[LanguageModel]:
@@ -171,3 +193,12 @@ class RoutedModel:
     @threshold.setter
     def threshold(self, value: float) -> None:
         self._router.threshold = value
+
+
+class RoutedModel(Routed):
+    """A language model behind a gate, however it answers."""
+
+    _router: Router
+
+    def __init__(self, model: LanguageModel, gate: Gate) -> None:
+        super().__init__(model, Router(model, gate))

@@ -305,6 +305,11 @@ def fast(start: MegSettings) -> MegSettings:
     )
 
 
+def stored(start: MegSettings) -> MegSettings:
+    """No generator is trained: the collected neurons themselves answer; the rest as in `start`."""
+    return replace(start, generator=replace(start.generator, kind="stored"))
+
+
 Preset = Literal["fast", "balanced", "paper"]
 PRESETS: Mapping[str, tuple[str, Callable[[], MegSettings]]] = {
     "fast": ("Sooner done: fewer steps, and content when 98 % are answered.", lambda: fast(MegSettings())),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss, target_shares
+from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss
 from engine.runs import Cancel, Cancelled
 from engine.stopping import Extent
 from tests.tiny_models import CONFIGS, tiny_model
@@ -62,7 +62,7 @@ def test_targets_are_scored_on_their_own_tokens():
     assert (batch.labels != -100).sum(1).tolist() == [len(" Norway."), len(" x.")]
     logits = model.logits(batch)
     perfect = torch.nn.functional.one_hot(batch.labels.clamp(min=0).roll(-1, 1), logits.shape[-1]).float() * 99
-    assert target_shares(perfect, batch) == [1.0, 1.0]
+    assert [one.share for one in target_likelihoods(perfect, batch)] == [1.0, 1.0]
     assert target_loss(perfect, batch.labels).max() < 1e-6
     keep = len(" Norway.") + 1
     torch.testing.assert_close(target_loss(logits[:, -keep:], batch.labels), target_loss(logits, batch.labels))

@@ -1,0 +1,19 @@
+"""What no editor can learn, refused in a sentence before anything long begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.edits import Edit, EditError
+from engine.language_model import LanguageModel, QueryError
+
+
+def check_learnable(model: LanguageModel, edits: Sequence[Edit]) -> None:
+    """Raise EditError where there is no edit, or for the first one that the model cannot be asked or taught."""
+    if not edits:
+        raise EditError("There is no edit to train: add one, or switch one on.")
+    for edit in edits:
+        try:
+            model.encode_targets([edit.prompt], [edit.new_object])
+        except QueryError as error:
+            raise EditError(f"Edit {edit.id} cannot be learnt. {error}") from error

@@ -1,0 +1,411 @@
+"""T-Patcher: for each edit a few neurons beside the last FFN block, one for each token that is wrong.
+
+They are taught to fire for their edit and to stay silent for questions about no edit and for the other edits (arXiv
+2301.09785). Nothing of the model changes, and every query meets every patch: whether it fires is all the gate there is.
+
+What differs from the reference implementation: patches of a group are learnt side by side, each on top of the groups
+before it; the memory is made of questions like the edits' that are about no edit, and not of a training set; and the
+margin below which a patch counts as silent follows the model's activation, since SiLU is still -0.14 at -3, where GELU
+is nearly 0. `paper` gives the reference's order and margin. Its amplification of a patch's
+output is a constant here.
+
+An edit is undone by leaving its neurons out; those that were learnt after it were learnt beside it, and stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.decoding import GREEDY, Decoding
+from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
+from engine.editors.learnable import check_learnable
+from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
+from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
+from engine.edits import Edit, EditError, EditSet, fold
+from engine.language_model import LanguageModel, Likelihood, TargetForm
+from engine.meg.curriculum import Curriculum
+from engine.meg.pack import check_model
+from engine.meg.router import Clock
+from engine.packs import ModelIdentity, StoredPack, write_pack
+from engine.runs import Cancel, ProgressBoard
+from engine.stopping import Extent
+
+NO_EDIT = -1
+"""The owner of what is asked about no edit."""
+ANSWERED_AT_ONCE = 256
+
+
+class TPatcherEditor:
+    """T-Patcher behind the Editor protocol."""
+
+    def __init__(self, settings: TPatcherSettings | None = None) -> None:
+        self.settings = settings or TPatcherSettings()
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages of a fit, in order."""
+        return ("Memory", "Patches")
+
+    def requirements(self) -> tuple[str, ...]:
+        """With a subject and a relation, questions are found that are nearly about the edit."""
+        return ("prompt", "new object")
+
+    def fit(
+        self,
+        model: LanguageModel,
+        edits: EditSet,
+        *,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int = 0,
+        run: Path | None = None,
+        start: TPatcherPack | None = None,
+    ) -> TPatcherPack:
+        """Learn patches for the enabled edits; see `engine.editor.Editor.fit`.
+
+        With `start` only edits that are new or have changed are learnt, on top of the others' patches: its settings
+        hold. Raises PackError where it was trained on another model.
+        """
+        settings = self.settings
+        if start is not None:
+            check_model(model, start.model_name, start.fingerprint)
+            settings = start.settings
+        asked = model.asked(chat=settings.chat)
+        settings = dataclasses.replace(settings, chat=asked.chat)
+        check_learnable(asked, edits.enabled())
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.order})
+        checkpoints = None
+        if run is not None:
+            mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=model.fingerprint())
+            checkpoints = Checkpoints(run / "checkpoints", mark)
+        return _Training(settings, asked, edits, progress, cancel, seed, checkpoints, start).run()
+
+
+class _Training:
+    """One training, from edits to patches."""
+
+    def __init__(
+        self,
+        settings: TPatcherSettings,
+        model: LanguageModel,
+        edit_set: EditSet,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int,
+        checkpoints: Checkpoints | None,
+        start: TPatcherPack | None,
+    ) -> None:
+        self.settings, self.model, self.edit_set = settings, model, edit_set
+        self.progress, self.cancel, self.seed, self.checkpoints = progress, cancel, seed, checkpoints
+        by_id = {edit.id: edit for edit in edit_set.enabled()}
+        kept = {} if start is None else start.rows_of(edit_set.enabled())
+        self.kept = len(kept)
+        self.edits = [*(by_id[key] for key in kept), *(edit for edit in edit_set.enabled() if edit.id not in kept)]
+        gated = model.blocks[-1].gated
+        self.patches, self.owners = Patches.none(model.d_model, gated=gated), torch.zeros(0, dtype=torch.long)
+        if start is not None:
+            rows = {row: number for number, row in enumerate(kept.values())}
+            held = torch.tensor([row in rows for row in start.owners.tolist()], dtype=torch.bool)
+            self.patches = start.patches.of(held)
+            self.owners = torch.tensor([rows[row] for row in start.owners[held].tolist()], dtype=torch.long)
+        # Edits that ask the very same cannot stay silent for one another.
+        first: dict[str, int] = {}
+        self.named = torch.tensor([first.setdefault(fold(edit.prompt), row) for row, edit in enumerate(self.edits)])
+        self.wrong = torch.zeros(len(self.edits), dtype=torch.long)
+
+    def run(self) -> TPatcherPack:
+        """Every group in order, resumed from its checkpoint where there is one."""
+        memory, count, settings = self._strangers(), len(self.edits), self.settings
+        pairs = [(edit.prompt, edit.new_object) for edit in self.edits]
+        every = read_states(self.model, pairs, self.named.tolist(), self.cancel)
+        margin = settings.margin
+        if margin is None:
+            margin = silent_margin(self.model.blocks[-1].activation)
+        self.progress.report("Patches", 0, count)
+        first = self.kept
+        done = None if self.checkpoints is None else self.checkpoints.newest("patches")
+        if done is not None:
+            first, tensors = int(done.meta["edits"]), dict(done.tensors)
+            self.owners, self.wrong = tensors.pop("owners"), tensors.pop("wrong")
+            self.patches = Patches(tensors["k"], tensors["b"], tensors.get("u"), tensors["v"])
+        device = self.model.device
+        with patchable(self.model.blocks[-1]) as slot:
+            for begin in range(first, count, settings.group):
+                rows = torch.arange(begin, min(begin + settings.group, count))
+                heard = every if settings.others == "all" else every.of(every.owners < begin + len(rows))
+                group = PatchGroup(self.model, pairs[begin : begin + len(rows)], self.patches.to(device), settings)
+
+                def report(learnt: int, loss: float, begin: int = begin) -> None:
+                    self.progress.report("Patches", begin + learnt, count, loss=loss, answered=(begin + learnt) / count)
+
+                found = group.learnt(memory.with_others(heard), self.named[rows], margin, slot, self.cancel, report)
+                self._check_finite(found, begin)
+                self.patches = self.patches.with_others(found.patches)
+                self.owners = torch.cat([self.owners, begin + found.edits])
+                self.wrong[rows] = found.wrong
+                if self.checkpoints is not None:
+                    step = begin + len(rows)
+                    self.progress.mark("patches", step)
+                    tensors = {**self.patches.tensors(), "owners": self.owners, "wrong": self.wrong}
+                    self.checkpoints.save("patches", step, tensors, {"edits": step})
+            unanswered = self._unanswered(pairs, slot)
+        self.progress.report("Patches", count, count, answered=1 - len(unanswered) / count)
+        return TPatcherPack(
+            settings=settings,
+            model_name=self.model.name,
+            fingerprint=self.model.fingerprint(),
+            seed=self.seed,
+            edit_set=self.edit_set,
+            order=[edit.id for edit in self.edits],
+            patches=self.patches,
+            owners=self.owners,
+            figures={
+                "edits": count,
+                "not learnt": unanswered,
+                "neurons": len(self.owners),
+                "answered before": int((self.wrong[self.kept :] == 0).sum()),
+                "more wrong tokens than neurons": [
+                    edit.id
+                    for edit, wrong in zip(self.edits, self.wrong.tolist(), strict=True)
+                    if wrong > settings.neurons
+                ],
+                "margin": margin,
+            },
+        )
+
+    def _check_finite(self, found: Learnt, begin: int) -> None:
+        """Raise EditError where the patches of an edit of the group that begins at `begin` ran away."""
+        finite = torch.stack([part.isfinite().all(1) for part in found.patches.columns()]).all(0)
+        if not bool(finite.all()):
+            edit = self.edits[begin + int(found.edits[~finite][0])]
+            raise EditError(
+                f"The patch of edit {edit.id}, “{edit.prompt[:60]}”, grew beyond all numbers: "
+                "lower the learning rate or the memory weight."
+            )
+
+    def _unanswered(self, pairs: Sequence[tuple[str, str]], slot: PatchSlot) -> list[str]:
+        """The ids of the edits that are not answered token by token with every patch in its place."""
+        slot.put(_adding(self.patches.to(self.model.device), self.model))
+        try:
+            shares = self.model.teacher_forced([prompt for prompt, _ in pairs], [target for _, target in pairs])
+        finally:
+            slot.put(None)
+        return [edit.id for edit, share in zip(self.edits, shares, strict=True) if share < 1]
+
+    def _strangers(self) -> Memory:
+        """Questions like the edits' that are about none of them, none that an evaluation asks; with their answers."""
+        curriculum, count = Curriculum(self.edit_set, self.seed), self.settings.memory
+        phrasings = curriculum.phrasings.trained
+        # One of a kind for each edit: more keep more of the subject's other answers, and cost paraphrases.
+        asked = dict.fromkeys(one.query for one in curriculum.strangers(self.edits, phrasings))
+        if len(asked) < count:
+            far = (curriculum.far(phrasings) for _ in range(count - len(asked)))
+            asked |= dict.fromkeys(query for query in far if query is not None)
+        every = list(asked)
+        queries = [every[place * len(every) // count] for place in range(count)] if len(every) > count else every
+        answers: list[str] = []
+        for begin in range(0, len(queries), ANSWERED_AT_ONCE):
+            self.progress.report("Memory", begin, len(queries))
+            answers += self.model.answer(queries[begin : begin + ANSWERED_AT_ONCE], cancel=self.cancel)
+        self.progress.report("Memory", len(queries), len(queries))
+        said = [pair for pair in zip(queries, answers, strict=True) if pair[1]]
+        return read_states(self.model, said, [NO_EDIT] * len(said), self.cancel)
+
+
+def _adding(patches: Patches, model: LanguageModel) -> Callable[[Tensor], Tensor]:
+    """What the last block of `model` gets beside it."""
+    return lambda states: patches.adds(states, model.blocks[-1].activation)
+
+
+class TPatcherPack:
+    """The patches of all edits; `owners` [neurons] are the places in `order`, the ids of the edits as they came."""
+
+    def __init__(
+        self,
+        *,
+        settings: TPatcherSettings,
+        model_name: str,
+        fingerprint: str,
+        seed: int,
+        edit_set: EditSet,
+        order: Sequence[str],
+        patches: Patches,
+        owners: Tensor,
+        figures: dict[str, Any],
+    ) -> None:
+        self.settings, self.model_name, self.fingerprint, self.seed = settings, model_name, fingerprint, seed
+        self.edit_set, self.order, self.patches, self.owners = edit_set, list(order), patches, owners
+        self.figures = figures
+
+    def rows_of(self, edits: Sequence[Edit]) -> dict[str, int]:
+        """The place here of each of `edits` that was learnt just as it is now, by its id, as they came."""
+        mine = {edit.id: (edit.prompt, edit.new_object) for edit in self.edit_set.enabled()}
+        wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
+        return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
+
+    def save(self, folder: Path) -> None:
+        """Write the pack; see `engine.packs`."""
+        write_pack(
+            folder,
+            editor="t-patcher",
+            model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
+            seed=self.seed,
+            settings=dataclasses.asdict(self.settings),
+            figures=self.figures,
+            state={"order": self.order},
+            tensors={"patches": {**self.patches.tensors(), "owners": self.owners}},
+            edits=self.edit_set,
+        )
+
+    @classmethod
+    def from_stored(cls, stored: StoredPack, device: torch.device | str = "cpu") -> TPatcherPack:  # noqa: ARG003
+        """The pack that `save` wrote; its patches move to a model's device when it is attached."""
+        manifest, tensors = stored.manifest, stored.tensors["patches"]
+        state: dict[str, Any] = dict(manifest.state)
+        return cls(
+            settings=settings_from(manifest.settings),
+            model_name=manifest.model.name,
+            fingerprint=manifest.model.fingerprint,
+            seed=manifest.seed,
+            edit_set=stored.edits,
+            order=state["order"],
+            patches=Patches(tensors["k"], tensors["b"], tensors.get("u"), tensors["v"]),
+            owners=tensors["owners"],
+            figures=dict(manifest.figures),
+        )
+
+    def attach(self, model: LanguageModel) -> TPatcherEditedModel:
+        """`model` with this editor, asked as it was when patches were learnt; raises as `MegPack.attach` does."""
+        check_model(model, self.model_name, self.fingerprint)
+        return TPatcherEditedModel(model.asked(chat=self.settings.chat), self)
+
+
+class TPatcherEditedModel:
+    """A language model with patches beside its last block; usable where the transformers model is."""
+
+    gated = False
+
+    def __init__(self, model: LanguageModel, pack: TPatcherPack) -> None:
+        self._model, self._pack = model, pack
+        self._patches = pack.patches.to(model.device)
+        self._off: set[str] = set()
+        self._slot = PatchSlot(model.blocks[-1])
+        edits = {edit.id: edit for edit in pack.edit_set.edits}
+        learnt = [edits[key] for key in pack.order]
+        self._wanted = {fold(edit.prompt): edit.new_object for edit in learnt}
+        self._longest = max((model.extent(edit.new_object).tokens for edit in learnt), default=0)
+        self._put()
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not defined here: generate, config, device, generation_config, …
+        return getattr(self._model.model, name)
+
+    @property
+    def threshold(self) -> float:
+        """0: nothing tells queries apart, and no threshold can be moved."""
+        return 0.0
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:  # noqa: ARG002
+        raise EditError("T-Patcher has no gate: every question meets every patch, and no threshold can be moved.")
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """Every query meets the patches. Raises QueryError for one that the model cannot be asked."""
+        for query in queries:
+            self._model.token_ids(query)
+        return [ungated(query) for query in queries]
+
+    def explain(self, query: str) -> Explanation:
+        """That every query meets the patches."""
+        (routing,) = self.route([query])
+        return Explanation(routing, (), (), verbatim=False, calibrated=0.0)
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[Answer]:
+        """Both models' answers; with `originals` False the original model is not asked."""
+        clock = Clock()
+        routings = self.route(queries)
+        extents = [self._extent(query).under(decoding) for query in queries]
+        edited = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
+        patched = clock.share(len(queries))
+        if not originals:
+            rows = zip(queries, edited, routings, strict=True)
+            return [Answer(query, "", text, routing, None, patched) for query, text, routing in rows]
+        self._slot.put(None)
+        try:
+            original = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
+        finally:
+            self._put()
+        plainly = clock.share(len(queries))
+        return [
+            Answer(query, before, after, routing, plainly, patched)
+            for query, before, after, routing in zip(queries, original, edited, routings, strict=True)
+        ]
+
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query."""
+        return self._model.likelihoods(queries, targets, form=form, cancel=cancel)
+
+    @contextmanager
+    def original(self) -> Iterator[LanguageModel]:
+        """The original model, asked as this one is, for as long as the context lasts."""
+        self._slot.put(None)
+        try:
+            yield self._model
+        finally:
+            self._put()
+
+    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
+        """The likeliest next tokens of both models."""
+        edited = self._model.next_tokens(query, k)
+        with self.original() as original:
+            return NextTokens(original.next_tokens(query, k), edited)
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Leave the neurons of these edits out."""
+        self._off |= set(edit_ids)
+        self._put()
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """Have the neurons of these edits again."""
+        self._off -= set(edit_ids)
+        self._put()
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+        self._slot.remove()
+
+    def _put(self) -> None:
+        on = torch.tensor([key not in self._off for key in self._pack.order], dtype=torch.bool)
+        live = on[self._pack.owners].to(self._model.device)
+        self._slot.put(_adding(self._patches.of(live), self._model) if bool(live.any()) else None)
+
+    def _extent(self, query: str) -> Extent:
+        """How far both models answer: as far as the longest new object, or as that of the edit whose prompt it is."""
+        wanted = self._wanted.get(fold(query))
+        extent = Extent() if wanted is None else self._model.extent(wanted)
+        return dataclasses.replace(extent, tokens=max(extent.tokens, self._longest))
