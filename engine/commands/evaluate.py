@@ -62,7 +62,9 @@ def evaluate(
             "seed": str(stored.seed),
         }
         names = {key: relation.name for key, relation in edit_set.relations.items()}
-        subject = Subject(f"Evaluation of {pack.resolve().name}", edited.threshold, about, names)
+        subject = Subject(
+            f"Evaluation of {pack.resolve().name}", edited.threshold if edited.gated else None, about, names
+        )
         page, beside = write_report(report, subject, measured.asked)
         say(f"The report is in {page}, every query in {beside}.")
     print(json.dumps(figures_as_json(measured)) if as_json else _table(measured))

@@ -47,6 +47,7 @@ class EditorKind:
     grows: bool = False  # whether its `fit` takes a pack to go on from
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
+    requires: tuple[str, ...] = ("prompt", "new object")  # as its `requirements()` gives them
 
     def stages_of(self, settings: Any) -> tuple[str, ...]:
         """The stages of a training with `settings`."""
@@ -94,6 +95,8 @@ EDITORS: Mapping[str, EditorKind] = {
         ),
     )
 }
+DEFAULT = next(iter(EDITORS))
+"""The editor that is taken where none was chosen."""
 
 
 def editor_kind(name: str) -> EditorKind:

@@ -14,6 +14,7 @@ from typing import TypedDict, Unpack
 
 from sqlalchemy import select
 
+from engine.editors.registry import EDITORS, EditorKind
 from engine.edits import EditError, check_text, storable
 from studio.store.changes import Changes
 from studio.store.errors import ProjectError
@@ -52,6 +53,21 @@ class RunRow:
     name: str = ""  # given by a person
     note: str = ""
     threshold: float | None = None  # of the gate, where it was moved by hand
+
+    @property
+    def kind(self) -> EditorKind | None:
+        """Its editor; None where this version of the studio knows none of that name."""
+        return EDITORS.get(self.editor)
+
+    @property
+    def gated(self) -> bool:
+        """Whether its pack tells questions about edits from others."""
+        return self.kind is None or self.kind.gated
+
+    @property
+    def undoes_one(self) -> bool:
+        """Whether its pack can leave out one edit."""
+        return self.kind is None or self.kind.undoes_one
 
 
 class RunFields(TypedDict, total=False):

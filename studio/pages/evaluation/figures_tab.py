@@ -12,6 +12,7 @@ from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
 from studio.evaluating import Findings, RelationFigures
 from studio.theme import FIGURE, SPACE
 from studio.widgets.card import Card
+from studio.widgets.editor_words import NO_GATE
 from studio.widgets.figures import share
 from studio.widgets.labels import Label, hint
 from studio.widgets.rows import Column, RowsModel, rows_view
@@ -19,6 +20,10 @@ from studio.words import deferred, tr
 
 AG = deferred("AG: the decoded answer is exactly what it shall be.")
 TF = deferred("TF: the share of its tokens that are likeliest given the true ones before.")
+
+
+LET_BY = 4
+"""The column of the figures by kind that is the gate's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,9 @@ class FiguresTab(QWidget):
         box.addLayout(tables, 1)
         box.addWidget(self._told)
 
-    def show_findings(self, found: Findings, in_use: float) -> None:
-        """Show the figures; `in_use` is the threshold that the run's pack answers with now."""
+    def show_findings(self, found: Findings, in_use: float, *, gated: bool) -> None:
+        """Show the figures; `in_use` is the threshold that the run's pack answers with now, where it is `gated`."""
+        self.by_kind.setColumnHidden(LET_BY, not gated)
         report = found.report
         self.reliability.show_figure(report.reliability.ag, counts(report.reliability))
         self.generality.show_figure(report.generality.ag, counts(report.generality))
@@ -140,7 +146,7 @@ class FiguresTab(QWidget):
         self.kinds.show_rows(kind_figures(report))
         self.relations.show_rows(found.relations)
         head = found.evaluation.head
-        parts = []
+        parts = [] if gated else [tr(NO_GATE)]
         if head.most is not None:
             parts.append(
                 tr(
@@ -148,7 +154,7 @@ class FiguresTab(QWidget):
                     most=f"{head.most:,}",
                 )
             )
-        if abs(head.threshold - in_use) > 1e-9:
+        if gated and abs(head.threshold - in_use) > 1e-9:
             parts.append(
                 tr(
                     "Asked with the threshold {threshold}; {in_use} is in use now: evaluate again for its figures.",

@@ -239,9 +239,10 @@ class EvaluationPage(QWidget):
         in_use = run.threshold if run.threshold is not None else calibrated
         if in_use is None:
             in_use = found.evaluation.head.threshold
-        self.figures.show_findings(found, in_use)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.gate), run.gated)
+        self.figures.show_findings(found, in_use, gated=run.gated)
         if fresh:
-            self.queries.show_findings(found)
+            self.queries.show_findings(found, gated=run.gated)
         self.gate.show_findings(found, in_use, calibrated if calibrated is not None else in_use)
         self.beside.show_findings(run, found, [other for other in self._runs if other.id != run.id])
         self._tell()
@@ -409,7 +410,10 @@ class EvaluationPage(QWidget):
         if run.note:
             about["note"] = run.note
         subject = Subject(
-            tr("Evaluation of {run}", run=called(run)), found.evaluation.head.threshold, about, dict(self._names())
+            tr("Evaluation of {run}", run=called(run)),
+            found.evaluation.head.threshold if run.gated else None,
+            about,
+            dict(self._names()),
         )
         self._workspace.database.run(
             lambda _project: write_report(path, subject, found.report.asked),

@@ -21,6 +21,8 @@ from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
 from studio.widgets.word_diff import MarkedText, differences
 from studio.words import tr
 
+FAMILIARITY = 6
+"""The column that is the gate's."""
 TYPING = 150
 """Milliseconds after the last key until the table is filtered."""
 
@@ -105,9 +107,11 @@ class QueriesTab(QWidget):
         box.addLayout(row)
         box.addWidget(parts, 1)
 
-    def show_findings(self, found: Findings) -> None:
-        """List the queries of an evaluation; what was searched for stays."""
+    def show_findings(self, found: Findings, *, gated: bool) -> None:
+        """List the questions of an evaluation, with what the gate said where there is one; the search stays."""
         self._queries = found.queries
+        self.table.setColumnHidden(FAMILIARITY, not gated)
+        self.close_up.gated = gated
         chosen = self.relation.currentData()
         with QSignalBlocker(self.relation):
             self.relation.clear()
@@ -167,7 +171,8 @@ class CloseUp(Card):
     """One query in full: both answers with what differs marked, and what the gate made of it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Query", parent)
+        super().__init__("Question", parent)
+        self.gated = True
         self.show_edit = button("Show the edit on the Facts page", "facts")
         self.head.addWidget(self.show_edit)
         self._query = ElidedLabel()
@@ -209,6 +214,12 @@ class CloseUp(Card):
         asked = query.asked
         verdict = tr("right") if asked.right else tr("wrong")
         self._query.set_whole(asked.query)
+        if not self.gated:
+            self._gate.setText(
+                tr("{kind} · {verdict} · TF {share}", kind=NAMES[asked.kind], verdict=verdict, share=share(asked.share))
+            )
+            self._show_answers(query)
+            return
         decision = tr("let by as about an edit") if asked.routed else tr("left to the original model")
         nearest = (
             tr("its own edit")
@@ -228,6 +239,10 @@ class CloseUp(Card):
                 share=share(asked.share),
             )
         )
+        self._show_answers(query)
+
+    def _show_answers(self, query: Query) -> None:
+        asked = query.asked
         before, after = differences(asked.original or "", asked.given)
         self.expected.show_pieces(differences(asked.wanted, asked.wanted)[0])
         self.original.show_pieces(before)

@@ -119,7 +119,7 @@ def test_each_editor_has_its_own_settings_and_what_was_chosen_is_kept(
     form.editor.setCurrentIndex(form.editor.findData("retrieval"))
     form.seed.setValue(9)
     assert form.preset.findData("paper") < 0
-    assert not form.layer.isEnabled()
+    assert not form.layer.isVisibleTo(page)
     assert form.settings().layer is None
     dialog = form.show_advanced()
     assert not any(path.startswith(("generator", "collection")) for path in dialog.rows)
