@@ -28,7 +28,8 @@ def evaluate(
     as_json: JsonOption = False,
     wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write a report to this HTML file, and every query to the JSON file beside it.")
+        Path | None,
+        typer.Option(help="Write a report to this HTML file, and every question to the JSON file beside it."),
     ] = None,
 ) -> None:
     """Measure Reliability, Generality, Locality and Score of a pack."""
@@ -66,7 +67,7 @@ def evaluate(
             f"Evaluation of {pack.resolve().name}", edited.threshold if edited.gated else None, about, names
         )
         page, beside = write_report(report, subject, measured.asked)
-        say(f"The report is in {page}, every query in {beside}.")
+        say(f"The report is in {page}, every question in {beside}.")
     print(json.dumps(figures_as_json(measured)) if as_json else _table(measured))
 
 

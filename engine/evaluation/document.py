@@ -106,7 +106,7 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     SubElement(head, "style").text = STYLE
     body = SubElement(html, "body")
     SubElement(body, "h1").text = storable(subject.title)
-    queries = f"{len(report.asked):,} queries were asked; {len(report.wrong):,} were answered wrongly."
+    queries = f"{len(report.asked):,} questions were asked; {len(report.wrong):,} were answered wrongly."
     SubElement(body, "p", {"class": "muted"}).text = f"{queries} Every one of them is in {beside}."
     _figures(body, report, gated=subject.threshold is not None)
     if subject.threshold is not None:
@@ -146,14 +146,14 @@ def _gate(body: Element, threshold: float, report: Report) -> None:
     shown = [about, *(kind.value for kind in ProbeKind)]
     row = SubElement(body, "div", {"class": "charts"})
     shares = {NAMES[kind]: shares_by_step(scores[kind], STEPS) for kind in shown if scores[kind]}
-    _chart(row, "Familiarity of queries", charts.histogram("Familiarity of queries", shares, threshold))
+    _chart(row, "Familiarity of questions", charts.histogram("Familiarity of questions", shares, threshold))
     lines = {}
     probes = [kind.value for kind in ProbeKind]
     for name, by_kind in (("familiarity", scores), ("entropy gate of the paper", order)):
         curve = roc(by_kind[about], [score for kind in probes for score in by_kind[kind]])
         if curve is not None:
             lines[f"{name}, AUROC {curve.auroc:.4f}"] = list(zip(curve.false, curve.true, strict=True))
-    title = "Queries about edits against probes (ROC)"
+    title = "Questions about edits against probes (ROC)"
     _chart(row, title, charts.curves(title, lines))
     rows = [
         (
@@ -206,7 +206,7 @@ def _wrong(body: Element, report: Report) -> None:
         (NAMES[row.kind], row.query, row.wanted, row.given, f"{row.familiarity:.3f}", row.edit)
         for row in wrong[:LISTED]
     ]
-    titles = ("Asked as", "Query", "Expected", "Edited answer", "Familiarity", "Edit")
+    titles = ("Asked as", "Question", "Expected", "Edited answer", "Familiarity", "Edit")
     _table(body, titles, rows, numbers=(4,))
 
 

@@ -51,5 +51,5 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
                 changed[edit_id] = StoredEdit.from_edit(after, familiarity)
         under_way.edits(changed, stored)
         adopted = adopt(under_way, [known[relation] for relation in used if relation in known])
-        replace_edits(session, changed)
+        replace_edits(session, changed, stored)
         return CellChanges(updated=tuple(changed), relations=adopted, undo=under_way.kept, refused=tuple(refused))

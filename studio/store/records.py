@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from engine.edits import Edit, Probe, ProbeKind, Relation
 from studio.store.keys import content_print, derived
-from studio.store.schema import EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
+from studio.store.schema import Base, EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
 
 # One encoder for all rows: making one for each takes longer than encoding it.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -82,6 +82,16 @@ class StoredEdit:
 
 _COLUMNS = tuple(column.name for column in fields(StoredEdit))
 _VALUES = attrgetter(*_COLUMNS)
+_TEXT_COLUMNS = ("aliases", "paraphrases", "probes")
+_OWN_COLUMNS = tuple(name for name in _COLUMNS if name not in _TEXT_COLUMNS)
+_DERIVED_FROM = {
+    "subject": ("fact_key", "subject_key", "search"),
+    "relation": ("fact_key", "relation_key", "search"),
+    "prompt": ("prompt_key", "search"),
+    "new_object": ("object_key", "search"),
+    "original_answer": ("answer_key", "search"),
+}
+"""The derived columns that follow from each; see `derived`."""
 # What a training depends on, in the order in which version 2 of the file first took its prints.
 _CONTENT = attrgetter("subject", "relation", "prompt", "new_object", "aliases", "paraphrases", "probes")
 
@@ -167,10 +177,68 @@ def delete_edit_rows(session: Session, edit_ids: Iterable[int]) -> None:
     session.execute(delete(EditRecord).where(among(EditRecord.id, edit_ids)), execution_options=_PLAIN)
 
 
-def replace_edits(session: Session, edits: Mapping[int, StoredEdit]) -> None:
-    """Write rows in the place of those that have the same ids."""
-    delete_edit_rows(session, edits)
-    insert_edits(session, edits)
+def replace_edits(
+    session: Session, edits: Mapping[int, StoredEdit], there: Mapping[int, StoredEdit] | None = None
+) -> None:
+    """Write rows in the place of those that have the same ids; of each table only the columns that differ anywhere.
+
+    `there` are the rows as they are, where they have been read in this transaction.
+    """
+    if there is None:
+        there = read_edits(session, edits)
+    pairs = {edit_id: (there[edit_id], edit) for edit_id, edit in edits.items() if there[edit_id] != edit}
+    own = _differing(pairs.values(), _OWN_COLUMNS)
+    if own:
+        written = own.union(*(_DERIVED_FROM.get(name, ()) for name in own))
+        names = relation_names(session, {edit.relation for _, edit in pairs.values()})
+        rows = [
+            {"row_id": edit_id}
+            | {name: value for name, value in _edit_columns(edit_id, edit, names).items() if name in written}
+            for edit_id, (_, edit) in pairs.items()
+        ]
+        searched = "search" in written
+        if searched:
+            _unindex(session, pairs)
+        _update(session, EditRecord, "id", rows)
+        if searched:
+            _index(session, pairs)
+    texts_written = _differing(pairs.values(), _TEXT_COLUMNS)
+    if texts_written:
+        _update(
+            session,
+            EditTextRecord,
+            "edit_id",
+            [
+                {"row_id": edit_id} | {name: getattr(edit, name) for name in texts_written}
+                for edit_id, (_, edit) in pairs.items()
+            ],
+        )
+    prints: list[dict[str, object]] = [
+        {"row_id": edit_id, "print": edit.print()}
+        for edit_id, (before, edit) in pairs.items()
+        if _CONTENT(before) != _CONTENT(edit)
+    ]
+    if prints:
+        _update(session, EditPrintRecord, "edit_id", prints)
+
+
+def _differing(pairs: Iterable[tuple[StoredEdit, StoredEdit]], names: Sequence[str]) -> set[str]:
+    """Which of the columns `names` differ in any of `pairs`."""
+    found: set[str] = set()
+    for one, other in pairs:
+        found.update(name for name in names if name not in found and getattr(one, name) != getattr(other, name))
+    return found
+
+
+def _update(session: Session, record: type[Base], key: str, rows: list[dict[str, object]]) -> None:
+    """Write columns of many rows in one statement; each of `rows` has its `row_id`, and all the same columns."""
+    table = record.__table__
+    session.connection().execute(
+        update(table)  # type: ignore[arg-type]
+        .where(table.c[key] == bindparam("row_id"))
+        .values({name: bindparam(name) for name in rows[0] if name != "row_id"}),
+        rows,
+    )
 
 
 def switch_edits(session: Session, edit_ids: Iterable[int], enabled: bool) -> None:

@@ -62,7 +62,11 @@ def settings_in_words(run: RunRow) -> dict[str, str]:
 
 def figures_in_words(run: RunRow) -> dict[str, str]:
     """What came of the run, but for a sweep over its layers, which a curve shows."""
-    return {name: _figure(name, value) for name, value in run.figures.items() if not _is_table(value)}
+    return {
+        name.replace(" queries", " questions"): _figure(name, value)
+        for name, value in run.figures.items()
+        if not _is_table(value)
+    }
 
 
 def _setting(name: str, value: object) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ class BesideTab(QWidget):
             (
                 Column(tr("Right in"), lambda row: tr("this run") if row.one.right else tr("the other")),
                 Column(tr("Asked as"), lambda row: NAMES[row.one.kind]),
-                Column(tr("Query"), lambda row: row.one.query, wide=True),
+                Column(tr("Question"), lambda row: row.one.query, wide=True),
                 Column(tr("Expected"), lambda row: row.one.wanted, wide=True),
                 Column(tr("This run answers"), lambda row: row.one.given, wide=True),
                 Column(tr("The other answers"), lambda row: row.other.given, wide=True),
@@ -72,7 +72,7 @@ class BesideTab(QWidget):
         )
         self.settings_table = rows_view(tr("Settings that differ"), self.settings)
         self.figures_table = rows_view(tr("Figures of both runs"), self.figures)
-        self.apart_table = rows_view(tr("Queries that one run answers alone"), self.apart)
+        self.apart_table = rows_view(tr("Questions that one run answers alone"), self.apart)
         self._count = Label(muted=True)
         self.evaluate = button("Evaluate the other run", "evaluation", primary=True)
         self.show_edit = button("Show the edit on the Facts page", "facts")

@@ -79,7 +79,7 @@ class FiguresTab(QWidget):
                     lambda row: share(row.measured.routed),
                     lambda row: row.measured.routed,
                     number=True,
-                    help=tr("The share of the queries that the gate lets by as about an edit."),
+                    help=tr("The share of the questions that the gate lets by as about an edit."),
                 ),
             )
         )
@@ -94,7 +94,7 @@ class FiguresTab(QWidget):
                 Column(tr("Wrong"), lambda row: f"{len(row.report.wrong):,}", _wrong, number=True),
             )
         )
-        self.by_kind = rows_view(tr("Figures by kind of query"), self.kinds)
+        self.by_kind = rows_view(tr("Figures by kind of question"), self.kinds)
         self.by_relation = rows_view(tr("Figures by relation"), self.relations)
         self._told = hint("")
         self._lay_out()
@@ -105,9 +105,9 @@ class FiguresTab(QWidget):
         figures.setSpacing(2 * SPACE)
         for card in (self.reliability, self.generality, self.locality, self.score):
             figures.addWidget(card, 1)
-        by_kind, by_relation = Card("By kind of query"), Card("By relation")
+        by_kind, by_relation = Card("By kind of question"), Card("By relation")
         by_kind.body.addWidget(self.by_kind, 1)
-        by_relation.head.addWidget(Label(tr("Double-click a relation to see its queries."), muted=True))
+        by_relation.head.addWidget(Label(tr("Double-click a relation to see its questions."), muted=True))
         by_relation.body.addWidget(self.by_relation, 1)
         tables = QHBoxLayout()
         tables.setSpacing(2 * SPACE)
@@ -138,7 +138,7 @@ class FiguresTab(QWidget):
         self.score.show_figure(
             report.score(),
             tr(
-                "{wrong} of {asked} queries wrong",
+                "{wrong} of {asked} questions wrong",
                 wrong=f"{len(report.wrong):,}",
                 asked=f"{len(report.asked):,}",
             ),
@@ -150,7 +150,7 @@ class FiguresTab(QWidget):
         if head.most is not None:
             parts.append(
                 tr(
-                    "At most {most} queries of each kind were asked, evenly spread over the edits.",
+                    "At most {most} questions of each kind were asked, evenly spread over the edits.",
                     most=f"{head.most:,}",
                 )
             )

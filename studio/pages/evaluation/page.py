@@ -37,7 +37,7 @@ from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 AMOUNTS: tuple[tuple[str, int | None], ...] = (
-    (deferred("All queries"), None),
+    (deferred("All questions"), None),
     (deferred("At most 2,000 of each kind"), 2_000),
     (deferred("At most 500 of each kind"), 500),
     (deferred("At most 100 of each kind"), 100),
@@ -62,14 +62,14 @@ class EvaluationPage(QWidget):
         self.run.setAccessibleName(tr("Run to evaluate"))
         self.run.setMinimumWidth(28 * SPACE)
         self.amount = QComboBox()
-        self.amount.setAccessibleName(tr("How many queries are asked"))
+        self.amount.setAccessibleName(tr("How many questions are asked"))
         for name, most in AMOUNTS:
             self.amount.addItem(tr(name), most)
         self.evaluate = button(
             "Evaluate", "evaluation", primary=True, tip=tr("Ask every prompt, paraphrase and probe of the run's edits.")
         )
         self.report = button(
-            "Report…", "export", tip=tr("Write a page to keep or print, with every query in a JSON file.")
+            "Report…", "export", tip=tr("Write a page to keep or print, with every question in a JSON file.")
         )
         self.strip = JobStrip()
         self.figures = FiguresTab()
@@ -88,7 +88,7 @@ class EvaluationPage(QWidget):
     def _lay_out(self) -> None:
         for name, tab in (
             (tr("Figures"), self.figures),
-            (tr("Queries"), self.queries),
+            (tr("Questions"), self.queries),
             (tr("Gate"), self.gate),
             (tr("Two runs"), self.beside),
         ):
@@ -314,7 +314,7 @@ class EvaluationPage(QWidget):
     def _noted(self, run: RunRow, report: Report) -> None:
         score = report.score()
         told = tr("score {score}, ", score=share(score)) if score is not None else ""
-        wrong = tr("{wrong} of {asked} queries wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
+        wrong = tr("{wrong} of {asked} questions wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
         self._workspace.say(
             Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
         )
@@ -418,7 +418,7 @@ class EvaluationPage(QWidget):
         self._workspace.database.run(
             lambda _project: write_report(path, subject, found.report.asked),
             on_success=lambda made: self._workspace.say(
-                Kind.GOOD, tr("The report is in {made}, every query in {name}.", made=made[0], name=made[1].name)
+                Kind.GOOD, tr("The report is in {made}, every question in {name}.", made=made[0], name=made[1].name)
             ),
             owner=self,
             name="Write the report",

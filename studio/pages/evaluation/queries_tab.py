@@ -37,7 +37,7 @@ def query_columns() -> tuple[Column[Query], ...]:
             icon=lambda row: "good" if row.asked.right else "error",
         ),
         Column(tr("Asked as"), lambda row: NAMES[row.asked.kind], lambda row: KINDS.index(row.asked.kind)),
-        Column(tr("Query"), lambda row: row.asked.query, wide=True),
+        Column(tr("Question"), lambda row: row.asked.query, wide=True),
         Column(tr("Expected"), lambda row: row.asked.wanted, wide=True),
         Column(tr("Original answer"), lambda row: row.asked.original or "", wide=True),
         Column(tr("Edited answer"), lambda row: row.asked.given, wide=True),
@@ -46,7 +46,7 @@ def query_columns() -> tuple[Column[Query], ...]:
             lambda row: share(row.asked.familiarity),
             lambda row: row.asked.familiarity,
             number=True,
-            help=tr("How sure the gate is that the query is about an edit."),
+            help=tr("How sure the gate is that the question is about an edit."),
         ),
     )
 
@@ -59,10 +59,10 @@ class QueriesTab(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._queries: Sequence[Query] = ()
-        self.search = line("Search the queries", "Search queries and answers")
+        self.search = line("Search the questions", "Search questions and answers")
         self.search.setClearButtonEnabled(True)
         self.kind = QComboBox()
-        self.kind.setAccessibleName(tr("Kind of query"))
+        self.kind.setAccessibleName(tr("Kind of question"))
         self.kind.addItem(tr("All kinds"), "")
         for kind in KINDS:
             self.kind.addItem(NAMES[kind], kind)
@@ -73,7 +73,7 @@ class QueriesTab(QWidget):
         self.wrong.setAccessibleName(tr("Only wrong answers"))
         self.told = Label(muted=True)
         self.model: RowsModel[Query] = RowsModel(query_columns())
-        self.table = rows_view(tr("Queries of the evaluation"), self.model, framed=True)
+        self.table = rows_view(tr("Questions of the evaluation"), self.model, framed=True)
         self.close_up = CloseUp()
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -150,9 +150,7 @@ class QueriesTab(QWidget):
         ]
         self.model.show_rows(found)
         whole = len(self._queries)
-        self.told.setText(
-            tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "query", "queries"))
-        )
+        self.told.setText(tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "question")))
         if found:
             self.table.selectRow(0)
         self._selected()
@@ -204,7 +202,9 @@ class CloseUp(Card):
         self.show_edit.setEnabled(query is not None)
         if query is None:
             advice = (
-                tr("No query is like that: search for something else.") if any_there else tr("Nothing was asked yet.")
+                tr("No question is like that: search for something else.")
+                if any_there
+                else tr("Nothing was asked yet.")
             )
             self._query.set_whole(advice)
             self._gate.setText("")
