@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, text, update
@@ -64,6 +64,23 @@ class StoredEdit:
             probes=_to_json([[probe.kind.value, probe.prompt] for probe in edit.probes]) if edit.probes else "[]",
         )
 
+    def rewritten(self, before: Edit, after: Edit, familiarity: float | None) -> StoredEdit:
+        """These rows, which hold `before`, with what differs in `after`: nothing else is encoded again."""
+        whole = before.aliases, before.paraphrases, before.probes
+        if whole != (after.aliases, after.paraphrases, after.probes):
+            return StoredEdit.from_edit(after, familiarity)
+        return replace(
+            self,
+            key=after.id,
+            subject=after.subject,
+            relation=after.relation,
+            prompt=after.prompt,
+            new_object=after.new_object,
+            original_answer=after.original_answer,
+            enabled=after.enabled,
+            familiarity=familiarity,
+        )
+
     def to_edit(self) -> Edit:
         """The edit that these rows hold."""
         return Edit(
@@ -84,6 +101,7 @@ _COLUMNS = tuple(column.name for column in fields(StoredEdit))
 _VALUES = attrgetter(*_COLUMNS)
 _TEXT_COLUMNS = ("aliases", "paraphrases", "probes")
 _OWN_COLUMNS = tuple(name for name in _COLUMNS if name not in _TEXT_COLUMNS)
+_TEXTS, _OWN = attrgetter(*_TEXT_COLUMNS), attrgetter(*_OWN_COLUMNS)
 _DERIVED_FROM = {
     "subject": ("fact_key", "subject_key", "search"),
     "relation": ("fact_key", "relation_key", "search"),
@@ -187,7 +205,7 @@ def replace_edits(
     if there is None:
         there = read_edits(session, edits)
     pairs = {edit_id: (there[edit_id], edit) for edit_id, edit in edits.items() if there[edit_id] != edit}
-    own = _differing(pairs.values(), _OWN_COLUMNS)
+    own = _differing(_OWN_COLUMNS, ((_OWN(before), _OWN(edit)) for before, edit in pairs.values()))
     if own:
         written = own.union(*(_DERIVED_FROM.get(name, ()) for name in own))
         names = relation_names(session, {edit.relation for _, edit in pairs.values()})
@@ -202,7 +220,7 @@ def replace_edits(
         _update(session, EditRecord, "id", rows)
         if searched:
             _index(session, pairs)
-    texts_written = _differing(pairs.values(), _TEXT_COLUMNS)
+    texts_written = _differing(_TEXT_COLUMNS, ((_TEXTS(before), _TEXTS(edit)) for before, edit in pairs.values()))
     if texts_written:
         _update(
             session,
@@ -222,11 +240,12 @@ def replace_edits(
         _update(session, EditPrintRecord, "edit_id", prints)
 
 
-def _differing(pairs: Iterable[tuple[StoredEdit, StoredEdit]], names: Sequence[str]) -> set[str]:
-    """Which of the columns `names` differ in any of `pairs`."""
+def _differing(names: Sequence[str], pairs: Iterable[tuple[tuple[object, ...], tuple[object, ...]]]) -> set[str]:
+    """Which of the columns `names` differ in any of `pairs` of their values."""
     found: set[str] = set()
     for one, other in pairs:
-        found.update(name for name in names if name not in found and getattr(one, name) != getattr(other, name))
+        if one != other:
+            found.update(name for name, was, now in zip(names, one, other, strict=True) if was != now)
     return found
 
 
