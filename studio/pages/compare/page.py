@@ -42,7 +42,7 @@ from studio.widgets.figures import count
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
-from studio.widgets.run_words import called, model_name
+from studio.widgets.run_words import called, editor_name, model_name
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
@@ -255,7 +255,12 @@ class ComparePage(QWidget):
         run, source = self._workspace.run, self._workspace.source
         model = model_name(source.name)
         pack = (
-            tr("pack of {run}, {edits}", run=called(run), edits=count(run.edits, "edit"))
+            tr(
+                "{editor}: pack of {run}, {edits}",
+                editor=editor_name(run),
+                run=called(run),
+                edits=count(run.edits, "edit"),
+            )
             if run
             else tr("no pack in use")
         )

@@ -20,7 +20,7 @@ from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import share
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
-from studio.widgets.run_words import called, settings_in_words
+from studio.widgets.run_words import called, editor_name, settings_in_words
 from studio.words import tr
 
 _NOT_COMPARED = frozenset({"started", "folder"})
@@ -141,7 +141,7 @@ class BesideTab(QWidget):
         self.other.blockSignals(True)
         self.other.clear()
         for other in others:
-            self.other.addItem(called(other), other.id)
+            self.other.addItem(f"{called(other)} · {editor_name(other)}", other.id)
         places = [place for place, other in enumerate(others) if before is not None and other.id == before.id]
         self.other.setCurrentIndex(places[0] if places else 0 if others else -1)
         self.other.blockSignals(False)

@@ -28,11 +28,11 @@ from studio.store.runs import RunRow, RunState
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.empty_state import EmptyState
-from studio.widgets.figures import figure, share
+from studio.widgets.figures import count, figure, share
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import page_title
-from studio.widgets.run_words import called, settings_in_words
+from studio.widgets.run_words import called, editor_name, settings_in_words
 from studio.words import deferred, tr
 from studio.workspace import Workspace
 
@@ -173,7 +173,8 @@ class EvaluationPage(QWidget):
         with QSignalBlocker(self.run):
             self.run.clear()
             for run in self._runs:
-                self.run.addItem(tr("{run} · {edits} edits", run=called(run), edits=f"{run.edits:,}"), run.id)
+                told = (called(run), editor_name(run), count(run.edits, "edit"))
+                self.run.addItem(" · ".join(told), run.id)
             self._choose(before)
         self._follow_use()
         self._run_chosen()
