@@ -537,10 +537,10 @@ def _measured(
         groups["reliability"] = _sample([(edit.prompt, edit) for edit in edits])
     unanswered: list[str] = []
     whole, done = sum(len(group) for group in groups.values()) + (len(edits) if edited.gated else 0), 0
+    board.report(MEASURING, 0, whole)
     for name, group in groups.items():
         right = 0
         for start in range(0, len(group), AT_ONCE):
-            board.report(MEASURING, done, whole)
             some = group[start : start + AT_ONCE]
             compared = name == "locality"
             answers = edited.answer([query for query, _ in some], cancel=cancel, originals=compared)
@@ -550,6 +550,7 @@ def _measured(
                 if name == "reliability" and not as_wanted:
                     unanswered.append(edit.id)
             done += len(some)
+            board.report(MEASURING, done, whole)
         if group:
             figures |= {name: right / len(group), f"{name} queries": len(group)}
     if unanswered:

@@ -87,6 +87,7 @@ def test_it_is_trained_asked_and_evaluated_without_a_word_of_a_gate(
     training: TrainingPage = studio.page("training")
     assert list(training.curves._stages) == ["Read", "Join"]
     assert all(training.watched.table.item(row, 2).text() != "–" for row in range(3))
+    assert training.stages._rows["Measure"].bar.value() == 1  # it came to its end
     assert told.settings["settings"] == {"most": 8}
     assert {"layer", "encoder"}.isdisjoint(told.settings)
     assert 0 <= float(str(told.figures["reliability"])) <= 1
@@ -131,6 +132,7 @@ def test_an_edit_that_is_switched_off_is_answered_until_the_next_training_and_th
     facts = studio.page("facts")
     studio.settle()
     assert facts.view.isColumnHidden(Column.FAMILIARITY)
+    assert sum(facts.view.columnWidth(column) for column in Column) == facts.view.viewport().width()
     facts.view.selectRow(0)
     facts.switch_off.trigger()
     studio.settle()

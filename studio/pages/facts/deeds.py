@@ -81,7 +81,8 @@ class FactDeeds(QObject):
         deleted = plural(
             number, "Deleted {told}. Ctrl+Z brings it back.", "Deleted {told}. Ctrl+Z brings them back.", told=told
         )
-        self._workspace.say(Kind.INFO, f"{deleted} {self._why_later()}".strip())
+        later = self._why_later()
+        self._workspace.say(Kind.WARNING if later else Kind.INFO, f"{deleted} {later}".strip())
 
     def switch(self, ids: Sequence[int], on: bool) -> None:
         """Switch edits on or off."""
@@ -95,8 +96,9 @@ class FactDeeds(QObject):
 
     def tell_switched_off(self) -> None:
         """Say so where an edit that was switched off is answered all the same."""
-        if self._why_later():
-            self._workspace.say(Kind.INFO, self._why_later())
+        later = self._why_later()
+        if later:
+            self._workspace.say(Kind.WARNING, later)
 
     def _why_later(self) -> str:
         """Why the pack in use answers an edit that was taken out; empty where it does not."""

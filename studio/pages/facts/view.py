@@ -69,7 +69,9 @@ class EditView(QTableView):
     def show_familiarity(self, shown: bool) -> None:
         """Show or hide the column that is the gate's."""
         if self.isColumnHidden(Column.FAMILIARITY) is shown:
+            self._sizing = True  # hiding a column is no sizing by hand
             self.setColumnHidden(Column.FAMILIARITY, not shown)
+            self._sizing = False
             self._share_width()
 
     def selected_rows(self) -> list[int]:

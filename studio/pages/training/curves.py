@@ -251,6 +251,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 def _plot(name: str, *, free: bool = False) -> pg.PlotWidget:
     made = still_plot(name, "", "seconds since the start")
     made.setMinimumHeight(16 * SPACE)
+    made.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # room for the upper half of the topmost number
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)
     made.setDownsampling(auto=True, mode="peak")

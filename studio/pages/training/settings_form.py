@@ -375,6 +375,9 @@ class SettingsForm(Card):
         for path, column in self._own.items():
             takes, (part, _, name) = self._takes(path), path.rpartition(".")
             told = help_of(type(value_at(usual, part) if part else usual), name) if takes else ""
+            pair = column.parent()
+            if isinstance(pair, QHBoxLayout):  # the other of the two has all the room
+                pair.setStretchFactor(column, int(takes))
             for item in map(column.itemAt, range(column.count())):
                 widget = item.widget() if item is not None else None
                 if widget is not None:
