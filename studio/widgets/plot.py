@@ -16,9 +16,9 @@ def still_plot(name: str, left: str, bottom: str) -> pg.PlotWidget:
     hidden = made.getPlotItem().ctrlMenu
     hidden.setParent(made, hidden.windowFlags())
     made.hideButtons()
-    if left:
-        made.setLabel("left", tr(left))
-    made.setLabel("bottom", tr(bottom))
+    for side, title in (("left", left), ("bottom", bottom)):
+        if title:
+            made.setLabel(side, tr(title))
     made.setMouseEnabled(x=False, y=False)
     return made
 

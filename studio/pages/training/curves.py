@@ -67,8 +67,9 @@ class Curves(Card):
         self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
-        # Above the plots: beside a low one there is no room for what its axis counts.
-        for title, plot in ((tr("Loss"), self.loss), (tr("Edits answered, %"), self.answered)):
+        # Above the plots: beside and below low ones there is no room for what their axes count.
+        titles = (tr("Loss, over seconds"), tr("Edits answered in per cent, over seconds"))
+        for title, plot in zip(titles, (self.loss, self.answered), strict=True):
             column = QVBoxLayout()
             column.setSpacing(SPACE // 2)
             column.addWidget(Label(title, muted=True))
@@ -249,8 +250,8 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def _plot(name: str, *, free: bool = False) -> pg.PlotWidget:
-    made = still_plot(name, "", "seconds since the start")
-    made.setMinimumHeight(16 * SPACE)
+    made = still_plot(name, "", "")
+    made.setMinimumHeight(13 * SPACE)
     made.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # room for the upper half of the topmost number
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)

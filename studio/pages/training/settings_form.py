@@ -109,7 +109,7 @@ class SettingsForm(Card):
         self.start = self._picker(tr("Start"), tr("A finished run whose pack is gone on from."))
         self.growth = hint("")
         self.encoder = self._picker(tr("Encoder"), "")
-        self.encoder.addItem(tr("Embedded encoder"), EMBEDDED)
+        self.encoder.addItem(tr("embedded"), EMBEDDED)
         self.encoder.addItem(tr("Folder…"), _FOLDER)
         self.layer = LayerBox()
         self.seed = QSpinBox()
@@ -167,8 +167,9 @@ class SettingsForm(Card):
     def _pair(self, one: QVBoxLayout, other: QVBoxLayout) -> None:
         pair = QHBoxLayout()
         pair.setSpacing(2 * SPACE)
-        pair.addLayout(one, 1)
-        pair.addLayout(other, 1)
+        for column in (one, other):
+            pair.addLayout(column, 1)
+            pair.setAlignment(column, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(pair)
 
     def _connect(self) -> None:
