@@ -9,8 +9,8 @@ from studio.words import deferred, tr
 
 NO_GATE = deferred("This editor has no gate: every question meets the edits.")
 AT_THE_NEXT_TRAINING = deferred(
-    "The pack in use cannot take back one edit: this applies at the next training. Put the pack aside on the Runs page "
-    "to be without all of its edits."
+    "The pack in use cannot take back one edit: switching off or deleting applies at the next training. Put the pack "
+    "aside on the Runs page to be without all of its edits."
 )
 """Why switching an edit off changes no answer yet."""
 _GROUPS: tuple[tuple[tuple[bool, bool], str], ...] = (
