@@ -483,15 +483,6 @@ def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: P
         raise EditError(
             tr("The editor “{editor}” cannot go on from a pack: train it from the start.", editor=kind.title)
         )
-    made_by = pack_kind(order.start)
-    if made_by is not kind:
-        raise EditError(
-            tr(
-                "The pack to go on from was made by {made_by}, not by {editor}: choose one of the same editor.",
-                made_by=made_by.title,
-                editor=kind.title,
-            )
-        )
     growing = cast("Any", editor)  # an editor that grows takes a pack of its own kind
     pack: Pack = growing.fit(
         model,

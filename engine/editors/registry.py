@@ -47,6 +47,7 @@ class EditorKind:
     grows: bool = False  # whether its `fit` takes a pack to go on from
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
+    undo: str = ""  # how that is done, as a sentence
     requires: tuple[str, ...] = ("prompt", "new object")  # as its `requirements()` gives them
 
     def stages_of(self, settings: Any) -> tuple[str, ...]:

@@ -33,11 +33,13 @@ def grouped(kinds: Iterable[EditorKind]) -> Mapping[str, Sequence[EditorKind]]:
 
 def described(kind: EditorKind) -> str:
     """What `kind` does, what it needs of every edit, and how an edit is taken back."""
-    needs = tr("Every edit needs: {needs}.", needs=", ".join(kind.requires))
+    needs = tr("Needs: {needs}.", needs="; ".join(kind.requires))
     return " ".join(part for part in (kind.about, needs, _taken_back(kind), "" if kind.gated else tr(NO_GATE)) if part)
 
 
 def _taken_back(kind: EditorKind) -> str:
+    if kind.undo:
+        return kind.undo
     if kind.undoes_one:
         return tr("An edit that is switched off is left out at once.")
     return tr("One edit alone cannot be taken back: switching it off applies at the next training.")

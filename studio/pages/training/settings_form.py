@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +11,7 @@ from PySide6.QtGui import QFont, QPalette, QValidator
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from engine.editors.registry import DEFAULT, EDITORS, EditorKind, editor_kind
-from engine.setting_fields import SettingError, help_of, value_at, with_values
+from engine.setting_fields import SettingError, describe, help_of, value_at, with_values
 from studio.model_jobs import EMBEDDED, Machine, ModelSource
 from studio.pages.training.advanced_dialog import AdvancedDialog
 from studio.store.runs import RunRow
@@ -37,8 +36,8 @@ _AUTO = "auto"
 _DEVICES = {"auto": deferred("Automatic"), "cpu": "CPU", "mps": deferred("Apple GPU")}
 LAYER, CHAT, ENCODER, NEURONS = "layer", "chat", "encoder", "collection.neurons"
 """The settings that have a field of their own in the form, where the editor has them."""
-_EVERY_EDITORS = (CHAT, ENCODER)
-"""Those that stand in no group of an editor's settings."""
+_OUTSIDE_OF_GROUPS = (LAYER, CHAT, ENCODER)
+"""Those that need stand in no group of the editor's settings."""
 
 
 class LayerBox(QSpinBox):
@@ -342,8 +341,9 @@ class SettingsForm(Card):
             self.preset.setItemData(self.preset.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self._choose_preset(chosen)
         self.about.setText(described(kind))
-        self._changes = {} if filling else self._changes
-        self._changes = {path: value for path, value in self._changes.items() if self._takes(path)}
+        # What settings of two editors share is their name; how the model is asked is the model's matter.
+        kept = {} if filling else self._changes
+        self._changes = {path: value for path, value in kept.items() if path == CHAT and self._takes(path)}
         self._show_fields()
         self._filling = filling
         self._list_starts()
@@ -358,16 +358,12 @@ class SettingsForm(Card):
 
     def _takes(self, path: str) -> bool:
         """Whether the chosen editor has the setting at `path`."""
-        kind, (part, _, name) = self.kind, path.rpartition(".")
-        if path in _EVERY_EDITORS:
-            return hasattr(self._usual(), path)
-        return (kind.layered and path == LAYER) or any(
-            group.part == part and name in (group.names or self._names_of(part)) for group in kind.groups
-        )
-
-    def _names_of(self, part: str) -> frozenset[str]:
-        owner = value_at(self._usual(), part) if part else self._usual()
-        return frozenset(field.name for field in fields(owner))
+        part, _, name = path.rpartition(".")
+        owner = value_at(self._usual(), part) if part and hasattr(self._usual(), part) else self._usual()
+        there = any(each.name == name for each in describe(type(owner)))
+        if path in _OUTSIDE_OF_GROUPS:
+            return there or (path == LAYER and self.kind.layered)
+        return any(group.part == part and (name in group.names if group.names else there) for group in self.kind.groups)
 
     def _show_fields(self) -> None:
         """Show the fields of the settings that the chosen editor has, with what they mean to it."""
