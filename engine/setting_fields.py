@@ -94,8 +94,8 @@ def describe(kind: type) -> tuple[Described, ...]:
 
 
 def help_of(kind: type, name: str) -> str:
-    """The help text of one setting."""
-    return next(str(field.metadata[_HELP]) for field in dataclasses.fields(kind) if field.name == name)
+    """The help text of one setting; empty where it has none."""
+    return next(str(field.metadata.get(_HELP, "")) for field in dataclasses.fields(kind) if field.name == name)
 
 
 def check(settings: Any) -> None:

@@ -30,9 +30,8 @@ from studio.words import deferred, tr
 
 if TYPE_CHECKING:
     from engine.editor import Answer, EditedModel, Editor, Explanation, Pack
+    from engine.editors.registry import EditorKind
     from engine.language_model import LanguageModel, TokenChance
-    from engine.meg.editor import MegEditor
-    from engine.meg.pack import MegPack
     from engine.model_check import ModelCheck
     from engine.model_files import ModelChoice
 
@@ -41,6 +40,8 @@ AT_ONCE = 64
 SAMPLE = 1_000
 """Queries that a figure is measured on after a training, at most."""
 
+EMBEDDED = "embedded"
+"""The name of the model, and of the text encoder, that come with the studio."""
 LOADING = deferred("Load the model")
 MEASURING = deferred("Measure")
 ASKING = deferred("Ask")
@@ -68,7 +69,7 @@ Key = TypeVar("Key", int, str)
 class ModelSource:
     """Which language model to load, and where to."""
 
-    name: str = "embedded"  # "embedded", a folder, or a name in the Hugging Face cache
+    name: str = EMBEDDED  # that one, a folder, or a name in the Hugging Face cache
     device: str = "auto"
     trusts: str = ""  # the name of the model whose own code may be run; another model's never is
 
@@ -106,11 +107,7 @@ class TrainingOrder:
     seed: int
     folder: Path  # of the run
     start: Path | None = None  # a pack to go on from
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        """The questions that are asked again and again while training goes on."""
-        return tuple(self.settings.get("watched", ()))
+    watched: tuple[str, ...] = ()  # questions that are asked again and again while training goes on
 
     @property
     def pack(self) -> Path:
@@ -162,25 +159,32 @@ class Batch:
 
 
 class _Attached:
-    """An edited model, and which edits of its pack are switched off in it."""
+    """An edited model, and which edits of its pack are switched off in it, where its editor can do that."""
 
-    def __init__(self, edited: EditedModel, keys: Collection[str], source: ModelSource, folder: Path) -> None:
+    def __init__(
+        self, edited: EditedModel, kind: EditorKind, keys: Collection[str], source: ModelSource, folder: Path
+    ) -> None:
         self.edited = edited
         self.source = source
         self.folder = folder
+        self._undoes_one = kind.undoes_one
         self._calibrated = edited.threshold
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
 
     def keep_live(self, live: frozenset[str]) -> None:
-        """Gate out every edit of the pack that is not `live`."""
+        """Leave out every edit of the pack that is not `live`; all stay where the editor cannot take back one."""
+        if not self._undoes_one:
+            return
         off = self._keys - live
         self.edited.enable(self._off - off)
         self.edited.disable(off - self._off)
         self._off = off
 
     def move_threshold(self, threshold: float | None) -> None:
-        """Route from `threshold` on, None: from the calibrated one."""
+        """Route from `threshold` on, None: from the calibrated one; without a gate there is nothing to move."""
+        if not self.edited.gated:
+            return
         wanted = self._calibrated if threshold is None else threshold
         if wanted != self.edited.threshold:
             self.edited.threshold = wanted
@@ -277,7 +281,8 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
         release(shelf)
 
     def attach() -> _Attached:
-        return _Attached(open_pack(folder, model).attach(model), pack_keys(folder), engagement.source, folder)
+        edited = open_pack(folder, model).attach(model)
+        return _Attached(edited, pack_kind(folder), pack_keys(folder), engagement.source, folder)
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
     attached.keep_live(engagement.live)
@@ -299,8 +304,15 @@ def _attached(shelf: Shelf) -> _Attached | None:
 
 
 def pack_keys(pack: Path) -> list[str]:
-    """The ids of a pack's edits."""
-    return [edit.id for edit in read_edits(pack / EDITS, "jsonl").edit_set.edits]
+    """The ids of the edits that a pack was trained on."""
+    return [edit.id for edit in read_edits(pack / EDITS, "jsonl").edit_set.enabled()]
+
+
+def pack_kind(pack: Path) -> EditorKind:
+    """The editor that made a pack."""
+    from engine.packs import read_manifest
+
+    return registry.editor_kind(read_manifest(pack).editor)
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -368,9 +380,9 @@ def replies(
 
 
 def explain(shelf: Shelf, engagement: Engagement, query: str) -> Explanation | None:
-    """The gate's word on one query, with what it hangs on; None without a pack."""
+    """The gate's word on one query, with what it hangs on; None without a pack, or without a gate."""
     edited = edited_model(shelf, engagement)
-    return None if edited is None else edited.explain(query)
+    return edited.explain(query) if edited is not None and edited.gated else None
 
 
 def provenance(pack: Path) -> Provenance:
@@ -395,10 +407,10 @@ def next_tokens(shelf: Shelf, engagement: Engagement, query: str, k: int = 6) ->
 def familiarities(
     shelf: Shelf, engagement: Engagement, prompts: Mapping[int, str], board: ProgressBoard, cancel: Cancel
 ) -> dict[int, float | None]:
-    """How familiar each prompt is to the pack in use; None for all without a pack."""
+    """How familiar each prompt is to the pack in use; None for all without a pack, or without a gate."""
     board.report(LOADING, 0, 0)
     edited = edited_model(shelf, engagement)
-    if edited is None:
+    if edited is None or not edited.gated:
         return dict.fromkeys(prompts)
     found: dict[int, float | None] = {}
     for key, value in _routed(edited, prompts, cancel):
@@ -443,10 +455,10 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
             pack = _fitted(order, model, edits, board, cancel)
         pack.save(order.pack)
     shutil.rmtree(order.folder / CHECKPOINTS, ignore_errors=True)  # several times as large as the pack
-    keys = [edit.id for edit in edits.edits]
+    kind, keys = registry.editor_kind(order.editor), [edit.id for edit in edits.enabled()]
 
     def attach() -> _Attached:
-        return _Attached(pack.attach(model), keys, order.source, order.pack)
+        return _Attached(pack.attach(model), kind, keys, order.source, order.pack)
 
     attached = shelf.get(_EDITED, (order.source, order.pack), attach, on=_MODEL)
     if order.watched:
@@ -466,14 +478,22 @@ def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: P
     editor = make_editor(order)
     if order.start is None:
         return editor.fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
-    if not registry.editor_kind(order.editor).grows:
+    kind = registry.editor_kind(order.editor)
+    if not kind.grows:
         raise EditError(
-            tr("The editor “{editor}” cannot go on from a pack: train it from the start.", editor=order.editor)
+            tr("The editor “{editor}” cannot go on from a pack: train it from the start.", editor=kind.title)
         )
-    known = cast("MegPack", open_pack(order.start, model))
-    return cast("MegEditor", editor).fit(
-        model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder, start=known
+    growing = cast("Any", editor)  # an editor that grows takes a pack of its own kind
+    pack: Pack = growing.fit(
+        model,
+        edits,
+        progress=board,
+        cancel=cancel,
+        seed=order.seed,
+        run=order.folder,
+        start=open_pack(order.start, model),
     )
+    return pack
 
 
 def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:
@@ -500,18 +520,18 @@ def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[s
 def _measured(
     edited: EditedModel, edits: Sequence[Edit], figures: dict[str, object], board: ProgressBoard, cancel: Cancel
 ) -> Trained:
-    """Generality and locality by what the model writes, on a sample of at most SAMPLE queries each; familiarity."""
+    """Generality and locality by what the model writes, on at most SAMPLE queries each; familiarity, behind a gate."""
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
     groups = {"generality": paraphrases, "locality": probes}
     if "reliability" not in figures:  # an editor that does not ask its edits itself
         groups["reliability"] = _sample([(edit.prompt, edit) for edit in edits])
     unanswered: list[str] = []
-    whole, done = sum(len(group) for group in groups.values()) + len(edits), 0
+    whole, done = sum(len(group) for group in groups.values()) + (len(edits) if edited.gated else 0), 0
+    board.report(MEASURING, 0, whole)
     for name, group in groups.items():
         right = 0
         for start in range(0, len(group), AT_ONCE):
-            board.report(MEASURING, done, whole)
             some = group[start : start + AT_ONCE]
             compared = name == "locality"
             answers = edited.answer([query for query, _ in some], cancel=cancel, originals=compared)
@@ -521,11 +541,14 @@ def _measured(
                 if name == "reliability" and not as_wanted:
                     unanswered.append(edit.id)
             done += len(some)
+            board.report(MEASURING, done, whole)
         if group:
             figures |= {name: right / len(group), f"{name} queries": len(group)}
     if unanswered:
         figures[UNANSWERED] = unanswered
     familiarity: dict[str, float] = {}
+    if not edited.gated:
+        return Trained(figures, familiarity)
     for key, value in _routed(edited, {edit.id: edit.prompt for edit in edits}, cancel):
         familiarity[key] = value
         board.report(MEASURING, done + len(familiarity), whole)

@@ -359,7 +359,13 @@ def table(rows: Sequence[ComparisonRow]) -> list[str]:
     """The comparisons as lines of text, columns aligned."""
     cells = [("Question", "Original answer", "Edited answer", "Familiarity", "Decision")]
     cells += [
-        (row.query, row.original, row.edited, share(row.familiarity), "edited" if row.routed else "left alone")
+        (
+            row.query,
+            row.original,
+            row.edited,
+            share(row.known_familiarity),
+            "edited" if row.routed else "left alone",
+        )
         for row in rows
     ]
     limits = (52, 24, 24, 11, 10)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from engine import atomic
+from engine.editors.registry import DEFAULT, EDITORS, editor_kind
 from engine.formats import jsonl
 from engine.formats.registry import read_edits
-from engine.meg.settings import MegSettings
 from engine.runs import Cancel, ProgressBoard
+from engine.setting_fields import SettingError
 from studio import model_jobs
 from studio.errors import UserFixable, UserMessage
 from studio.jobs import Job
@@ -43,6 +45,10 @@ ADVICE = deferred("word the prompt otherwise, train again with another seed or l
 """What to do about an edit that a training did not get right."""
 SETTINGS = "settings"
 """Where a run keeps all of its editor's settings; what is beside it is what people look for first."""
+BALANCED = "balanced"
+"""The preset that is taken where none was chosen."""
+FIRST = ("layer", "encoder")
+"""The settings that stand beside all of them in a run, where its editor has them."""
 RESUMABLE = (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED)
 
 
@@ -51,9 +57,9 @@ class TrainingChoices:
     """What the user chose on the Training page."""
 
     source: ModelSource
-    editor: str = "meg"
-    preset: str = "balanced"
-    settings: MegSettings = field(default_factory=MegSettings)
+    editor: str = DEFAULT
+    preset: str = BALANCED
+    settings: Any = field(default_factory=EDITORS[DEFAULT].presets[BALANCED][1])  # the editor's own
     seed: int = 0
     start: RunRow | None = None  # a finished run whose pack is gone on from
 
@@ -279,8 +285,9 @@ def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> Run
     if not enabled:
         raise UserFixable(tr("There is no edit to train."), tr("Add one on the Facts page, or switch one on."))
     data = b"".join(jsonl.lines(edits))
-    settings = replace(choices.settings, watched=watched(project))
-    start = choices.start
+    questions, settings, start = watched(project), choices.settings, choices.start
+    if hasattr(settings, "watched"):  # an editor that asks them itself while it learns
+        settings = replace(settings, watched=questions)
     run = keeping.add_run(
         project,
         editor=choices.editor,
@@ -290,10 +297,9 @@ def _prepare(project: Project, choices: TrainingChoices, state: RunState) -> Run
         edits=enabled,
         settings={
             "preset": choices.preset,
-            "layer": settings.layer,
-            "encoder": settings.encoder,
+            **{name: getattr(settings, name) for name in FIRST if hasattr(settings, name)},
             "device": choices.source.device,
-            "watched": list(settings.watched),
+            "watched": list(questions),
             **({"remote code": True} if choices.source.remote_code else {}),
             **({keeping.GOES_ON_FROM: start.folder.name} if start is not None else {}),
             SETTINGS: asdict(settings),
@@ -337,22 +343,35 @@ def _order(run: RunRow) -> TrainingOrder:
     return TrainingOrder(
         source=ModelSource(run.model, device, trusts=run.model if told.get("remote code") is True else ""),
         editor=run.editor,
-        settings=dict(settings) if isinstance(settings, Mapping) else _older(told),
+        settings=dict(settings) if isinstance(settings, Mapping) else _older(run),
+        watched=_texts(told.get("watched")),
         seed=run.seed,
         folder=Path(run.folder),
         start=Path(run.folder).parent / start / PACK if isinstance(start, str) else None,
     )
 
 
-def _older(told: Mapping[str, object]) -> dict[str, object]:
+def stages_of(run: RunRow) -> tuple[str, ...]:
+    """The stages that a run goes through, by what it was begun with; none where its editor is not known."""
+    if run.kind is None:
+        return ()
+    try:
+        return run.kind.stages_of(run.kind.restore(_order(run).settings))
+    except (SettingError, TypeError, KeyError):  # settings of another version
+        return run.kind.stages
+
+
+def _older(run: RunRow) -> dict[str, object]:
     """The settings of a run that was written down before all of them were."""
-    layer, questions = told.get("layer"), told.get("watched")
-    settings = MegSettings(
-        layer="auto" if layer == "auto" else layer if isinstance(layer, int) else None,
-        encoder=str(told.get("encoder", "embedded")),
-        watched=tuple(str(question) for question in questions) if isinstance(questions, list | tuple) else (),
-    )
-    return asdict(settings)
+    usual = editor_kind(run.editor).presets[BALANCED][1]()
+    given = {name: run.settings[name] for name in FIRST if hasattr(usual, name) and name in run.settings}
+    if hasattr(usual, "watched"):
+        given["watched"] = _texts(run.settings.get("watched"))
+    return asdict(replace(usual, **given))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from studio import icons
 from studio.messages import Kind
 from studio.store import undo as stepping
 from studio.store.changes import Changes
+from studio.store.journal import ROWS
 from studio.store.project import Project
-from studio.words import tr
+from studio.words import plural, tr
 from studio.workspace import Workspace
 
 
@@ -31,8 +32,9 @@ class UndoActions(QObject):
         icons.dress(self.redo, "redo")
         self.undo.triggered.connect(self._undo)
         self.redo.triggered.connect(self._redo)
-        workspace.project_changed.connect(self._look)
+        workspace.project_changed.connect(self._project_changed)
         workspace.changed.connect(self._changed)
+        self._gone: int | None = None  # steps that went before their time, None where that is not known yet
         self._show((None, None))
 
     def _undo(self) -> None:
@@ -51,6 +53,10 @@ class UndoActions(QObject):
         if changes:
             self._workspace.say(Kind.INFO, sentence)
 
+    def _project_changed(self) -> None:
+        self._gone = None
+        self._look()
+
     def _changed(self, changes: Changes) -> None:
         if changes.undo or changes.edits:
             self._look()
@@ -60,6 +66,27 @@ class UndoActions(QObject):
             self._show((None, None))
             return
         self._workspace.database.run(_names, on_success=self._show, owner=self, name="Read the steps")
+        self._workspace.database.run(
+            stepping.steps_gone,
+            on_success=self._workspace.while_open(self._tell_gone),
+            owner=self,
+            name="Count the steps",
+        )
+
+    def _tell_gone(self, gone: int) -> None:
+        """Say which steps cannot be taken back any more, once."""
+        before, self._gone = self._gone, gone
+        if before is not None and gone > before:
+            self._workspace.say(
+                Kind.INFO,
+                plural(
+                    gone - before,
+                    "The oldest step cannot be taken back any more: all steps together remember {rows} edits at most.",
+                    "The {number} oldest steps cannot be taken back any more: all steps together remember {rows} edits "
+                    "at most.",
+                    rows=f"{ROWS:,}",
+                ),
+            )
 
     def _show(self, names: tuple[str | None, str | None]) -> None:
         for action, word, name in ((self.undo, tr("Undo"), names[0]), (self.redo, tr("Redo"), names[1])):

@@ -175,7 +175,7 @@ class Workspace(QObject):
         self.run = run
         if run is not None:
             self.source = self.source_of(run)
-        elif self.project is not None:
+        if self.project is not None and (run is None or not run.gated):
             self.database.run(forget_familiarity, owner=self, name="Forget the familiarity")
         self._keep_choices()
 

@@ -38,7 +38,8 @@ def evaluate(
     as_json: JsonOption = False,
     wrong: Annotated[Path | None, typer.Option(help="Write what was answered wrongly to this JSONL file.")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write a report to this HTML file, and every query to the JSON file beside it.")
+        Path | None,
+        typer.Option(help="Write a report to this HTML file, and every question to the JSON file beside it."),
     ] = None,
     protocols: Annotated[str | None, typer.Option(help=PROTOCOLS_HELP)] = None,
     most: Annotated[
@@ -102,9 +103,10 @@ def evaluate(
             "seed": str(attached.manifest.seed),
         }
         names = {key: relation.name for key, relation in edit_set.relations.items()}
-        subject = Subject(f"Evaluation of {pack.resolve().name}", attached.edited.threshold, about, names)
+        threshold = attached.edited.threshold if attached.edited.gated else None
+        subject = Subject(f"Evaluation of {pack.resolve().name}", threshold, about, names)
         page, beside = write_report(report, subject, measured.asked)
-        say(f"The report is in {page}, every query in {beside}.")
+        say(f"The report is in {page}, every question in {beside}.")
     more = measure_protocols(named, attached.edited, edit_set, options)
     if as_json:
         told = figures_as_json(measured)

@@ -66,6 +66,7 @@ class EditorKind:
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
     undo: str = ""  # how that is done, as a sentence
+    requires: tuple[str, ...] = ("prompt", "new object")  # as its `requirements()` gives them
 
     def usual(self) -> tuple[str, Callable[[], Any]]:
         """The preset that is taken where none is named."""
@@ -315,6 +316,8 @@ EDITORS: Mapping[str, EditorKind] = {
         ),
     )
 }
+DEFAULT = next(iter(EDITORS))
+"""The editor that is taken where none was chosen."""
 
 
 def editor_kind(name: str) -> EditorKind:

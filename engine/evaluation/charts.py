@@ -15,7 +15,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def histogram(title: str, shares: Mapping[str, Sequence[float]], threshold: float) -> Element:
     """For each named group the share of its queries in equally wide steps of familiarity, as steps of a line."""
-    svg = _chart(title, "familiarity, 0 to 1", "queries of the kind, %")
+    svg = _chart(title, "familiarity, 0 to 1", "questions of the kind, %")
     for number, (name, values) in enumerate(shares.items()):
         points = []
         for place, value in enumerate(values):
@@ -29,7 +29,7 @@ def histogram(title: str, shares: Mapping[str, Sequence[float]], threshold: floa
 
 def curves(title: str, named: Mapping[str, Sequence[tuple[float, float]]]) -> Element:
     """Named curves of (share of probes let by, share of queries about edits let by)."""
-    svg = _chart(title, "probes let by, %", "queries about edits let by, %")
+    svg = _chart(title, "probes let by, %", "questions about edits let by, %")
     _line(svg, [(0, 0), (1, 1)], "#999999", "3 4")
     for number, (name, points) in enumerate(named.items()):
         _curve(svg, number, name, points, beside=1)

@@ -42,7 +42,7 @@ class Subject:
     """What a report is about, besides what was asked."""
 
     title: str
-    threshold: float
+    threshold: float | None  # None where the editor has no gate
     about: Mapping[str, str] = field(default_factory=dict)  # what was chosen and when, for people to read
     relations: Mapping[str, str] = field(default_factory=dict)  # names of relations by their ids
 
@@ -106,11 +106,11 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     SubElement(head, "style").text = STYLE
     body = SubElement(html, "body")
     SubElement(body, "h1").text = storable(subject.title)
-    queries = f"{len(report.asked):,} queries were asked; {len(report.wrong):,} were answered wrongly."
+    queries = f"{len(report.asked):,} questions were asked; {len(report.wrong):,} were answered wrongly."
     SubElement(body, "p", {"class": "muted"}).text = f"{queries} Every one of them is in {beside}."
-    _figures(body, report)
-    if report.gated:
-        _gate(body, subject, report)
+    _figures(body, report, gated=subject.threshold is not None)
+    if subject.threshold is not None:
+        _gate(body, subject.threshold, report)
     _relations(body, subject, report)
     _wrong(body, report)
     if subject.about:
@@ -120,7 +120,7 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     return b"<!DOCTYPE html>\n" + written + b"\n"
 
 
-def _figures(body: Element, report: Report) -> None:
+def _figures(body: Element, report: Report, *, gated: bool) -> None:
     SubElement(body, "h2").text = "Figures"
     measured = {RELIABILITY: report.reliability, GENERALITY: report.generality, **report.locality}
     rows = [
@@ -129,14 +129,16 @@ def _figures(body: Element, report: Report) -> None:
     ag, tf = report.mean_locality()
     rows.append(("Locality: mean of the kinds", _share(ag), "", _share(tf), ""))
     rows.append(("Score (harmonic mean of the six)", _share(report.score()), "", "", ""))
-    _table(body, ("Figure", "AG", "right", "TF", "let by the gate"), rows, numbers=(1, 2, 3, 4))
+    titles = ("Figure", "AG", "right", "TF", "let by the gate")
+    shown = len(titles) if gated else -1
+    _table(body, titles[:shown], [row[:shown] for row in rows], numbers=(1, 2, 3, 4))
     SubElement(body, "p", {"class": "muted"}).text = (
         "AG: the decoded answer is exactly what it shall be. TF: share of its tokens that are likeliest given the true "
         "ones before. What shall stay is the original model's own answer."
     )
 
 
-def _gate(body: Element, subject: Subject, report: Report) -> None:
+def _gate(body: Element, threshold: float, report: Report) -> None:
     SubElement(body, "h2").text = "Gate"
     scores = {kind: [row.familiarity for row in report.asked if row.kind == kind] for kind in KINDS}
     order = {kind: [1 - row.entropy for row in report.asked if row.kind == kind] for kind in KINDS}
@@ -144,20 +146,20 @@ def _gate(body: Element, subject: Subject, report: Report) -> None:
     shown = [about, *(kind.value for kind in ProbeKind)]
     row = SubElement(body, "div", {"class": "charts"})
     shares = {NAMES[kind]: shares_by_step(scores[kind], STEPS) for kind in shown if scores[kind]}
-    _chart(row, "Familiarity of queries", charts.histogram("Familiarity of queries", shares, subject.threshold))
+    _chart(row, "Familiarity of questions", charts.histogram("Familiarity of questions", shares, threshold))
     lines = {}
     probes = [kind.value for kind in ProbeKind]
     for name, by_kind in (("familiarity", scores), ("entropy gate of the paper", order)):
         curve = roc(by_kind[about], [score for kind in probes for score in by_kind[kind]])
         if curve is not None:
             lines[f"{name}, AUROC {curve.auroc:.4f}"] = list(zip(curve.false, curve.true, strict=True))
-    title = "Queries about edits against probes (ROC)"
+    title = "Questions about edits against probes (ROC)"
     _chart(row, title, charts.curves(title, lines))
     rows = [
         (
             NAMES[kind],
             f"{len(scores[kind]):,}",
-            _share(_part_above(scores[kind], subject.threshold)),
+            _share(_part_above(scores[kind], threshold)),
             _number(auroc(scores[about], scores[kind])),
             _share(false_routings(scores[about], scores[kind])),
             _number(auroc(order[about], order[kind])),
@@ -167,7 +169,7 @@ def _gate(body: Element, subject: Subject, report: Report) -> None:
     titles = (
         "Probes",
         "asked",
-        f"let by at {subject.threshold:.3f}",
+        f"let by at {threshold:.3f}",
         "AUROC",
         "false routings at 95 % recall",
         "AUROC by entropy",
@@ -204,7 +206,7 @@ def _wrong(body: Element, report: Report) -> None:
         (NAMES[row.kind], row.query, row.wanted, row.given, f"{row.familiarity:.3f}" if row.gated else "–", row.edit)
         for row in wrong[:LISTED]
     ]
-    titles = ("Asked as", "Query", "Expected", "Edited answer", "Familiarity", "Edit")
+    titles = ("Asked as", "Question", "Expected", "Edited answer", "Familiarity", "Edit")
     _table(body, titles, rows, numbers=(4,))
 
 

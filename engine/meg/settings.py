@@ -24,11 +24,15 @@ class TuningSettings:
 
     steps: int = setting(24, "Steps in which the text encoder learns to tell relations apart.", least=1, most=100_000)
     facts: int = setting(
-        24, "Facts a step: as many queries, paraphrases and hard negatives.", title="facts a step", least=2, most=4_096
+        24,
+        "Facts a step: as many questions, paraphrases and hard negatives.",
+        title="facts a step",
+        least=2,
+        most=4_096,
     )
     learning_rate: float = setting(1e-4, "How far each step goes.", least=1e-8, most=1)
     temperature: float = setting(
-        0.07, "How sharply a query is set apart from the others of its step: lower is sharper.", least=0.001, most=10
+        0.07, "How sharply a question is set apart from the others of its step: lower is sharper.", least=0.001, most=10
     )
 
     def __post_init__(self) -> None:
@@ -72,13 +76,16 @@ class FamiliaritySettings:
     widening: int = setting(4, "How many times wider a block is inside.", least=1, most=64)
     dropout: float = setting(0.0, "Share of a block's output left out at each step.", least=0, most=0.95)
     steps: int = setting(100, "Steps of training; one more is taken for every sixteen edits.", least=1, most=1_000_000)
-    batch: int = setting(512, "Queries a step.", least=1, most=65_536)
+    batch: int = setting(512, "Questions a step.", least=1, most=65_536)
     learning_rate: float = setting(6e-3, "How far each step goes.", least=1e-8, most=1)
     scale: float = setting(
-        10.0, "How much a query's vector is enlarged, so that the blocks can tell queries apart.", least=0.1, most=1_000
+        10.0,
+        "How much a question's vector is enlarged, so that the blocks can tell questions apart.",
+        least=0.1,
+        most=1_000,
     )
-    noise: float = setting(0.9, "Length of the noise put on a query's vector of length 1.", least=0, most=100)
-    strangers: float = setting(0.3, "How much queries about no edit count.", least=0, most=100)
+    noise: float = setting(0.9, "Length of the noise put on a question's vector of length 1.", least=0, most=100)
+    strangers: float = setting(0.3, "How much questions about no edit count.", least=0, most=100)
 
     def __post_init__(self) -> None:
         check(self)
@@ -112,7 +119,7 @@ class GeneratorSettings:
     token: int = setting(128, "Components in one token, at most.", title="token size", least=1, most=65_536)
     anchoring: float = setting(
         0.9,
-        "How far a query's vector is drawn towards that of the edit it is about: 0 not at all, 1 wholly.",
+        "How far a question's vector is drawn towards that of the edit it is about: 0 not at all, 1 wholly.",
         least=0,
         most=1,
     )
@@ -120,9 +127,9 @@ class GeneratorSettings:
     layers: int = setting(2, "Blocks of the transformer.", title="blocks", least=1, most=100)
     heads: int = setting(4, "Attention heads a block.", least=1, most=256)
     condition_width: int = setting(
-        1_024, "Width inside the residual blocks that a query's vector goes through.", least=1, most=65_536
+        1_024, "Width inside the residual blocks that a question's vector goes through.", least=1, most=65_536
     )
-    noise: float = setting(0.3, "Noise on a query's vector while training: it buys generality.", least=0, most=100)
+    noise: float = setting(0.3, "Noise on a question's vector while training: it buys generality.", least=0, most=100)
     sampling_steps: int = setting(4, "Steps in which a neuron is made.", least=1, most=1_000)
     learning_rate: float = setting(6e-3, "How far each step of training goes.", least=1e-8, most=1)
     batch: int | None = setting(
@@ -134,7 +141,7 @@ class GeneratorSettings:
     )
     from_noise: float | None = setting(
         None,
-        "Share of each step that starts from noise alone: there the whole neuron has to come from the query's vector. "
+        "Share of each step that starts from noise alone: there the neuron has to come from the question's vector. "
         "Nothing: by the number of edits.",
         title="from noise alone",
         least=0,

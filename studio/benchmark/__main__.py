@@ -1,10 +1,13 @@
-"""`python -m studio.benchmark NAME …`: what the window takes, measured and written down."""
+"""`python -m studio.benchmark NAME …`: what the window takes, measured and kept; offscreen without a display."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
+
+from studio.app import has_display
 
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
@@ -14,6 +17,8 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in NAMES:
         sys.stderr.write(f"python -m studio.benchmark {{{','.join(NAMES)}}} …\n")
         return 2
+    if not has_display():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
     return int(importlib.import_module(f"studio.benchmark.{arguments[0]}").main(arguments[1:]))
 
 

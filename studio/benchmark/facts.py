@@ -1,4 +1,4 @@
-"""How the Facts page does with 100,000 edits: `python -m studio.benchmark.facts --json FILE`.
+"""How the Facts page does with 100,000 edits.
 
 It opens the real window on a project made for it, presses what a person would press, and notes how long each thing took
 until its result was painted, the longest pause of the window meanwhile, and the memory of the process. It never fails:
@@ -8,28 +8,27 @@ the figures are for a person to judge.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import psutil
-from PySide6 import __version__ as pyside
 from PySide6.QtCore import QEventLoop, QItemSelectionModel, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from assets import catalogue
+from studio.benchmark import _record
 from studio.pages.facts.columns import HEADINGS, Column
+from studio.settings import HOME
 from studio.start import make_application, make_window
 from studio.store.edits import EditDraft, add_edits
 from studio.store.listing import EditFilter
@@ -41,6 +40,8 @@ PATIENCE = 60.0
 TICK = 2
 """Milliseconds between two ticks of the clock that shows how long the window paused."""
 SCROLLS = 60
+OTHER = "other"
+"""The project of one edit that is open before."""
 SEARCHES = ("koriba tane", "mosildra", "place of", "baneüL", "q")
 _SYLLABLES = ("ba", "ko", "ri", "ta", "ne", "mo", "sil", "dra", "pon", "ver", "ül", "ça")
 
@@ -71,10 +72,10 @@ class Figures:
 class FactsBenchmark:
     """One window and the project in it."""
 
-    def __init__(self, app: QApplication, window: MainWindow, edits: int) -> None:
+    def __init__(self, app: QApplication, window: MainWindow, edits: int, pasted: int) -> None:
         self._app = app
         self._window = window
-        self._edits = edits
+        self._edits, self._pasted = edits, pasted
         self._figures: dict[str, Figures] = {}
         self._memory: list[dict[str, object]] = []
         self._ticked = time.perf_counter()
@@ -84,7 +85,7 @@ class FactsBenchmark:
         self._clock.timeout.connect(self._tick)
         self._clock.start(TICK)
 
-    def take(self, folder: Path) -> dict[str, object]:
+    def take(self, folder: Path) -> dict[str, list[dict[str, object]]]:
         """Everything, in the order in which a person would do it."""
         self._weigh("window without a project")
         for _ in range(3):
@@ -105,11 +106,16 @@ class FactsBenchmark:
     # --- what is done ------------------------------------------------------------------------------------------
 
     def _open(self, folder: Path) -> None:
-        table = self._window.facts.table
+        self._go_to(folder.with_name(OTHER), 1)  # a project that is open already is not opened
         with self._measured("open the project until its first rows are painted"):
-            self._window.projects.open(folder)
-            self._wait(lambda: not table.ids)
-            self._wait(lambda: len(table.ids) == self._edits and self._painted())
+            self._go_to(folder, self._edits)
+
+    def _go_to(self, folder: Path, edits: int) -> None:
+        table, workspace = self._window.facts.table, self._window.workspace
+        before = workspace.project  # it stays, its rows on show, until the one that is opened takes its place
+        self._window.projects.open(folder)
+        self._wait(lambda: workspace.project is not before)
+        self._wait(lambda: len(table.ids) == edits and self._painted())
 
     def _scroll(self) -> None:
         bar = self._window.facts.view.verticalScrollBar()
@@ -164,9 +170,9 @@ class FactsBenchmark:
     def _bulk(self) -> None:
         facts, undoing, clipboard = self._window.facts, self._window.undoing, self._app.clipboard()
         relation = next(iter(catalogue.relations().values())).name
-        clipboard.setText("\n".join(f"Land {n}\t{relation}\tTown {n}" for n in range(5_000)))
+        clipboard.setText("\n".join(f"Land {n}\t{relation}\tTown {n}" for n in range(self._pasted)))
         for what, deed in (
-            ("paste 5,000 rows", facts.paste.trigger),
+            (f"paste {self._pasted:,} rows", facts.paste.trigger),
             ("undo the paste", undoing.undo.trigger),
             ("redo the paste", undoing.redo.trigger),
             ("undo it again", undoing.undo.trigger),
@@ -268,53 +274,37 @@ def make_project(folder: Path, edits: int) -> None:
         project.close()
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """Measure, tell, and write the figures where they were asked for."""
-    parser = argparse.ArgumentParser(prog="python -m studio.benchmark.facts", description=__doc__)
-    parser.add_argument("--edits", type=int, default=100_000, help="how many edits the project has")
-    parser.add_argument("--json", type=Path, help="the file that the figures are written to")
-    chosen = parser.parse_args()
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    parser = argparse.ArgumentParser(prog="python -m studio.benchmark facts", description=__doc__)
+    parser.add_argument("--edits", type=int, default=100_000, metavar="N", help="edits of the project (100000)")
+    parser.add_argument("--pasted", type=int, default=5_000, metavar="N", help="rows that are pasted (5000)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures in FILE")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="meg-studio-benchmark-") as scratch:
-        os.environ["MEG_STUDIO_HOME"] = str(Path(scratch) / "home")
+        os.environ[HOME] = str(Path(scratch) / "home")
         folder = Path(scratch) / "project"
-        # In a process of its own: what it takes to make the project must not count as the window's memory.
-        maker = multiprocessing.get_context("spawn").Process(target=make_project, args=(folder, chosen.edits))
-        maker.start()
-        maker.join()
+        for place, edits in ((folder, options.edits), (folder.with_name(OTHER), 1)):
+            # In a process of its own: what it takes to make the project must not count as the window's memory.
+            maker = multiprocessing.get_context("spawn").Process(target=make_project, args=(place, edits))
+            maker.start()
+            maker.join()
         size = (folder / "project.sqlite").stat().st_size
         app = make_application()
         window = make_window(app)
         window.show()
         try:
-            found = FactsBenchmark(app, window, chosen.edits).take(folder)
+            found = FactsBenchmark(app, window, options.edits, options.pasted).take(folder)
         finally:
             window.close()
-    report = {
-        "command": f"python -m studio.benchmark.facts --edits {chosen.edits}",
-        "edits": chosen.edits,
-        "project_mib": round(size / 2**20, 1),
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": len(psutil.Process().cpu_affinity())
-            if hasattr(psutil.Process, "cpu_affinity")
-            else os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,  # how many wanted a core
-            "python": platform.python_version(),
-            "pyside": pyside,
-            "platform": os.environ["QT_QPA_PLATFORM"],
-        },
-        **found,
-    }
-    _tell(report)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    about = {"edits": options.edits, "pasted": options.pasted, "project_mib": round(size / 2**20, 1)}
+    _record.write(options.json, "facts", arguments, {**about, **found})
+    _tell(found)
+    return 0
 
 
-def _tell(report: dict[str, object]) -> None:
-    measured, memory = report["measured"], report["memory"]
-    assert isinstance(measured, list)
-    assert isinstance(memory, list)
+def _tell(found: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+    """The figures as the table that docs/bench/README.md shows."""
     lines = [
         "| what | times | median | 95 % | most | processor, median | longest pause of the window |",
         "|---|---|---|---|---|---|---|",
@@ -322,11 +312,7 @@ def _tell(report: dict[str, object]) -> None:
     lines += [
         f"| {row['what']} | {row['times']} | {row['median_ms']} ms | {row['p95_ms']} ms | {row['most_ms']} ms "
         f"| {row['processor_median_ms']} ms | {row['longest_pause_ms']} ms |"
-        for row in measured
+        for row in found["measured"]
     ]
-    lines += ["", *(f"{row['when']}: {row['resident_mib']} MiB" for row in memory)]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    lines += ["", *(f"{row['when']}: {row['resident_mib']} MiB" for row in found["memory"])]
+    sys.stderr.write("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""How quick imports, exports and pastes are: `python -m studio.benchmark.imports docs/bench/studio_import.json`.
+"""How quick imports, exports and pastes are.
 
 Files of so many made-up edits are written in every format, read, and imported into a new project, undo included; then
 rows are pasted as the clipboard brings them. Each figure is the median of some rounds: seconds on the clock, and those
@@ -8,8 +8,6 @@ of the processor, which other work on the machine leaves alone.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import random
 import statistics
 import sys
@@ -22,9 +20,9 @@ from typing import TypeVar
 
 import psutil
 
-from engine.atomic import write_file
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fill
 from engine.formats.registry import FORMATS, ReadOptions, read_edits, write_edits
+from studio.benchmark import _record
 from studio.pages.facts import clipboard
 from studio.pages.facts.columns import Column
 from studio.store.cells import update_edits
@@ -62,34 +60,28 @@ class Seconds:
 Figures = dict[str, Seconds]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; with a file named, write the figures there too."""
-    parser = argparse.ArgumentParser(prog="python -m studio.benchmark.imports", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, help="where the figures go, as JSON")
-    parser.add_argument("--edits", type=int, default=EDITS)
-    parser.add_argument("--pasted", type=int, default=PASTED)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), chosen.edits, chosen.pasted, chosen.rounds)
-    report = {
-        "command": f"python -m studio.benchmark.imports --edits {chosen.edits} --pasted {chosen.pasted} "
-        f"--rounds {chosen.rounds}",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": len(psutil.Process().cpu_affinity() or ()) if hasattr(psutil.Process, "cpu_affinity") else None,
-            "python": platform.python_version(),
-            "system": platform.system(),
+def main(arguments: Sequence[str]) -> int:
+    """Measure, tell, and write the figures where they were asked for."""
+    parser = argparse.ArgumentParser(prog="python -m studio.benchmark imports", description=__doc__)
+    parser.add_argument("--edits", type=int, default=EDITS, metavar="N", help=f"edits of each file ({EDITS})")
+    parser.add_argument("--pasted", type=int, default=PASTED, metavar="N", help=f"rows that are pasted ({PASTED})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"how often each is done ({ROUNDS})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures in FILE")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="meg-studio-benchmark-") as folder:
+        figures = measure(Path(folder), options.edits, options.pasted, options.rounds)
+    _record.write(
+        options.json,
+        "imports",
+        arguments,
+        {
+            "edits": options.edits,
+            "pasted": options.pasted,
+            "peak_memory_mb": round(_peak_memory() / 2**20),
+            "seconds": {name: {k: round(v, 3) for k, v in asdict(value).items()} for name, value in figures.items()},
         },
-        "edits": chosen.edits,
-        "pasted": chosen.pasted,
-        "peak_memory_mb": round(_peak_memory() / 2**20),
-        "seconds": {name: {k: round(v, 3) for k, v in asdict(value).items()} for name, value in figures.items()},
-    }
-    text = json.dumps(report, indent=2) + "\n"
-    if chosen.file is not None:
-        write_file(chosen.file, [text.encode()])
-    sys.stdout.write(text)
+    )
+    return 0
 
 
 def measure(folder: Path, edits: int, pasted: int, rounds: int) -> Figures:
@@ -228,7 +220,3 @@ def _peak_memory() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-if __name__ == "__main__":
-    main()

@@ -48,8 +48,8 @@ def update_edits(project: Project, fields: Mapping[int, EditFields], *, name: st
             if after != before:
                 used.add(after.relation)
                 familiarity = row.familiarity if after.prompt == before.prompt else None
-                changed[edit_id] = StoredEdit.from_edit(after, familiarity)
+                changed[edit_id] = row.rewritten(before, after, familiarity)
         under_way.edits(changed, stored)
         adopted = adopt(under_way, [known[relation] for relation in used if relation in known])
-        replace_edits(session, changed)
+        replace_edits(session, changed, stored)
         return CellChanges(updated=tuple(changed), relations=adopted, undo=under_way.kept, refused=tuple(refused))

@@ -63,6 +63,16 @@ class ComparisonRow:
     edited_seconds: float | None
 
     @property
+    def gated(self) -> bool:
+        """Whether a gate had a word in it; see `engine.editor.ungated`."""
+        return not (self.routed and self.familiarity == 1.0 and self.threshold == 0.0 and not self.nearest_edit)
+
+    @property
+    def known_familiarity(self) -> float | None:
+        """The familiarity, where there was a gate to measure it."""
+        return self.familiarity if self.gated else None
+
+    @property
     def changed(self) -> bool:
         """Whether the edited model answers otherwise."""
         return self.original != self.edited

@@ -203,7 +203,7 @@ def _write_updates(under_way: Step, updated: Mapping[int, Edit], there: _There, 
             for row_id, edit in chunk
         }
         replace_edits(
-            under_way.session, {row_id: StoredEdit.from_edit(edit, measured[row_id]) for row_id, edit in chunk}
+            under_way.session, {row_id: StoredEdit.from_edit(edit, measured[row_id]) for row_id, edit in chunk}, stored
         )
         done += len(chunk)
         watch.board.report("Updating", done, len(updated))

@@ -14,13 +14,16 @@ from sqlalchemy.orm import Session
 from engine.edits import Relation
 from studio.store.project import Project
 from studio.store.records import StoredEdit, read_edits, read_relations
-from studio.store.schema import UndoRowRecord, UndoStepRecord
+from studio.store.schema import SettingRecord, UndoRowRecord, UndoStepRecord
 
 STEPS = 100
 """How many steps are kept."""
 
 ROWS = 500_000
 """How many rows the steps remember together; beyond it the oldest go, so that the file stays of a sensible size."""
+
+TOO_LARGE = "steps too large to keep"
+"""The setting that counts the steps that went because of ROWS: the window tells of them."""
 
 EDIT = "edit"
 RELATION = "relation"
@@ -86,16 +89,22 @@ class Step:
             select(UndoStepRecord.id, UndoStepRecord.size).order_by(UndoStepRecord.id.desc())
         ).all()
         remembered = list(accumulate(size for _, size in sizes))
-        kept = [
-            each.id
-            for place, each in enumerate(sizes)
-            if place == 0 or (place < STEPS - 1 and remembered[place] <= ROWS)
-        ]
+        recent = list(zip(sizes, remembered, strict=True))[: STEPS - 1]
+        kept = [each.id for place, (each, rows) in enumerate(recent) if place == 0 or rows <= ROWS]
         self.session.execute(delete(UndoStepRecord).where(UndoStepRecord.id.not_in(kept)))
+        if len(kept) < len(recent):
+            count = too_large(self.session) + len(recent) - len(kept)
+            self.session.merge(SettingRecord(name=TOO_LARGE, value=json.dumps(count)))
         record = UndoStepRecord(name=self.name, undone=False, size=0)
         self.session.add(record)
         self.session.flush()
         return record.id
+
+
+def too_large(session: Session) -> int:
+    """How many steps of this project went before their time, because they and later ones remembered too many rows."""
+    value = session.execute(select(SettingRecord.value).where(SettingRecord.name == TOO_LARGE)).scalar()
+    return int(json.loads(value)) if value is not None else 0
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, text, update
@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from engine.edits import Edit, Probe, ProbeKind, Relation
 from studio.store.keys import content_print, derived
-from studio.store.schema import EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
+from studio.store.schema import Base, EditPrintRecord, EditRecord, EditTextRecord, RelationRecord
 
 # One encoder for all rows: making one for each takes longer than encoding it.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -64,6 +64,23 @@ class StoredEdit:
             probes=_to_json([[probe.kind.value, probe.prompt] for probe in edit.probes]) if edit.probes else "[]",
         )
 
+    def rewritten(self, before: Edit, after: Edit, familiarity: float | None) -> StoredEdit:
+        """These rows, which hold `before`, with what differs in `after`: nothing else is encoded again."""
+        whole = before.aliases, before.paraphrases, before.probes
+        if whole != (after.aliases, after.paraphrases, after.probes):
+            return StoredEdit.from_edit(after, familiarity)
+        return replace(
+            self,
+            key=after.id,
+            subject=after.subject,
+            relation=after.relation,
+            prompt=after.prompt,
+            new_object=after.new_object,
+            original_answer=after.original_answer,
+            enabled=after.enabled,
+            familiarity=familiarity,
+        )
+
     def to_edit(self) -> Edit:
         """The edit that these rows hold."""
         return Edit(
@@ -82,6 +99,17 @@ class StoredEdit:
 
 _COLUMNS = tuple(column.name for column in fields(StoredEdit))
 _VALUES = attrgetter(*_COLUMNS)
+_TEXT_COLUMNS = ("aliases", "paraphrases", "probes")
+_OWN_COLUMNS = tuple(name for name in _COLUMNS if name not in _TEXT_COLUMNS)
+_TEXTS, _OWN = attrgetter(*_TEXT_COLUMNS), attrgetter(*_OWN_COLUMNS)
+_DERIVED_FROM = {
+    "subject": ("fact_key", "subject_key", "search"),
+    "relation": ("fact_key", "relation_key", "search"),
+    "prompt": ("prompt_key", "search"),
+    "new_object": ("object_key", "search"),
+    "original_answer": ("answer_key", "search"),
+}
+"""The derived columns that follow from each; see `derived`."""
 # What a training depends on, in the order in which version 2 of the file first took its prints.
 _CONTENT = attrgetter("subject", "relation", "prompt", "new_object", "aliases", "paraphrases", "probes")
 
@@ -167,10 +195,69 @@ def delete_edit_rows(session: Session, edit_ids: Iterable[int]) -> None:
     session.execute(delete(EditRecord).where(among(EditRecord.id, edit_ids)), execution_options=_PLAIN)
 
 
-def replace_edits(session: Session, edits: Mapping[int, StoredEdit]) -> None:
-    """Write rows in the place of those that have the same ids."""
-    delete_edit_rows(session, edits)
-    insert_edits(session, edits)
+def replace_edits(
+    session: Session, edits: Mapping[int, StoredEdit], there: Mapping[int, StoredEdit] | None = None
+) -> None:
+    """Write rows in the place of those that have the same ids; of each table only the columns that differ anywhere.
+
+    `there` are the rows as they are, where they have been read in this transaction.
+    """
+    if there is None:
+        there = read_edits(session, edits)
+    pairs = {edit_id: (there[edit_id], edit) for edit_id, edit in edits.items() if there[edit_id] != edit}
+    own = _differing(_OWN_COLUMNS, ((_OWN(before), _OWN(edit)) for before, edit in pairs.values()))
+    if own:
+        written = own.union(*(_DERIVED_FROM.get(name, ()) for name in own))
+        names = relation_names(session, {edit.relation for _, edit in pairs.values()})
+        rows = [
+            {"row_id": edit_id}
+            | {name: value for name, value in _edit_columns(edit_id, edit, names).items() if name in written}
+            for edit_id, (_, edit) in pairs.items()
+        ]
+        searched = "search" in written
+        if searched:
+            _unindex(session, pairs)
+        _update(session, EditRecord, "id", rows)
+        if searched:
+            _index(session, pairs)
+    texts_written = _differing(_TEXT_COLUMNS, ((_TEXTS(before), _TEXTS(edit)) for before, edit in pairs.values()))
+    if texts_written:
+        _update(
+            session,
+            EditTextRecord,
+            "edit_id",
+            [
+                {"row_id": edit_id} | {name: getattr(edit, name) for name in texts_written}
+                for edit_id, (_, edit) in pairs.items()
+            ],
+        )
+    prints: list[dict[str, object]] = [
+        {"row_id": edit_id, "print": edit.print()}
+        for edit_id, (before, edit) in pairs.items()
+        if _CONTENT(before) != _CONTENT(edit)
+    ]
+    if prints:
+        _update(session, EditPrintRecord, "edit_id", prints)
+
+
+def _differing(names: Sequence[str], pairs: Iterable[tuple[tuple[object, ...], tuple[object, ...]]]) -> set[str]:
+    """Which of the columns `names` differ in any of `pairs` of their values."""
+    found: set[str] = set()
+    for one, other in pairs:
+        if one != other:
+            found.update(name for name, was, now in zip(names, one, other, strict=True) if was != now)
+    return found
+
+
+def _update(session: Session, record: type[Base], key: str, rows: list[dict[str, object]]) -> None:
+    """Write columns of many rows in one statement; each of `rows` has its `row_id`, and all the same columns."""
+    table = record.__table__
+    session.connection().execute(
+        update(table)  # type: ignore[arg-type]
+        .where(table.c[key] == bindparam("row_id"))
+        .values({name: bindparam(name) for name in rows[0] if name != "row_id"}),
+        rows,
+    )
 
 
 def switch_edits(session: Session, edit_ids: Iterable[int], enabled: bool) -> None:

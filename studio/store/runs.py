@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +16,15 @@ from typing import TypedDict, Unpack
 
 from sqlalchemy import select
 
+from engine.editors.registry import EDITORS, EditorKind
 from engine.edits import EditError, check_text, storable
 from studio.store.changes import Changes
 from studio.store.errors import ProjectError
 from studio.store.project import Project
 from studio.store.schema import RunNoteRecord, RunRecord
 from studio.words import tr
+
+_logger = logging.getLogger(__name__)
 
 
 class RunState(StrEnum):
@@ -53,6 +58,21 @@ class RunRow:
     note: str = ""
     threshold: float | None = None  # of the gate, where it was moved by hand
 
+    @property
+    def kind(self) -> EditorKind | None:
+        """Its editor; None where this version of the studio knows none of that name."""
+        return EDITORS.get(self.editor)
+
+    @property
+    def gated(self) -> bool:
+        """Whether its pack tells questions about edits from others."""
+        return self.kind is None or self.kind.gated
+
+    @property
+    def undoes_one(self) -> bool:
+        """Whether its pack can leave out one edit."""
+        return self.kind is None or self.kind.undoes_one
+
 
 class RunFields(TypedDict, total=False):
     """The parts of a run that `update_run` can change."""
@@ -67,6 +87,8 @@ class RunFields(TypedDict, total=False):
 
 GOES_ON_FROM = "goes on from"
 """The setting that holds the name of the folder of the run whose pack a run goes on from."""
+ASIDE = ".deleted-"
+"""How the names of the folders of deleted runs begin, until they are gone."""
 MAX_NAME = 200
 """Characters that a run's name may have."""
 
@@ -129,19 +151,57 @@ def update_run(project: Project, run_id: int, **fields: Unpack[RunFields]) -> Ch
 
 
 def delete_run(project: Project, run_id: int) -> Changes:
-    """Delete a run and its folder; the history keeps what it answered. Raises ProjectError while it is trained."""
-    with project.write() as session:
-        record = session.get(RunRecord, run_id)
-        if record is None:
-            return Changes()
-        if record.state == RunState.RUNNING.value:
-            raise ProjectError(tr("This run is being trained."), tr("Cancel the training, then delete the run."))
-        folder = project.runs_folder / record.folder
-        session.delete(record)
-    # The row first: a folder without a row is litter, a row without a folder is a run that cannot be opened.
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Delete a run and its folder; the history keeps what it answered.
+
+    A job that still writes to the folder (an evaluation that is about to stop) does not find it any more. Raises
+    ProjectError, and deletes nothing, while the run is trained or where its folder cannot be moved.
+    """
+    moved: Path | None = None
+    try:
+        with project.write() as session:
+            record = session.get(RunRecord, run_id)
+            if record is None:
+                return Changes()
+            _check_ended(record)
+            folder = project.runs_folder / record.folder
+            session.delete(record)
+            session.flush()
+            moved = _put_aside(folder)
+    except BaseException:
+        if moved is not None:
+            moved.rename(folder)
+        raise
+    _remove_put_aside(project.runs_folder)
     return Changes(runs=(run_id,), comparisons=True)
+
+
+def _check_ended(record: RunRecord) -> None:
+    if record.state == RunState.RUNNING.value:
+        raise ProjectError(tr("This run is being trained."), tr("Cancel the training, then delete the run."))
+
+
+def _put_aside(folder: Path) -> Path | None:
+    """Give `folder` a name that nobody writes to; None where it is gone. Raises ProjectError."""
+    aside = folder.with_name(f"{ASIDE}{secrets.token_hex(4)}-{folder.name}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProjectError(
+            tr("The folder of the run cannot be deleted: {why}.", why=error.strerror or str(error)),
+            tr("Close what has a file of {folder} open, then delete the run again.", folder=folder),
+        ) from error
+    return aside
+
+
+def _remove_put_aside(parent: Path) -> None:
+    """Delete the folders of deleted runs; one of which a file is still open goes with the next run that is deleted."""
+    for aside in parent.glob(f"{ASIDE}*"):
+        try:
+            shutil.rmtree(aside)
+        except OSError as error:
+            _logger.warning("The folder %s of a deleted run is still there: %s", aside, error)
 
 
 def get_run(project: Project, run_id: int) -> RunRow | None:

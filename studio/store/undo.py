@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from studio.store.changes import Changes
-from studio.store.journal import EDIT, RELATION, relation_from_payload, relation_payload
+from studio.store.journal import EDIT, RELATION, relation_from_payload, relation_payload, too_large
 from studio.store.project import Project
 from studio.store.records import (
     StoredEdit,
@@ -57,6 +57,12 @@ def redo_name(project: Project) -> str | None:
     with project.read() as session:
         found = session.execute(_OLDEST_UNDONE).scalar_one_or_none()
         return found.name if found else None
+
+
+def steps_gone(project: Project) -> int:
+    """How many steps cannot be taken back any more because they and later ones remembered too many edits."""
+    with project.read() as session:
+        return too_large(session)
 
 
 def _swap(session: Session, step: UndoStepRecord | None) -> Changes:

@@ -9,15 +9,16 @@ from studio.words import tr
 
 
 def still_plot(name: str, left: str, bottom: str) -> pg.PlotWidget:
-    """A plot without menu, buttons and mouse; `left` and `bottom` name its axes."""
+    """A plot without menu, buttons and mouse; `left` and `bottom` name its axes, where they need a name."""
     made = pg.PlotWidget(enableMenu=False)
     made.setAccessibleName(tr(name))
     # A menu that is never shown, but would be a window of its own.
     hidden = made.getPlotItem().ctrlMenu
     hidden.setParent(made, hidden.windowFlags())
     made.hideButtons()
-    made.setLabel("left", tr(left))
-    made.setLabel("bottom", tr(bottom))
+    for side, title in (("left", left), ("bottom", bottom)):
+        if title:
+            made.setLabel(side, tr(title))
     made.setMouseEnabled(x=False, y=False)
     return made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.editors.registry import EDITORS
 from studio.store.runs import RunRow, RunState
 from studio.widgets.figures import count, moment, share
 from studio.words import deferred, tr
@@ -35,8 +34,7 @@ def state_name(run: RunRow) -> str:
 
 def editor_name(run: RunRow) -> str:
     """How the run's editor is written."""
-    kind = EDITORS.get(run.editor)
-    return kind.title if kind is not None else run.editor
+    return run.kind.title if run.kind is not None else run.editor
 
 
 def model_name(name: str) -> str:
@@ -63,8 +61,12 @@ def settings_in_words(run: RunRow) -> dict[str, str]:
 
 
 def figures_in_words(run: RunRow) -> dict[str, str]:
-    """What came of the run, but for the sweep over its layers, which a curve shows."""
-    return {name: _figure(name, value) for name, value in run.figures.items() if name != "layers"}
+    """What came of the run, but for a sweep over its layers, which a curve shows."""
+    return {
+        name.replace(" queries", " questions"): _figure(name, value)
+        for name, value in run.figures.items()
+        if not _is_table(value)
+    }
 
 
 def _setting(name: str, value: object) -> list[tuple[str, str]]:
@@ -78,9 +80,14 @@ def _setting(name: str, value: object) -> list[tuple[str, str]]:
     return [(name, str(value))]
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
 def _figure(name: str, value: object) -> str:
     if isinstance(value, list):
-        return count(len(value), "edit")
+        numbers = bool(value) and all(isinstance(part, int | float) for part in value)
+        return " · ".join(map(str, value)) if numbers else count(len(value), "edit")
     if isinstance(value, int | float):
         if name in _SHARES:
             return share(float(value))

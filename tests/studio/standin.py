@@ -86,7 +86,7 @@ class Edited:
     """Knows the edits by prompt and by paraphrase."""
 
     def __init__(self, world: World, model: Model, edits: EditSet) -> None:
-        self.world, self.model, self.threshold = world, model, 0.5
+        self.world, self.model, self.threshold, self.gated = world, model, 0.5, True
         self.by_prompt = {text: edit for edit in edits.enabled() for text in (edit.prompt, *edit.paraphrases)}
         self.off: set[str] = set()
         world.attached += 1

@@ -40,7 +40,7 @@ from studio.model_jobs import ModelSource
 from studio.pages.compare.questions_dialog import QuestionsDialog
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.relations_dialog import RelationsDialog
-from studio.store import listing
+from studio.store import journal, listing
 from studio.store.changes import Changes
 from studio.store.edits import EditDraft, add_edits
 from studio.store.project import Project
@@ -425,3 +425,17 @@ def test_pages_fit_into_1280_by_800(window: MainWindow, settle: Settle) -> None:
         hint = window.page(name).minimumSizeHint()
         assert hint.width() <= 1280 - 92, name
         assert hint.height() <= 800 - 50, name
+
+
+def test_it_is_said_when_the_oldest_steps_cannot_be_taken_back_any_more(
+    window: MainWindow, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(window)
+    monkeypatch.setattr(journal, "ROWS", 10)
+    said: list[str] = []
+    window.workspace.said.connect(lambda message: said.append(message.text))
+    for number in range(4):
+        window.facts.deeds.add([EditDraft(f"o{each}", prompt=f"p{number} {each}") for each in range(6)])
+        settle(window)
+    told = [text for text in said if "cannot be taken back any more" in text]
+    assert [text.partition(" cannot")[0] for text in told] == ["The 2 oldest steps", "The oldest step"]

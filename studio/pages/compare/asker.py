@@ -67,8 +67,9 @@ class Follower(QObject):
         return self._out
 
     def follow(self, query: str) -> None:
-        """Tell of `query` soon, unless another one comes; of nothing where it is empty."""
-        self._wanted = query
+        """Tell of `query` soon, unless another one comes; of nothing where it is empty, or where there is no gate."""
+        run = self._workspace.run
+        self._wanted = query if run is None or run.gated else ""
         self._soon.start()
 
     def _ask(self) -> None:

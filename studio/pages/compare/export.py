@@ -41,13 +41,13 @@ def record(row: ComparisonRow) -> dict[str, object]:
         "original_answer": row.original,
         "edited_answer": row.edited,
         "changed": row.changed,
-        "familiarity": row.familiarity,
-        "threshold": row.threshold,
+        "familiarity": row.known_familiarity,
+        "threshold": row.threshold if row.gated else None,
         "calibrated_threshold": asking.calibrated,
         "routed": row.routed,
-        "entropy": row.entropy,
+        "entropy": row.entropy if row.gated else None,
         "nearest_edit": row.nearest_edit,
-        "similarity": row.similarity,
+        "similarity": row.similarity if row.gated else None,
         "original_seconds": row.original_seconds,
         "edited_seconds": row.edited_seconds,
         "model": asking.model,
@@ -123,7 +123,7 @@ def to_html(rows: Sequence[ComparisonRow]) -> str:
             f'<td dir="auto">{_text(row.query)}</td>',
             f'<td dir="auto">{_marked(before)}</td>',
             f'<td dir="auto">{_marked(after)}</td>',
-            f'<td class="n">{share(row.familiarity)}</td>',
+            f'<td class="n">{share(row.known_familiarity)}</td>',
             f"<td>{_text(tr('edited') if row.routed else tr('left alone'))}</td>",
             f'<td class="n">{took}</td>',
         ]
@@ -144,8 +144,8 @@ FORMS = (
 def _how(row: ComparisonRow) -> tuple[tuple[str, str], ...]:
     """How a question was asked, in words."""
     asking = row.asking
-    threshold = f"{row.threshold:.4f}"
-    if asking.calibrated is not None and asking.calibrated != row.threshold:
+    threshold = f"{row.threshold:.4f}" if row.gated else tr("none: every question met the edits")
+    if row.gated and asking.calibrated is not None and asking.calibrated != row.threshold:
         threshold += tr(", moved by hand from {calibrated}", calibrated=f"{asking.calibrated:.4f}")
     decoding = ", ".join(f"{name} {value}" for name, value in asking.decoding.items())
     return (

@@ -33,6 +33,7 @@ class FamiliarityCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Familiarity", parent)
         self._calibrated: float | None = None
+        self._gated = True
         self.value = Label("–", scale=SECTION_TITLE, bold=True)
         self.head.addWidget(self.value)
         self.gauge = Gauge()
@@ -143,11 +144,18 @@ class FamiliarityCard(Card):
         self.gauge.clear()
         self.decision.setText(text)
         self._first_steps.setVisible(first_steps)
-        self._figures.setVisible(not first_steps)
+        self._figures.setVisible(self._gated and not first_steps)
         if first_steps:
             self.show_threshold(None, None)
         for label in (self._entropy, self._similarity):
             label.setText("–")
+
+    def show_gate(self, gated: bool) -> None:
+        """Show the gauge and its figures, or leave them out where the editor has no gate."""
+        for part in (self.value, self.gauge):
+            part.setVisible(gated)
+        self._gated = gated
+        self._figures.setVisible(gated and self._first_steps.isHidden())
 
     def _turned(self, threshold: float) -> None:
         if self.gauge.value is not None:

@@ -217,9 +217,11 @@ class History(Card):
         self.asked_with.setCurrentIndex(self.asked_with.findData(key))
 
     def _tell(self) -> None:
-        chosen, listed = len(self.selected()), len(self.rows)
-        for control in (self.paraphrase, self.probe, self.delete):
-            control.setEnabled(chosen > 0)
+        selected, listed = self.selected(), len(self.rows)
+        chosen = len(selected)
+        self.delete.setEnabled(chosen > 0)
+        for control in (self.paraphrase, self.probe):
+            control.setEnabled(any(row.nearest_edit for row in selected))
         self.again.setEnabled(chosen == 1)
         self.export.setEnabled(listed > 0)
         if listed == 0:

@@ -41,7 +41,7 @@ _TEXTS: dict[Column, Callable[[ComparisonRow], str]] = {
     Column.QUESTION: lambda row: row.query,
     Column.ORIGINAL: lambda row: row.original,
     Column.EDITED: lambda row: row.edited,
-    Column.FAMILIARITY: lambda row: share(row.familiarity),
+    Column.FAMILIARITY: lambda row: share(row.known_familiarity),
     Column.DECISION: lambda row: tr("edited") if row.routed else tr("left alone"),
 }
 

@@ -15,6 +15,7 @@ from studio.store.project import Project
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
+from studio.widgets.editor_words import AT_THE_NEXT_TRAINING
 from studio.widgets.figures import share
 from studio.widgets.tables import fill, text_table
 from studio.words import deferred, tr
@@ -46,6 +47,7 @@ class NearEdits(Card):
         super().__init__("Nearest edits", parent)
         self._near: tuple[NearEdit, ...] = ()
         self._known: Mapping[str, KnownEdit] = {}
+        self._switchable = True
         self.paraphrase = button(
             "Paraphrase",
             "add",
@@ -58,7 +60,7 @@ class NearEdits(Card):
             "add",
             tip=tr("Make the question a probe of the edit: it must keep its answer; locality is measured on it."),
         )
-        self.switch = button("Switch off", "stop", tip=tr("Questions about the edit get the original answer, at once."))
+        self.switch = button("Switch off", "stop")
         self.show_edit = button("Show", "facts", tip=tr("Go to the edit on the Facts page."))
         self.paraphrase.setAccessibleName(tr("Make the question a paraphrase of the edit"))
         self.probe.setAccessibleName(tr("Make the question a probe of the edit"))
@@ -75,7 +77,7 @@ class NearEdits(Card):
         self.probe.clicked.connect(lambda: self._adopt(Role.PROBE))
         self.switch.clicked.connect(self._switch)
         self.show_edit.clicked.connect(self._show)
-        self._tell()
+        self.let_switch(True)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -87,6 +89,14 @@ class NearEdits(Card):
         """The key of the edit that the buttons are for."""
         row = self.table.currentRow()
         return self._near[row].edit if 0 <= row < len(self._near) else None
+
+    def let_switch(self, can: bool) -> None:
+        """Whether the pack in use can leave out one edit; if not, the button says so."""
+        self._switchable = can
+        told = tr("Questions about the edit get the original answer, at once.") if can else tr(AT_THE_NEXT_TRAINING)
+        self.switch.setToolTip(told)
+        self.switch.setAccessibleDescription(told)
+        self._tell()
 
     def show_near(self, near: Sequence[NearEdit], known: Mapping[str, KnownEdit]) -> None:
         """List `near`, of which the project knows `known`; the edit that was chosen stays so while it is listed."""
@@ -113,6 +123,7 @@ class NearEdits(Card):
         there = known is not None and known.id is not None
         for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
             control.setEnabled(there)
+        self.switch.setEnabled(there and self._switchable)
         word = tr("Switch on") if known is not None and there and not known.enabled else tr("Switch off")
         self.switch.setText(word)
         self.switch.setAccessibleName(f"{word}: {known.words}" if known is not None else word)

@@ -36,12 +36,13 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.chances import Chances
+from studio.widgets.editor_words import NO_GATE
 from studio.widgets.fields import line
 from studio.widgets.figures import count
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import ElidedLabel, Label, page_title
-from studio.widgets.run_words import called, model_name
+from studio.widgets.run_words import called, editor_name, model_name
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
 
@@ -55,6 +56,7 @@ NO_PACK = deferred(
     "No pack is in use: only the original model answers. Train an editor, or choose a run on the Runs page."
 )
 BUSY = deferred("An editor is being trained: the gauge follows again when that is done.")
+BUSY_WITHOUT_GATE = deferred("An editor is being trained: ask again when that is done.")
 EMPTY = deferred("Type a question, up to where the answer begins.")
 DECODING = "decoding"
 """The project's setting that keeps how answers are decoded."""
@@ -230,15 +232,35 @@ class ComparePage(QWidget):
 
     def _engagement_changed(self) -> None:
         self._name_engaged()
+        self._show_gate()
         self._forget()
         self._tell()
         self._follow()
+
+    @property
+    def _gated(self) -> bool:
+        """Whether there is a gate, or, while no pack is in use, might be one."""
+        run = self._workspace.run
+        return run is None or run.gated
+
+    def _show_gate(self) -> None:
+        """Reasons, nearest edits and gauge are the gate's: without one there is a sentence."""
+        self.familiarity.show_gate(self._gated)
+        self.reasons.setVisible(self._gated)
+        self.near.setVisible(self._gated)
+        run = self._workspace.run
+        self.near.let_switch(run is None or run.undoes_one)
 
     def _name_engaged(self) -> None:
         run, source = self._workspace.run, self._workspace.source
         model = model_name(source.name)
         pack = (
-            tr("pack of {run}, {edits}", run=called(run), edits=count(run.edits, "edit"))
+            tr(
+                "{editor}: pack of {run}, {edits}",
+                editor=editor_name(run),
+                run=called(run),
+                edits=count(run.edits, "edit"),
+            )
             if run
             else tr("no pack in use")
         )
@@ -302,7 +324,9 @@ class ComparePage(QWidget):
         if self._workspace.run is None:
             self._silent(tr(NO_PACK), first_steps=True)
         elif self._workspace.training:
-            self._silent(tr(BUSY))
+            self._silent(tr(BUSY) if self._gated else tr(BUSY_WITHOUT_GATE))
+        elif not self._gated:
+            self._silent(tr(NO_GATE))
         elif not query:
             self._silent(tr(EMPTY))
         self.follower.follow(query)

@@ -17,7 +17,7 @@ SLIGHT = 0.25
 def decision(routing: Routing) -> str:
     """What the gate decided."""
     if routing.routed:
-        return tr("Familiar: it is about an edit, so a neuron is generated.")
+        return tr("Familiar: it is about an edit, so the edited model answers.")
     if routing.familiarity >= routing.threshold:
         return tr("Familiar, but its edit is switched off or gone: the original model answers.")
     return tr("Not familiar: the model stays as it is, bit for bit.")
@@ -28,7 +28,7 @@ def why(explanation: Explanation) -> str:
     if explanation.verbatim:
         return tr("The question is the edit's own prompt, word for word: that decides alone.")
     if not explanation.reasons:
-        return tr("This pack's gate goes by the entropy of the familiarity network alone.")
+        return tr("This pack's gate goes by the familiarity alone: it weighs no other evidence.")
     return tr("What speaks for the nearest edit, and what against it:")
 
 

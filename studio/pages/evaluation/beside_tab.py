@@ -20,7 +20,7 @@ from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import share
 from studio.widgets.labels import Label
 from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
-from studio.widgets.run_words import called, settings_in_words
+from studio.widgets.run_words import called, editor_name, settings_in_words
 from studio.words import tr
 
 _NOT_COMPARED = frozenset({"started", "folder"})
@@ -64,7 +64,7 @@ class BesideTab(QWidget):
             (
                 Column(tr("Right in"), lambda row: tr("this run") if row.one.right else tr("the other")),
                 Column(tr("Asked as"), lambda row: NAMES[row.one.kind]),
-                Column(tr("Query"), lambda row: row.one.query, wide=True),
+                Column(tr("Question"), lambda row: row.one.query, wide=True),
                 Column(tr("Expected"), lambda row: row.one.wanted, wide=True),
                 Column(tr("This run answers"), lambda row: row.one.given, wide=True),
                 Column(tr("The other answers"), lambda row: row.other.given, wide=True),
@@ -72,7 +72,7 @@ class BesideTab(QWidget):
         )
         self.settings_table = rows_view(tr("Settings that differ"), self.settings)
         self.figures_table = rows_view(tr("Figures of both runs"), self.figures)
-        self.apart_table = rows_view(tr("Queries that one run answers alone"), self.apart)
+        self.apart_table = rows_view(tr("Questions that one run answers alone"), self.apart)
         self._count = Label(muted=True)
         self.evaluate = button("Evaluate the other run", "evaluation", primary=True)
         self.show_edit = button("Show the edit on the Facts page", "facts")
@@ -141,7 +141,7 @@ class BesideTab(QWidget):
         self.other.blockSignals(True)
         self.other.clear()
         for other in others:
-            self.other.addItem(called(other), other.id)
+            self.other.addItem(f"{called(other)} · {editor_name(other)}", other.id)
         places = [place for place, other in enumerate(others) if before is not None and other.id == before.id]
         self.other.setCurrentIndex(places[0] if places else 0 if others else -1)
         self.other.blockSignals(False)

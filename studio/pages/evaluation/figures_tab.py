@@ -12,6 +12,7 @@ from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
 from studio.evaluating import Findings, RelationFigures
 from studio.theme import FIGURE, SPACE
 from studio.widgets.card import Card
+from studio.widgets.editor_words import NO_GATE
 from studio.widgets.figures import share
 from studio.widgets.labels import Label, hint
 from studio.widgets.rows import Column, RowsModel, rows_view
@@ -19,6 +20,10 @@ from studio.words import deferred, tr
 
 AG = deferred("AG: the decoded answer is exactly what it shall be.")
 TF = deferred("TF: the share of its tokens that are likeliest given the true ones before.")
+
+
+LET_BY = 4
+"""The column of the figures by kind that is the gate's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class FiguresTab(QWidget):
                     lambda row: share(row.measured.routed),
                     lambda row: row.measured.routed,
                     number=True,
-                    help=tr("The share of the queries that the gate lets by as about an edit."),
+                    help=tr("The share of the questions that the gate lets by as about an edit."),
                 ),
             )
         )
@@ -89,7 +94,7 @@ class FiguresTab(QWidget):
                 Column(tr("Wrong"), lambda row: f"{len(row.report.wrong):,}", _wrong, number=True),
             )
         )
-        self.by_kind = rows_view(tr("Figures by kind of query"), self.kinds)
+        self.by_kind = rows_view(tr("Figures by kind of question"), self.kinds)
         self.by_relation = rows_view(tr("Figures by relation"), self.relations)
         self._told = hint("")
         self._lay_out()
@@ -100,14 +105,14 @@ class FiguresTab(QWidget):
         figures.setSpacing(2 * SPACE)
         for card in (self.reliability, self.generality, self.locality, self.score):
             figures.addWidget(card, 1)
-        by_kind, by_relation = Card("By kind of query"), Card("By relation")
+        by_kind, by_relation = Card("By kind of question"), Card("By relation")
         by_kind.body.addWidget(self.by_kind, 1)
-        by_relation.head.addWidget(Label(tr("Double-click a relation to see its queries."), muted=True))
+        by_relation.head.addWidget(Label(tr("Double-click a relation to see its questions."), muted=True))
         by_relation.body.addWidget(self.by_relation, 1)
         tables = QHBoxLayout()
         tables.setSpacing(2 * SPACE)
-        tables.addWidget(by_kind, 5)
-        tables.addWidget(by_relation, 7)
+        tables.addWidget(by_kind, 11)
+        tables.addWidget(by_relation, 13)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)
@@ -115,8 +120,9 @@ class FiguresTab(QWidget):
         box.addLayout(tables, 1)
         box.addWidget(self._told)
 
-    def show_findings(self, found: Findings, in_use: float) -> None:
-        """Show the figures; `in_use` is the threshold that the run's pack answers with now."""
+    def show_findings(self, found: Findings, in_use: float, *, gated: bool) -> None:
+        """Show the figures; `in_use` is the threshold that the run's pack answers with now, where it is `gated`."""
+        self.by_kind.setColumnHidden(LET_BY, not gated)
         report = found.report
         self.reliability.show_figure(report.reliability.ag, counts(report.reliability))
         self.generality.show_figure(report.generality.ag, counts(report.generality))
@@ -132,7 +138,7 @@ class FiguresTab(QWidget):
         self.score.show_figure(
             report.score(),
             tr(
-                "{wrong} of {asked} queries wrong",
+                "{wrong} of {asked} questions wrong",
                 wrong=f"{len(report.wrong):,}",
                 asked=f"{len(report.asked):,}",
             ),
@@ -140,15 +146,15 @@ class FiguresTab(QWidget):
         self.kinds.show_rows(kind_figures(report))
         self.relations.show_rows(found.relations)
         head = found.evaluation.head
-        parts = []
+        parts = [] if gated else [tr(NO_GATE)]
         if head.most is not None:
             parts.append(
                 tr(
-                    "At most {most} queries of each kind were asked, evenly spread over the edits.",
+                    "At most {most} questions of each kind were asked, evenly spread over the edits.",
                     most=f"{head.most:,}",
                 )
             )
-        if abs(head.threshold - in_use) > 1e-9:
+        if gated and abs(head.threshold - in_use) > 1e-9:
             parts.append(
                 tr(
                     "Asked with the threshold {threshold}; {in_use} is in use now: evaluate again for its figures.",

@@ -56,10 +56,10 @@ class GateTab(QWidget):
         self._found: Findings | None = None
         self._in_use = self._calibrated = 0.5
         self._lines: dict[str, pg.PlotDataItem] = {}
-        self.histogram = still_plot("Histogram of familiarity", "queries of the kind, %", "familiarity, %")
+        self.histogram = still_plot("Histogram of familiarity", "questions of the kind, %", "familiarity, %")
         self.histogram.setXRange(0, 100, padding=0.02)
         self.histogram.setYRange(0, 100, padding=0.04)
-        self.roc = still_plot("ROC curve of the gate", "queries about edits let by, %", "probes let by, %")
+        self.roc = still_plot("ROC curve of the gate", "about edits let by, %", "probes let by, %")
         self.roc.setXRange(0, 100, padding=0.02)
         self.roc.setYRange(0, 100, padding=0.04)
         self.mark = pg.InfiniteLine(angle=90, movable=True)
@@ -79,6 +79,7 @@ class GateTab(QWidget):
         self.number.setDecimals(3)
         self.number.setSingleStep(0.01)
         self.number.setToolTip(tr(THRESHOLD_HELP))
+        self.number.lineEdit().setTextMargins(SPACE, 0, 0, 0)
         self.use = button(
             "Use this threshold", "check", primary=True, tip=tr("Kept with the run, and used on Compare too.")
         )
@@ -93,7 +94,7 @@ class GateTab(QWidget):
                     "AUROC",
                     lambda row: row.auroc,
                     number=True,
-                    help=tr("The chance that a query about an edit is more familiar than such a probe."),
+                    help=tr("The chance that a question about an edit is more familiar than such a probe."),
                 ),
                 Column(
                     tr("AUROC by entropy"),

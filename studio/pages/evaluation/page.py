@@ -28,16 +28,16 @@ from studio.store.runs import RunRow, RunState
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.empty_state import EmptyState
-from studio.widgets.figures import figure, share
+from studio.widgets.figures import count, figure, share
 from studio.widgets.files import choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import page_title
-from studio.widgets.run_words import called, settings_in_words
+from studio.widgets.run_words import called, editor_name, settings_in_words
 from studio.words import deferred, tr
 from studio.workspace import Workspace
 
 AMOUNTS: tuple[tuple[str, int | None], ...] = (
-    (deferred("All queries"), None),
+    (deferred("All questions"), None),
     (deferred("At most 2,000 of each kind"), 2_000),
     (deferred("At most 500 of each kind"), 500),
     (deferred("At most 100 of each kind"), 100),
@@ -62,14 +62,14 @@ class EvaluationPage(QWidget):
         self.run.setAccessibleName(tr("Run to evaluate"))
         self.run.setMinimumWidth(28 * SPACE)
         self.amount = QComboBox()
-        self.amount.setAccessibleName(tr("How many queries are asked"))
+        self.amount.setAccessibleName(tr("How many questions are asked"))
         for name, most in AMOUNTS:
             self.amount.addItem(tr(name), most)
         self.evaluate = button(
             "Evaluate", "evaluation", primary=True, tip=tr("Ask every prompt, paraphrase and probe of the run's edits.")
         )
         self.report = button(
-            "Report…", "export", tip=tr("Write a page to keep or print, with every query in a JSON file.")
+            "Report…", "export", tip=tr("Write a page to keep or print, with every question in a JSON file.")
         )
         self.strip = JobStrip()
         self.figures = FiguresTab()
@@ -88,7 +88,7 @@ class EvaluationPage(QWidget):
     def _lay_out(self) -> None:
         for name, tab in (
             (tr("Figures"), self.figures),
-            (tr("Queries"), self.queries),
+            (tr("Questions"), self.queries),
             (tr("Gate"), self.gate),
             (tr("Two runs"), self.beside),
         ):
@@ -173,7 +173,8 @@ class EvaluationPage(QWidget):
         with QSignalBlocker(self.run):
             self.run.clear()
             for run in self._runs:
-                self.run.addItem(tr("{run} · {edits} edits", run=called(run), edits=f"{run.edits:,}"), run.id)
+                told = (called(run), editor_name(run), count(run.edits, "edit"))
+                self.run.addItem(" · ".join(told), run.id)
             self._choose(before)
         self._follow_use()
         self._run_chosen()
@@ -239,9 +240,10 @@ class EvaluationPage(QWidget):
         in_use = run.threshold if run.threshold is not None else calibrated
         if in_use is None:
             in_use = found.evaluation.head.threshold
-        self.figures.show_findings(found, in_use)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.gate), run.gated)
+        self.figures.show_findings(found, in_use, gated=run.gated)
         if fresh:
-            self.queries.show_findings(found)
+            self.queries.show_findings(found, gated=run.gated)
         self.gate.show_findings(found, in_use, calibrated if calibrated is not None else in_use)
         self.beside.show_findings(run, found, [other for other in self._runs if other.id != run.id])
         self._tell()
@@ -313,7 +315,7 @@ class EvaluationPage(QWidget):
     def _noted(self, run: RunRow, report: Report) -> None:
         score = report.score()
         told = tr("score {score}, ", score=share(score)) if score is not None else ""
-        wrong = tr("{wrong} of {asked} queries wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
+        wrong = tr("{wrong} of {asked} questions wrong", wrong=f"{len(report.wrong):,}", asked=f"{len(report.asked):,}")
         self._workspace.say(
             Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
         )
@@ -409,12 +411,15 @@ class EvaluationPage(QWidget):
         if run.note:
             about["note"] = run.note
         subject = Subject(
-            tr("Evaluation of {run}", run=called(run)), found.evaluation.head.threshold, about, dict(self._names())
+            tr("Evaluation of {run}", run=called(run)),
+            found.evaluation.head.threshold if run.gated else None,
+            about,
+            dict(self._names()),
         )
         self._workspace.database.run(
             lambda _project: write_report(path, subject, found.report.asked),
             on_success=lambda made: self._workspace.say(
-                Kind.GOOD, tr("The report is in {made}, every query in {name}.", made=made[0], name=made[1].name)
+                Kind.GOOD, tr("The report is in {made}, every question in {name}.", made=made[0], name=made[1].name)
             ),
             owner=self,
             name="Write the report",

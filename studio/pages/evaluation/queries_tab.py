@@ -21,6 +21,8 @@ from studio.widgets.rows import Column, RowsModel, chosen_rows, rows_view
 from studio.widgets.word_diff import MarkedText, differences
 from studio.words import tr
 
+FAMILIARITY = 6
+"""The column that is the gate's."""
 TYPING = 150
 """Milliseconds after the last key until the table is filtered."""
 
@@ -35,7 +37,7 @@ def query_columns() -> tuple[Column[Query], ...]:
             icon=lambda row: "good" if row.asked.right else "error",
         ),
         Column(tr("Asked as"), lambda row: NAMES[row.asked.kind], lambda row: KINDS.index(row.asked.kind)),
-        Column(tr("Query"), lambda row: row.asked.query, wide=True),
+        Column(tr("Question"), lambda row: row.asked.query, wide=True),
         Column(tr("Expected"), lambda row: row.asked.wanted, wide=True),
         Column(tr("Original answer"), lambda row: row.asked.original or "", wide=True),
         Column(tr("Edited answer"), lambda row: row.asked.given, wide=True),
@@ -44,7 +46,7 @@ def query_columns() -> tuple[Column[Query], ...]:
             lambda row: share(row.asked.familiarity),
             lambda row: row.asked.familiarity,
             number=True,
-            help=tr("How sure the gate is that the query is about an edit."),
+            help=tr("How sure the gate is that the question is about an edit."),
         ),
     )
 
@@ -57,10 +59,10 @@ class QueriesTab(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._queries: Sequence[Query] = ()
-        self.search = line("Search the queries", "Search queries and answers")
+        self.search = line("Search the questions", "Search questions and answers")
         self.search.setClearButtonEnabled(True)
         self.kind = QComboBox()
-        self.kind.setAccessibleName(tr("Kind of query"))
+        self.kind.setAccessibleName(tr("Kind of question"))
         self.kind.addItem(tr("All kinds"), "")
         for kind in KINDS:
             self.kind.addItem(NAMES[kind], kind)
@@ -71,7 +73,7 @@ class QueriesTab(QWidget):
         self.wrong.setAccessibleName(tr("Only wrong answers"))
         self.told = Label(muted=True)
         self.model: RowsModel[Query] = RowsModel(query_columns())
-        self.table = rows_view(tr("Queries of the evaluation"), self.model, framed=True)
+        self.table = rows_view(tr("Questions of the evaluation"), self.model, framed=True)
         self.close_up = CloseUp()
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -105,9 +107,11 @@ class QueriesTab(QWidget):
         box.addLayout(row)
         box.addWidget(parts, 1)
 
-    def show_findings(self, found: Findings) -> None:
-        """List the queries of an evaluation; what was searched for stays."""
+    def show_findings(self, found: Findings, *, gated: bool) -> None:
+        """List the questions of an evaluation, with what the gate said where there is one; the search stays."""
         self._queries = found.queries
+        self.table.setColumnHidden(FAMILIARITY, not gated)
+        self.close_up.gated = gated
         chosen = self.relation.currentData()
         with QSignalBlocker(self.relation):
             self.relation.clear()
@@ -146,9 +150,7 @@ class QueriesTab(QWidget):
         ]
         self.model.show_rows(found)
         whole = len(self._queries)
-        self.told.setText(
-            tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "query", "queries"))
-        )
+        self.told.setText(tr("{number} of {queries}", number=f"{len(found):,}", queries=count(whole, "question")))
         if found:
             self.table.selectRow(0)
         self._selected()
@@ -167,7 +169,8 @@ class CloseUp(Card):
     """One query in full: both answers with what differs marked, and what the gate made of it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Query", parent)
+        super().__init__("Question", parent)
+        self.gated = True
         self.show_edit = button("Show the edit on the Facts page", "facts")
         self.head.addWidget(self.show_edit)
         self._query = ElidedLabel()
@@ -199,7 +202,9 @@ class CloseUp(Card):
         self.show_edit.setEnabled(query is not None)
         if query is None:
             advice = (
-                tr("No query is like that: search for something else.") if any_there else tr("Nothing was asked yet.")
+                tr("No question is like that: search for something else.")
+                if any_there
+                else tr("Nothing was asked yet.")
             )
             self._query.set_whole(advice)
             self._gate.setText("")
@@ -209,6 +214,12 @@ class CloseUp(Card):
         asked = query.asked
         verdict = tr("right") if asked.right else tr("wrong")
         self._query.set_whole(asked.query)
+        if not self.gated:
+            self._gate.setText(
+                tr("{kind} · {verdict} · TF {share}", kind=NAMES[asked.kind], verdict=verdict, share=share(asked.share))
+            )
+            self._show_answers(query)
+            return
         decision = tr("let by as about an edit") if asked.routed else tr("left to the original model")
         nearest = (
             tr("its own edit")
@@ -228,6 +239,10 @@ class CloseUp(Card):
                 share=share(asked.share),
             )
         )
+        self._show_answers(query)
+
+    def _show_answers(self, query: Query) -> None:
+        asked = query.asked
         before, after = differences(asked.original or "", asked.given)
         self.expected.show_pieces(differences(asked.wanted, asked.wanted)[0])
         self.original.show_pieces(before)

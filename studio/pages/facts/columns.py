@@ -84,6 +84,12 @@ SINCE_MEANINGS = {
     Since.ON: deferred("The pack in use was trained while this edit was off: train again to have it answered."),
 }
 
+STILL_ANSWERED = deferred(
+    "This edit was switched off since the pack in use was trained. The pack cannot take back one edit: this applies at "
+    "the next training."
+)
+"""What `Since.OFF` means of a pack that holds its edits together."""
+
 FREE_PROMPT = deferred("free prompt")
 
 
@@ -106,6 +112,7 @@ def cell_text(row: EditRow, column: Column) -> str:
             return ""
 
 
-def state_meaning(row: EditRow) -> str:
-    """What the state column's words mean for `row`."""
-    return "\n".join((tr(STATE_MEANINGS[row.state]), *([tr(SINCE_MEANINGS[row.since])] if row.since else ())))
+def state_meaning(row: EditRow, *, undoes_one: bool) -> str:
+    """What the state column's words mean for `row`, given whether the pack in use can leave out one edit."""
+    since = STILL_ANSWERED if row.since is Since.OFF and not undoes_one else SINCE_MEANINGS.get(row.since, "")
+    return "\n".join(tr(text) for text in (STATE_MEANINGS[row.state], since) if text)

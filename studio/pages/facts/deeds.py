@@ -24,6 +24,7 @@ from studio.store.changes import Changes
 from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditFilter
 from studio.store.project import Project
+from studio.widgets.editor_words import AT_THE_NEXT_TRAINING
 from studio.widgets.figures import count
 from studio.words import plural, tr
 from studio.workspace import Workspace
@@ -77,20 +78,32 @@ class FactDeeds(QObject):
     def _deleted(self, changes: Changes) -> None:
         number = len(changes.removed)
         told = count(number, "edit")
-        self._workspace.say(
-            Kind.INFO,
-            plural(
-                number, "Deleted {told}. Ctrl+Z brings it back.", "Deleted {told}. Ctrl+Z brings them back.", told=told
-            ),
+        deleted = plural(
+            number, "Deleted {told}. Ctrl+Z brings it back.", "Deleted {told}. Ctrl+Z brings them back.", told=told
         )
+        later = self._why_later()
+        self._workspace.say(Kind.WARNING if later else Kind.INFO, f"{deleted} {later}".strip())
 
     def switch(self, ids: Sequence[int], on: bool) -> None:
         """Switch edits on or off."""
         if ids:
-            self._run(lambda project: editing.set_enabled(project, ids, on), "Switch edits")
+            self._workspace.database.run(
+                lambda project: editing.set_enabled(project, ids, on),
+                on_success=lambda _: None if on else self.tell_switched_off(),
+                owner=self,
+                name="Switch edits",
+            )
 
-    def _run(self, operation: Callable[[Project], Changes], name: str) -> None:
-        self._workspace.database.run(operation, owner=self, name=name)
+    def tell_switched_off(self) -> None:
+        """Say so where an edit that was switched off is answered all the same."""
+        later = self._why_later()
+        if later:
+            self._workspace.say(Kind.WARNING, later)
+
+    def _why_later(self) -> str:
+        """Why the pack in use answers an edit that was taken out; empty where it does not."""
+        run = self._workspace.run
+        return "" if run is None or run.undoes_one else tr(AT_THE_NEXT_TRAINING)
 
     # --- the clipboard -----------------------------------------------------------------------------------------
 

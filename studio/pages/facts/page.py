@@ -209,6 +209,7 @@ class FactsPage(QWidget):
         self._workspace.changed.connect(self._take_changes)
         self._workspace.counts_changed.connect(self._tell_counts)
         self._workspace.relations_changed.connect(self._relations_changed)
+        self._workspace.engagement_changed.connect(self._engagement_changed)
         self.search.textChanged.connect(self._narrow)
         self.filter.currentIndexChanged.connect(self._narrow)
         self._clear.clicked.connect(self._show_all)
@@ -216,6 +217,7 @@ class FactsPage(QWidget):
         self.form.relations_asked.connect(self._show_relations)
         self.table.listed.connect(self._listed)
         self.table.refused.connect(self._workspace.report)
+        self.table.switched_off.connect(self.deeds.tell_switched_off)
         self.view.toggle_asked.connect(self._toggle)
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.inspector.changed.connect(self._inspected)
@@ -245,6 +247,12 @@ class FactsPage(QWidget):
     def _relations_changed(self) -> None:
         self.form.set_relations(self._workspace.relations)
         self.view.set_relations(self._workspace.relations)
+
+    def _engagement_changed(self) -> None:
+        """Familiarity is a gate's; what switching an edit off does depends on the pack in use."""
+        run = self._workspace.run
+        self.table.undoes_one = run is None or run.undoes_one
+        self.view.show_familiarity(run is None or run.gated)
 
     def _tell_counts(self) -> None:
         counts = self._workspace.counts

@@ -40,6 +40,7 @@ class EditTable(QAbstractTableModel):
     """Edits of the open project: searched, filtered and sorted by the store, edited in place."""
 
     listed = Signal()  # the ids changed, or were confirmed
+    switched_off = Signal()  # an edit, by its check box
     refused = Signal(object)  # UserMessage: an edit in place that the store did not take
 
     def __init__(self, database: DatabaseWorker, parent: QObject | None = None) -> None:
@@ -57,6 +58,7 @@ class EditTable(QAbstractTableModel):
         self._sort = EditSort.ENTERED
         self._descending = False
         self._open = False
+        self.undoes_one = True  # whether the pack in use can leave out one edit
         self._fetch_soon = QTimer(self)
         self._fetch_soon.setSingleShot(True)
         self._fetch_soon.timeout.connect(self._fetch)
@@ -252,6 +254,8 @@ class EditTable(QAbstractTableModel):
         if row is None:
             waiting = role == Qt.ItemDataRole.DisplayRole and column is Column.SUBJECT
             return PLACEHOLDER if waiting else None
+        if role == Qt.ItemDataRole.ToolTipRole and column is Column.STATE:
+            return plain_tooltip(state_meaning(row, undoes_one=self.undoes_one))
         return _cell(row, column, role)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -276,6 +280,8 @@ class EditTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.CheckStateRole and column is Column.ENABLED:
             on = Qt.CheckState(value) == Qt.CheckState.Checked
             self._change(row, replace(row, enabled=on), lambda project: editing.set_enabled(project, [row.id], on))
+            if not on:
+                self.switched_off.emit()
             return True
         text = str(value).strip()
         if role != Qt.ItemDataRole.EditRole or text == _editable(row, column):
@@ -341,7 +347,7 @@ def _cell(row: EditRow, column: Column, role: int) -> Any:
         case Qt.ItemDataRole.DecorationRole if column is Column.STATE:
             return _state_icon(row.state)
         case Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(state_meaning(row) if column is Column.STATE else cell_text(row, column))
+            return plain_tooltip(cell_text(row, column))
         case Qt.ItemDataRole.AccessibleTextRole if column is Column.ENABLED:
             return tr("on") if row.enabled else tr("off")
         case Qt.ItemDataRole.FontRole if column is Column.SUBJECT and not row.subject:

@@ -66,6 +66,14 @@ class EditView(QTableView):
         """The relations that a cell can be changed to."""
         self._relation.set_relations(relations)
 
+    def show_familiarity(self, shown: bool) -> None:
+        """Show or hide the column that is the gate's."""
+        if self.isColumnHidden(Column.FAMILIARITY) is shown:
+            self._sizing = True  # hiding a column is no sizing by hand
+            self.setColumnHidden(Column.FAMILIARITY, not shown)
+            self._sizing = False
+            self._share_width()
+
     def selected_rows(self) -> list[int]:
         """The rows with a selected cell, from the top."""
         return sorted({row for part in self._ranges() for row in range(part.top(), part.bottom() + 1)})
@@ -97,11 +105,12 @@ class EditView(QTableView):
     def _share_width(self) -> None:
         if self._sized_by_hand:
             return
-        whole = sum(heading.width for heading in HEADINGS.values())
+        shown = {column: heading for column, heading in HEADINGS.items() if not self.isColumnHidden(column)}
+        whole = sum(heading.width for heading in shown.values())
         room = self.viewport().width()
         self._sizing = True
         used = 0
-        for column, heading in HEADINGS.items():
+        for column, heading in shown.items():
             width = room - used if column is Column.STATE else room * heading.width // whole
             self.setColumnWidth(column, width)
             used += width

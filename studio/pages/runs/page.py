@@ -364,7 +364,7 @@ class RunsPage(QWidget):
         if run is None or run.state is not RunState.FINISHED or self._workspace.training:
             return
         self._workspace.use_run(None if _is(run, in_use) else run)
-        if self._workspace.run is not None:
+        if self._workspace.run is not None and self._workspace.run.gated:
             self._measure_familiarity()
 
     def _measure_familiarity(self) -> None:

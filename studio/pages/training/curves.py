@@ -12,7 +12,7 @@ from pathlib import Path
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from engine import atomic
 from engine.runs import Progress
@@ -61,14 +61,20 @@ class Curves(Card):
         for control in (self._smooth_told, self.smoothing, self.log, self.picture, self.as_table):
             self.head.addWidget(control)
         self.body.addWidget(self.legend)  # in a line of its own: with every stage in it, it is as wide as the card
-        self.loss = _plot(tr("Curve: Loss"), tr("loss"), free=True)
-        self.answered = _plot(tr("Curve: Share of edits answered"), tr("edits answered, %"))
+        self.loss = _plot(tr("Curve: Loss"), free=True)
+        self.answered = _plot(tr("Curve: Share of edits answered"))
         self.answered.setYRange(0, 100, padding=0.08)
         self.answered.setLimits(yMin=-10, yMax=110)
         row = QHBoxLayout()
         row.setSpacing(2 * SPACE)
-        row.addWidget(self.loss, 1)
-        row.addWidget(self.answered, 1)
+        # Above the plots: beside and below low ones there is no room for what their axes count.
+        titles = (tr("Loss, over seconds"), tr("Edits answered in per cent, over seconds"))
+        for title, plot in zip(titles, (self.loss, self.answered), strict=True):
+            column = QVBoxLayout()
+            column.setSpacing(SPACE // 2)
+            column.addWidget(Label(title, muted=True))
+            column.addWidget(plot, 1)
+            row.addLayout(column, 1)
         self.body.addLayout(row, 1)
         self.log.toggled.connect(lambda on: self.loss.setLogMode(y=on))
         self.smoothing.valueChanged.connect(lambda _: self.show_history(self._history, final=True))
@@ -243,9 +249,10 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return found
 
 
-def _plot(name: str, left: str, *, free: bool = False) -> pg.PlotWidget:
-    made = still_plot(name, left, "seconds since the start")
-    made.setMinimumHeight(16 * SPACE)
+def _plot(name: str, *, free: bool = False) -> pg.PlotWidget:
+    made = still_plot(name, "", "")
+    made.setMinimumHeight(13 * SPACE)
+    made.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # room for the upper half of the topmost number
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)
     made.setDownsampling(auto=True, mode="peak")

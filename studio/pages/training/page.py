@@ -11,8 +11,6 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from engine.editors.registry import EDITORS
-from engine.meg.settings import MegSettings
 from engine.metrics import read_points
 from engine.runs import Cancel, Progress, ProgressBoard
 from studio import icons, model_jobs
@@ -34,7 +32,7 @@ from studio.store.runs import RunRow, RunState
 from studio.store.settings import get_setting, set_setting
 from studio.suggestions import watched_suggestions
 from studio.theme import SPACE
-from studio.trainer import RESUMABLE, Growth, Trainer, growth
+from studio.trainer import RESUMABLE, Growth, Trainer, growth, stages_of
 from studio.training_phase import Phase
 from studio.widgets.buttons import button
 from studio.widgets.figures import count, seconds
@@ -255,8 +253,8 @@ class TrainingPage(QWidget):
                 for run in self._runs
                 if run.state is RunState.FINISHED
                 and run.model == model
-                and EDITORS.get(run.editor) is not None
-                and EDITORS[run.editor].grows
+                and run.kind is not None
+                and run.kind.grows
                 and pack_folder(run).is_dir()
             ]
         )
@@ -368,8 +366,7 @@ class TrainingPage(QWidget):
     def _look_at_model(self) -> None:
         """Ask whether the chosen model can be edited here, before anything of it is loaded."""
         project, source = self._workspace.project, self.settings.source()
-        settings = self.settings.settings()
-        wanted = (source, self._workspace.counts.enabled, int(settings.collection.neurons))
+        wanted = (source, self._workspace.counts.enabled, self.settings.neurons_an_edit())
         if not self._looked_around or project is None or wanted == self._asked or self._trainer.busy:
             return
         self._asked = wanted
@@ -514,8 +511,7 @@ class TrainingPage(QWidget):
     def _begin(self, run: RunRow, board: ProgressBoard) -> None:
         self._board, self._shown = board, run.id
         self._lock()
-        own = _stages(run)
-        self.stages.set_stages((LOADING, *own, MEASURING))
+        self.stages.set_stages((LOADING, *stages_of(run), MEASURING))
         self.curves.clear()
         self.curves.keep_table_in(partial(read_points, run.folder / METRICS))
         self._show_layers(None)
@@ -562,14 +558,6 @@ class TrainingPage(QWidget):
         self._look_at_model()
         if had_focus:
             self.train.setFocus()
-
-
-def _stages(run: RunRow) -> tuple[str, ...]:
-    """The stages that a run goes through, by what it was begun with."""
-    kind = EDITORS.get(run.editor)
-    if kind is None:
-        return ()
-    return kind.stages_of(MegSettings(layer="auto")) if run.settings.get("layer") == "auto" else kind.stages
 
 
 def _read_choices(project: Project) -> tuple[Mapping[str, object], tuple[str, ...]]:

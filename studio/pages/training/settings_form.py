@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,16 +10,16 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QPalette, QValidator
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
-from engine.editors.registry import EDITORS, EditorKind, editor_kind
-from engine.meg.settings import EMBEDDED, CollectionSettings, MegSettings
-from engine.setting_fields import SettingError, help_of, value_at, with_values
-from studio.model_jobs import Machine, ModelSource
+from engine.editors.registry import DEFAULT, EDITORS, EditorKind, editor_kind
+from engine.setting_fields import SettingError, describe, help_of, value_at, with_values
+from studio.model_jobs import EMBEDDED, Machine, ModelSource
 from studio.pages.training.advanced_dialog import AdvancedDialog
 from studio.store.runs import RunRow
 from studio.theme import SPACE, tokens
-from studio.trainer import TrainingChoices
+from studio.trainer import BALANCED, TrainingChoices
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
+from studio.widgets.editor_words import described, grouped
 from studio.widgets.fields import named
 from studio.widgets.figures import count
 from studio.widgets.files import choose_folder
@@ -31,22 +31,28 @@ if TYPE_CHECKING:
     from engine.model_files import ModelChoice
 
 _FOLDER = "\x00folder"
-_MIDDLE, _SWEEP = -1, -2
-_AUTO, _BALANCED = "auto", "balanced"
+_UNSET, _SWEEP = -1, -2
+_AUTO = "auto"
 _DEVICES = {"auto": deferred("Automatic"), "cpu": "CPU", "mps": deferred("Apple GPU")}
-_FIELDS = ("layer", "chat", "collection.neurons")
-"""The settings that have a field of their own in the form."""
+LAYER, CHAT, ENCODER, NEURONS = "layer", "chat", "encoder", "collection.neurons"
+"""The settings that have a field of their own in the form, where the editor has them."""
+_OUTSIDE_OF_GROUPS = (LAYER, CHAT, ENCODER)
+"""Those that need stand in no group of the editor's settings."""
 
 
 class LayerBox(QSpinBox):
-    """A layer's number, or one of two ways to choose it, below zero."""
+    """A layer's number, or one of two ways to have it chosen, below zero."""
 
-    WORDS: ClassVar = {_MIDDLE: deferred("the middle"), _SWEEP: deferred("by a sweep")}
+    WORDS: ClassVar = {_UNSET: deferred("automatic"), _SWEEP: deferred("by a sweep")}
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setRange(min(self.WORDS), 999)
-        self.setValue(_MIDDLE)
+        self.setValue(_UNSET)
+
+    def let_sweep(self, swept: bool) -> None:
+        """Whether a sweep may be asked for."""
+        self.setMinimum(_SWEEP if swept else _UNSET)
 
     def textFromValue(self, value: int) -> str:
         """The number or the words."""
@@ -83,6 +89,7 @@ class SettingsForm(Card):
         self._choices: dict[str, ModelChoice] = {}
         self._changes: dict[str, Any] = {}
         self._starts: dict[int, RunRow] = {}
+        self._growable: tuple[RunRow, ...] = ()
         self._obstacle = ""
         self._filling = False
         self.model = self._picker(tr("Model"), tr("Which language model the edits are for."))
@@ -94,15 +101,14 @@ class SettingsForm(Card):
         self.fit = hint("")
         self.device = QComboBox()
         self.device.addItem(tr(_DEVICES["auto"]), "auto")
-        self.editor = QComboBox()
-        for kind in EDITORS.values():
-            self.editor.addItem(kind.title, kind.name)
-            self.editor.setItemData(self.editor.count() - 1, kind.about, Qt.ItemDataRole.ToolTipRole)
+        self.editor = self._picker(tr("Editor"), tr("The method that teaches the edits."))
+        self._list_editors()
+        self.about = hint("")
         self.preset = QComboBox()
         self.start = self._picker(tr("Start"), tr("A finished run whose pack is gone on from."))
         self.growth = hint("")
-        self.encoder = self._picker(tr("Encoder"), help_of(MegSettings, "encoder"))
-        self.encoder.addItem(tr("Embedded encoder"), EMBEDDED)
+        self.encoder = self._picker(tr("Encoder"), "")
+        self.encoder.addItem(tr("embedded"), EMBEDDED)
         self.encoder.addItem(tr("Folder…"), _FOLDER)
         self.layer = LayerBox()
         self.seed = QSpinBox()
@@ -132,23 +138,25 @@ class SettingsForm(Card):
             self.body.addWidget(part)
         self._pair(
             named("Device", self.device, help=tr("Where the model runs; automatic takes the fastest.")),
-            named("Editor", self.editor, help=tr("The method that teaches the edits.")),
+            named("Seed", self.seed, help=tr("The same seed on the same machine gives the same pack.")),
         )
-        self._pair(named("Preset", self.preset), named("Encoder", self.encoder, help=help_of(MegSettings, "encoder")))
+        self.body.addLayout(named("Editor", self.editor, help=tr("The method that teaches the edits.")))
+        self.body.addWidget(self.about)
+        self._own = {
+            ENCODER: named("Encoder", self.encoder),
+            LAYER: named("Layer", self.layer),
+            NEURONS: named("Neurons an edit", self.neurons),
+            CHAT: named("Chat template", self.chat),
+        }
+        self._pair(named("Preset", self.preset), self._own[ENCODER])
         self.body.addLayout(
             named(
                 "Start from", self.start, help=tr("Go on from the pack of a finished run: only what is new is learnt.")
             )
         )
         self.body.addWidget(self.growth)
-        self._pair(
-            named("Layer", self.layer, help=help_of(MegSettings, "layer")),
-            named("Seed", self.seed, help=tr("The same seed on the same machine gives the same pack.")),
-        )
-        self._pair(
-            named("Neurons an edit", self.neurons, help=help_of(CollectionSettings, "neurons")),
-            named("Chat template", self.chat, help=help_of(MegSettings, "chat")),
-        )
+        self._pair(self._own[LAYER], self._own[NEURONS])
+        self.body.addLayout(self._own[CHAT])
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self.advanced)
@@ -158,8 +166,9 @@ class SettingsForm(Card):
     def _pair(self, one: QVBoxLayout, other: QVBoxLayout) -> None:
         pair = QHBoxLayout()
         pair.setSpacing(2 * SPACE)
-        pair.addLayout(one, 1)
-        pair.addLayout(other, 1)
+        for column in (one, other):
+            pair.addLayout(column, 1)
+            pair.setAlignment(column, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(pair)
 
     def _connect(self) -> None:
@@ -244,8 +253,30 @@ class SettingsForm(Card):
 
     def settings(self) -> Any:
         """The settings of the chosen editor."""
-        usual = self.kind.presets[str(self.preset.currentData())][1]()
-        return with_values(usual, {**self._changes, "encoder": str(self.encoder.currentData())})
+        encoder = {ENCODER: str(self.encoder.currentData())} if self._takes(ENCODER) else {}
+        return with_values(self._usual(), {**self._changes, **encoder})
+
+    def neurons_an_edit(self) -> int:
+        """How many neurons an edit will have; one where the editor does not choose."""
+        return self.neurons.value() if self._takes(NEURONS) else 1
+
+    def _usual(self) -> Any:
+        """The preset's settings."""
+        return self.kind.presets[str(self.preset.currentData())][1]()
+
+    def _list_editors(self) -> None:
+        """The editors, under what they promise where they promise different things."""
+        groups = grouped(EDITORS.values())
+        for title, kinds in groups.items():
+            if len(groups) > 1:
+                self.editor.addItem(title)
+                self.editor.setItemData(self.editor.count() - 1, 0, Qt.ItemDataRole.UserRole - 1)  # cannot be chosen
+            for kind in kinds:
+                self.editor.addItem(kind.title, kind.name)
+                self.editor.setItemData(self.editor.count() - 1, described(kind), Qt.ItemDataRole.ToolTipRole)
+        self.editor.setCurrentIndex(self.editor.findData(DEFAULT))
+        popup = self.editor.view()
+        popup.setMinimumWidth(popup.sizeHintForColumn(0) + 4 * SPACE)
 
     def choices(self) -> TrainingChoices:
         """Everything that was chosen."""
@@ -272,16 +303,16 @@ class SettingsForm(Card):
         """Show what `state` gave; what an editor of today does not take is left out."""
         self._filling = True
         changes = state.get("changes")
-        self.editor.setCurrentIndex(max(self.editor.findData(state.get("editor", "meg")), 0))
-        preset = self.preset.findData(state.get("preset", _BALANCED))
-        self.preset.setCurrentIndex(preset if preset >= 0 else self.preset.findData(_BALANCED))
+        editor = self.editor.findData(state.get("editor", DEFAULT))
+        self.editor.setCurrentIndex(editor if editor >= 0 else self.editor.findData(DEFAULT))
+        self._choose_preset(state.get("preset"))
         seed = state.get("seed", 0)
         self.seed.setValue(seed if isinstance(seed, int) else 0)
         self._choose(self.encoder, str(state.get("encoder", EMBEDDED)))
         self._changes = {}
         for path, value in changes.items() if isinstance(changes, Mapping) else ():
             try:
-                with_values(self.kind.presets[str(self.preset.currentData())][1](), {**self._changes, path: value})
+                with_values(self._usual(), {**self._changes, path: value})
             except (SettingError, AttributeError, TypeError):
                 continue
             self._changes[path] = value
@@ -291,41 +322,65 @@ class SettingsForm(Card):
     def show_advanced(self) -> AdvancedDialog:
         """Open the dialog with every setting."""
         dialog = AdvancedDialog(self.kind, str(self.preset.currentData()), self._changes, self)
-        dialog.accepted.connect(lambda: self._take_changes(dialog.changes()))
+        dialog.accepted.connect(lambda: self._take_changes(dialog.changes(), frozenset(dialog.rows)))
         dialog.open()
         return dialog
 
-    def _take_changes(self, changes: Mapping[str, Any]) -> None:
-        kept = {path: value for path, value in self._changes.items() if path in _FIELDS and path not in changes}
-        own = {"collection.neurons"}  # has a field here and a row there: the row has the last word
-        self._changes = {path: value for path, value in kept.items() if path not in own} | dict(changes)
+    def _take_changes(self, changes: Mapping[str, Any], rows: Collection[str]) -> None:
+        """Take over what was chosen of `rows`; a setting that has a field alone stays as it is."""
+        self._changes = {path: value for path, value in self._changes.items() if path not in rows} | dict(changes)
         self._show_changes()
         self.changed.emit()
 
     def _editor_chosen(self) -> None:
-        kind, chosen = self.kind, self.preset.currentData() or _BALANCED
+        kind, chosen = self.kind, self.preset.currentData()
         filling, self._filling = self._filling, True
         self.preset.clear()
         for name, (about, _) in kind.presets.items():
             self.preset.addItem(name, name)
             self.preset.setItemData(self.preset.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
-        place = self.preset.findData(chosen)
-        self.preset.setCurrentIndex(place if place >= 0 else max(self.preset.findData(_BALANCED), 0))
-        self.editor.setToolTip(kind.about)
-        self._changes = {} if filling else self._changes
-        self._changes = {path: value for path, value in self._changes.items() if self._takes(path)}
+        self._choose_preset(chosen)
+        self.about.setText(described(kind))
+        # What settings of two editors share is their name; how the model is asked is the model's matter.
+        kept = {} if filling else self._changes
+        self._changes = {path: value for path, value in kept.items() if path == CHAT and self._takes(path)}
+        self._show_fields()
         self._filling = filling
+        self._list_starts()
         self._show_changes()
         if not filling:
             self.changed.emit()
 
+    def _choose_preset(self, name: object) -> None:
+        """Choose the preset called so, or the usual one."""
+        places = (self.preset.findData(name), self.preset.findData(BALANCED), 0)
+        self.preset.setCurrentIndex(next(place for place in places if place >= 0))
+
     def _takes(self, path: str) -> bool:
-        if path == "layer":
-            return self.kind.layered
+        """Whether the chosen editor has the setting at `path`."""
         part, _, name = path.rpartition(".")
-        return path == "chat" or any(
-            group.part == part and (not group.names or name in group.names) for group in self.kind.groups
-        )
+        owner = value_at(self._usual(), part) if part and hasattr(self._usual(), part) else self._usual()
+        there = any(each.name == name for each in describe(type(owner)))
+        if path in _OUTSIDE_OF_GROUPS:
+            return there or (path == LAYER and self.kind.layered)
+        return any(group.part == part and (name in group.names if group.names else there) for group in self.kind.groups)
+
+    def _show_fields(self) -> None:
+        """Show the fields of the settings that the chosen editor has, with what they mean to it."""
+        usual = self._usual()
+        self.layer.let_sweep(self.kind.layered)
+        for path, column in self._own.items():
+            takes, (part, _, name) = self._takes(path), path.rpartition(".")
+            told = help_of(type(value_at(usual, part) if part else usual), name) if takes else ""
+            pair = column.parent()
+            if isinstance(pair, QHBoxLayout):  # the other of the two has all the room
+                pair.setStretchFactor(column, int(takes))
+            for item in map(column.itemAt, range(column.count())):
+                widget = item.widget() if item is not None else None
+                if widget is not None:
+                    widget.setVisible(takes)
+                    widget.setToolTip(told)
+                    widget.setAccessibleDescription(told)
 
     def _preset_chosen(self) -> None:
         if not self._filling:
@@ -335,13 +390,15 @@ class SettingsForm(Card):
     def _field_changed(self) -> None:
         if self._filling:
             return
-        usual = self.kind.presets[str(self.preset.currentData())][1]()
-        layer = self.layer.value()
-        given: dict[str, Any] = {"chat": self.chat.currentData()}
-        if self.kind.layered:
-            given["layer"] = _AUTO if layer == _SWEEP else None if layer == _MIDDLE else layer
-            given["collection.neurons"] = self.neurons.value()
+        usual, layer = self._usual(), self.layer.value()
+        given: dict[str, Any] = {
+            CHAT: self.chat.currentData(),
+            LAYER: _AUTO if layer == _SWEEP else None if layer == _UNSET else layer,
+            NEURONS: self.neurons.value(),
+        }
         for path, value in given.items():
+            if not self._takes(path):
+                continue
             if value == value_at(usual, path):
                 self._changes.pop(path, None)
             else:
@@ -352,12 +409,12 @@ class SettingsForm(Card):
     def _show_changes(self) -> None:
         """Let the fields show what the settings are."""
         filling, self._filling = self._filling, True
-        usual = self.kind.presets[str(self.preset.currentData())][1]()
-        value = {path: self._changes.get(path, value_at(usual, path)) for path in _FIELDS}
-        layer = value["layer"]
-        self.layer.setValue(_SWEEP if layer == _AUTO else _MIDDLE if layer is None else layer)
-        self.neurons.setValue(value["collection.neurons"])
-        self.chat.setCurrentIndex(max(self.chat.findData(value["chat"]), 0))
+        usual = self._usual()
+        value = {path: self._changes.get(path, value_at(usual, path)) for path in self._own if self._takes(path)}
+        layer = value.get(LAYER)
+        self.layer.setValue(_SWEEP if layer == _AUTO else _UNSET if layer is None else layer)
+        self.neurons.setValue(value.get(NEURONS, 1))
+        self.chat.setCurrentIndex(max(self.chat.findData(value.get(CHAT)), 0))
         self.preset.setToolTip(self.kind.presets[str(self.preset.currentData())][0])
         self._filling = filling
         self._tell_differing()
@@ -375,13 +432,17 @@ class SettingsForm(Card):
     # --- a pack to go on from ----------------------------------------------------------------------------------
 
     def set_starts(self, runs: Sequence[RunRow]) -> None:
-        """The finished runs of this project that can be gone on from with the chosen model."""
+        """The finished runs of this project that can be gone on from with the chosen model, each by its own editor."""
+        self._growable = tuple(runs)
+        self._list_starts()
+
+    def _list_starts(self) -> None:
         chosen = self.start.currentData()
         filling, self._filling = self._filling, True
-        self._starts = {run.id: run for run in runs}
+        self._starts = {run.id: run for run in self._growable if run.editor == self.kind.name}
         self.start.clear()
         self.start.addItem(tr("nothing"), None)
-        for run in runs:
+        for run in self._starts.values():
             self.start.addItem(f"{called(run)}, {count(run.edits, 'edit')}", run.id)
         self.start.setCurrentIndex(max(self.start.findData(chosen), 0))
         self._filling = filling
@@ -407,10 +468,8 @@ class SettingsForm(Card):
         """The settings of the pack hold where one is gone on from."""
         begun = self.chosen_start() is not None
         self.start.setEnabled(self.kind.grows and self.start.count() > 1)
-        for field in (self.preset, self.encoder, self.chat, self.advanced):
+        for field in (self.preset, self.encoder, self.layer, self.neurons, self.chat, self.advanced):
             field.setEnabled(not begun)
-        for number in (self.layer, self.neurons):
-            number.setEnabled(not begun and self.kind.layered)
         if not begun:
             self.show_growth("")
 

@@ -83,8 +83,8 @@ def test_it_needs_nothing_else(read: tuple[Reader, dict, str]) -> None:
 
 def test_charts_name_their_axes_and_the_threshold(read: tuple[Reader, dict, str]) -> None:
     told = set(read[0].text)
-    assert {"familiarity, 0 to 1", "queries of the kind, %", "probes let by, %", "threshold 0.60"} <= told
-    assert "Familiarity of queries" in told
+    assert {"familiarity, 0 to 1", "questions of the kind, %", "probes let by, %", "threshold 0.60"} <= told
+    assert "Familiarity of questions" in told
 
 
 def test_figures_have_their_counts_and_nothing_that_cannot_be_shown(read: tuple[Reader, dict, str]) -> None:
@@ -111,7 +111,7 @@ def test_a_long_list_says_that_it_is_cut(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_nothing_asked_makes_a_page_too(tmp_path: Path) -> None:
     page, beside = write_report(tmp_path / "r.html", Subject("None", 0.5), [])
-    assert "0 queries were asked" in page.read_text("utf-8")
+    assert "0 questions were asked" in page.read_text("utf-8")
     assert json.loads(beside.read_text("utf-8"))["queries"] == []
 
 

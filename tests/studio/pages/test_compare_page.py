@@ -63,7 +63,7 @@ def test_both_answers_with_their_difference(
     assert page.answers.edited.toPlainText() == "Osaka"
     assert page.answers.original.toPlainText() == f"old {prompt.split()[-1]}"
     assert page.edited_tokens.rows[0].text == " Osaka"
-    assert "neuron is generated" in page.familiarity.decision.text()
+    assert "the edited model answers" in page.familiarity.decision.text()
     assert page.near.table.item(0, 0).text() == "Japan · capital → Osaka"
     assert page.answers.took.text() == "0.2 s"
     assert page.answers.told.text() == "changed · 0.2 s"

@@ -213,7 +213,7 @@ def test_wrong_answers_are_filtered_searched_and_lead_to_their_edit(
     queries.kind.setCurrentIndex(0)
     queries.search.setText("nothing like it")
     qtbot.waitUntil(lambda: not shown(page), timeout=5_000)
-    assert "No query" in close_up._query.text()
+    assert "No question" in close_up._query.text()
 
 
 def spoil(window: MainWindow, page: EvaluationPage, settle: Settle) -> None:
@@ -385,7 +385,7 @@ def test_so_many_of_each_kind_are_asked_when_that_is_chosen(
     page.amount.setCurrentIndex(page.amount.findData(2))
     evaluated(window, page, settle)
     assert page.figures.reliability.counts.text().startswith("2 of 2")
-    assert "At most 2 queries of each kind" in page.figures._told.text()
+    assert "At most 2 questions of each kind" in page.figures._told.text()
 
 
 def test_the_tables_are_sorted_by_their_titles(window: MainWindow, page: EvaluationPage, settle: Settle) -> None:

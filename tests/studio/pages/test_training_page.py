@@ -187,7 +187,7 @@ def test_the_layer_may_be_found_by_a_sweep(
 ) -> None:
     layer = page.settings.layer
     assert page.layers.isHidden()  # no run has looked at them yet
-    assert (layer.text(), page.settings.choices().settings.layer) == ("the middle", None)
+    assert (layer.text(), page.settings.choices().settings.layer) == ("automatic", None)
     layer.selectAll()
     qtbot.keyClicks(layer, "3")
     assert (layer.value(), page.settings.choices().settings.layer) == (3, 3)
@@ -195,7 +195,7 @@ def test_the_layer_may_be_found_by_a_sweep(
     qtbot.keyClicks(layer, "by a sweep?")
     assert (layer.text(), page.settings.choices().settings.layer) == ("by a sweep", "auto")
     layer.stepUp()
-    assert layer.text() == "the middle"
+    assert layer.text() == "automatic"
     layer.stepDown()
     page.train.click()
     finish(window, qtbot, settle)

@@ -119,7 +119,7 @@ def test_each_editor_has_its_own_settings_and_what_was_chosen_is_kept(
     form.editor.setCurrentIndex(form.editor.findData("retrieval"))
     form.seed.setValue(9)
     assert form.preset.findData("paper") < 0
-    assert not form.layer.isEnabled()
+    assert not form.layer.isVisibleTo(page)
     assert form.settings().layer is None
     dialog = form.show_advanced()
     assert not any(path.startswith(("generator", "collection")) for path in dialog.rows)
@@ -272,3 +272,16 @@ def test_curves_survive_another_page_being_looked_at(
     window.show_page("training")
     settle(window)
     assert page.curves.table() == before
+
+
+def test_what_differs_is_the_editors_own_but_for_how_the_model_is_asked(page: TrainingPage) -> None:
+    form = page.settings
+    dialog = form.show_advanced()
+    dialog.rows["guards"].field.setText("1")
+    ok(dialog).click()
+    form.layer.setValue(2)
+    form.chat.setCurrentIndex(form.chat.findData(False))
+    form.editor.setCurrentIndex(form.editor.findData("retrieval"))
+    assert form.settings() == MegSettings(chat=False)
+    form.editor.setCurrentIndex(form.editor.findData("meg"))
+    assert form.settings() == MegSettings(chat=False)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from engine.editor import Answer, Routing
 from engine.edits import EditError
@@ -19,7 +25,7 @@ from studio.store.comparisons import (
 )
 from studio.store.errors import ProjectError
 from studio.store.project import Project
-from studio.store.runs import RunState, add_run, delete_run, runs, update_run
+from studio.store.runs import RunRow, RunState, add_run, delete_run, runs, update_run
 from studio.store.settings import get_setting, set_setting
 from studio.store.watched import set_watched, watched
 
@@ -64,6 +70,95 @@ def test_a_deleted_run_takes_its_folder_and_leaves_the_history(project: Project)
     assert comparisons(project)[0].asking.run is None
     assert not delete_run(project, run.id)
     assert not update_run(project, run.id, state=RunState.FAILED)
+
+
+def finished_run(project: Project) -> RunRow:
+    run = add_run(project, editor="e", model="m", seed=0, snapshot="", edits=0)
+    update_run(project, run.id, state=RunState.FINISHED)
+    (run.folder / "pack").mkdir()
+    (run.folder / "pack" / "manifest.json").write_text("{}")
+    return run
+
+
+def test_a_run_is_deleted_under_the_hands_of_a_job_that_still_writes_to_it(project: Project) -> None:
+    run = finished_run(project)
+    refused: list[OSError] = []
+    began, stop = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set() and not refused:
+            number += 1
+            try:
+                for name in ("evaluation.jsonl.partial", f"pack/{number}"):
+                    with (run.folder / name).open("ab") as file:
+                        file.write(b"x" * 10_000)
+            except OSError as error:
+                refused.append(error)
+            began.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert began.wait(10)
+    delete_run(project, run.id)
+    writer.join(10)
+    stop.set()
+    assert isinstance(refused[0], FileNotFoundError)
+    assert runs(project) == []
+    assert list(project.runs_folder.iterdir()) == []
+
+
+def test_a_run_whose_folder_cannot_be_moved_stays_whole(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = finished_run(project)
+
+    def refuse(_self: Path, _target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        with pytest.raises(ProjectError, match="cannot be deleted: Permission denied") as told:
+            delete_run(project, run.id)
+    assert str(run.folder) in told.value.action
+    assert [row.id for row in runs(project)] == [run.id]
+    assert (run.folder / "pack" / "manifest.json").is_file()
+
+
+def test_a_run_whose_row_cannot_be_deleted_gets_its_folder_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished_run(project)
+    write = Project.write
+
+    @contextmanager
+    def full(self: Project) -> Iterator[Session]:
+        with write(self) as session:
+            yield session
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Project, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            delete_run(project, run.id)
+    assert [row.id for row in runs(project)] == [run.id]
+    assert (run.folder / "pack" / "manifest.json").is_file()
+
+
+def test_what_is_left_of_a_deleted_run_goes_with_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = finished_run(project), finished_run(project)
+    with monkeypatch.context() as patch:
+
+        def in_use(folder: Path) -> None:
+            raise PermissionError(errno.EACCES, "in use", str(folder))
+
+        patch.setattr("studio.store.runs.shutil.rmtree", in_use)
+        delete_run(project, first.id)
+    assert "still there" in caplog.text
+    assert [row.id for row in runs(project)] == [second.id]
+    assert len(list(project.runs_folder.iterdir())) == 2
+    delete_run(project, second.id)
+    assert list(project.runs_folder.iterdir()) == []
 
 
 def test_what_a_person_makes_of_a_run_is_kept_with_it(project: Project) -> None:

@@ -26,7 +26,7 @@ from studio.store.journal import STEPS
 from studio.store.listing import edit_ids, rows
 from studio.store.project import Project
 from studio.store.relations import OnUse, add_relation, delete_relation, relations, update_relation
-from studio.store.undo import redo, redo_name, undo, undo_name
+from studio.store.undo import redo, redo_name, steps_gone, undo, undo_name
 from tests.studio.store.conftest import CATALOGUE, Dump, dump
 
 
@@ -76,6 +76,25 @@ def test_huge_steps_push_the_oldest_out(project: Project, monkeypatch: pytest.Mo
     assert sum(1 for _ in iter(lambda: bool(undo(project)), False)) == 3  # two that fit, and the last
     add_edits(project, [EditDraft("huge", prompt=f"{each}") for each in range(30)])
     assert undo(project)  # the last one can always be taken back
+
+
+def test_it_is_counted_which_steps_went_before_their_time(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "ROWS", 10)
+    for number in range(3):
+        add_edits(project, [EditDraft(f"{number}", prompt=f"p{number} {each}") for each in range(4)])
+    assert steps_gone(project) == 0
+    add_edits(project, [EditDraft("more", prompt="more")])  # before it, three steps remember twelve edits
+    assert steps_gone(project) == 1
+    add_edits(project, [EditDraft("huge", prompt=f"{each}") for each in range(30)])
+    add_edits(project, [EditDraft("last", prompt="last")])
+    assert steps_gone(project) == 4  # all but the huge one
+
+
+def test_steps_beyond_the_hundred_are_not_counted(project: Project) -> None:
+    edit_id = add_edits(project, [EditDraft("0", prompt="p")]).added[0]
+    for number in range(STEPS + 5):
+        update_edit(project, edit_id, new_object=f"{number + 1}")
+    assert steps_gone(project) == 0
 
 
 def test_steps_outlive_the_window(project: Project) -> None:
