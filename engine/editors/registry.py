@@ -313,6 +313,7 @@ EDITORS: Mapping[str, EditorKind] = {
             grows=True,
             gated=False,
             undo="One edit is taken out of the few columns that it moved.",
+            requires=("prompt", "new object", "original answer", "phrasings of the relation"),
         ),
     )
 }

@@ -96,11 +96,6 @@ class Report:
         return cls(figures[RELIABILITY], figures[GENERALITY], locality, rows)
 
     @property
-    def gated(self) -> bool:
-        """Whether a gate told the queries apart."""
-        return any(row.gated for row in self.asked)
-
-    @property
     def wrong(self) -> tuple[Asked, ...]:
         """What was not answered as it should be."""
         return tuple(row for row in self.asked if not row.right)
