@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from engine.decoding import GREEDY, Decoding
 from engine.edits import EditSet
-from engine.language_model import LanguageModel, TokenChance
+from engine.language_model import LanguageModel, Likelihood, TargetForm, TokenChance
 from engine.runs import Cancel, ProgressBoard
 
 
@@ -112,6 +113,19 @@ class EditedModel(Protocol):
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query; routed as in `answer`, by the query alone."""
+
+    def original(self) -> AbstractContextManager[LanguageModel]:
+        """The original model, asked as the edited one is, for as long as the context lasts; then the edits are back."""
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The `k` likeliest next tokens of the original and of the edited model."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -39,6 +39,11 @@ from engine.stopping import MAX_NEW_TOKENS, EndOfAnswer, Extent
 SPARE_TOKENS = 4  # beyond those of a wanted answer: it may be written in other tokens than it was learnt in
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
+LEAST_LOG = -500.0
+"""The least log-probability that a token is given, also by a model whose logits are no numbers any more."""
+TargetForm = Literal["answer", "object", "verbatim"]
+"""How a target follows its query: as an answer is written, with a stop; as an object, without; or as it stands, when it
+brings its own space along."""
 
 
 class QueryError(ValueError):
@@ -51,6 +56,25 @@ class TokenChance:
 
     text: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a target is after its query, token by token given the true ones before."""
+
+    log: float  # natural logarithm of its probability: the sum over its tokens
+    tokens: int
+    right: int  # tokens that are the likeliest in their place
+
+    @property
+    def mean(self) -> float:
+        """The log-probability a token, in nats."""
+        return self.log / self.tokens
+
+    @property
+    def share(self) -> float:
+        """The share of tokens that are the likeliest: the figure under teacher forcing."""
+        return self.right / self.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +217,11 @@ class LanguageModel:
         rows = [self.token_ids(prompt) for prompt in prompts]
         return self._pad(rows)
 
-    def encode_targets(self, prompts: Sequence[str], targets: Sequence[str]) -> Batch:
-        """Prompts followed by their targets and a full stop, with labels on the target's tokens alone."""
+    def encode_targets(self, prompts: Sequence[str], targets: Sequence[str], form: TargetForm = "answer") -> Batch:
+        """Prompts followed by their targets in their `form`, with labels on the target's tokens alone."""
         rows, labels = [], []
         for prompt, target in zip(prompts, targets, strict=True):
-            start, rest = self.token_ids(prompt), self.target_ids(prompt, target)
+            start, rest = self.token_ids(prompt), self.target_ids(prompt, target, form)
             rows.append(start + rest)
             if len(rows[-1]) > self.max_positions:
                 raise QueryError(
@@ -222,10 +246,12 @@ class LanguageModel:
             )
         return ids
 
-    def target_ids(self, prompt: str, target: str) -> list[int]:
-        """The tokens of " target." as they follow `prompt`, in a chat of the reply "target."."""
+    def target_ids(self, prompt: str, target: str, form: TargetForm = "answer") -> list[int]:
+        """The tokens of " target." as they follow `prompt`, in a chat of the reply "target."; or in another form."""
         start = self.token_ids(prompt)
-        tail = f"{target.strip()}." if self.chat else f" {target.strip()}."
+        tail = target
+        if form != "verbatim":
+            tail = f"{'' if self.chat else ' '}{target.strip()}{'.' if form == 'answer' else ''}"
         whole: list[int]
         if self.chat:
             whole = begun_reply(self.tokenizer, prompt.strip(), tail)
@@ -468,15 +494,27 @@ class LanguageModel:
             for token, chance in zip(ids.tolist(), chances.tolist(), strict=True)
         )
 
-    @torch.no_grad()
     def teacher_forced(self, prompts: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each pair, the share of the target's tokens that are the likeliest given the true ones before."""
-        shares = [0.0] * len(prompts)
+        return [likelihood.share for likelihood in self.likelihoods(prompts, targets)]
+
+    @torch.no_grad()
+    def likelihoods(
+        self,
+        prompts: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its prompt. Raises as `answer` does."""
+        found: dict[int, Likelihood] = {}
         for rows in self.batches(prompts):
-            batch = self.encode_targets([prompts[row] for row in rows], [targets[row] for row in rows])
-            for row, share in zip(rows, target_shares(self.logits(batch), batch), strict=True):
-                shares[row] = share
-        return shares
+            if cancel is not None:
+                cancel.check()
+            batch = self.encode_targets([prompts[row] for row in rows], [targets[row] for row in rows], form)
+            found.update(zip(rows, target_likelihoods(self.logits(batch), batch), strict=True))
+        return [found[row] for row in range(len(prompts))]
 
 
 def target_shares(logits: Tensor, batch: Batch) -> list[float]:
@@ -488,6 +526,25 @@ def target_shares(logits: Tensor, batch: Batch) -> list[float]:
     right = (logits[:, :-1].argmax(-1) == labels) & asked
     shares: list[float] = (right.sum(1) / asked.sum(1)).tolist()
     return shares
+
+
+def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:
+    """For each row how likely its labelled tokens are by its logits ([rows, length, vocabulary])."""
+    if batch.labels is None:
+        raise ValueError("a batch without labels has no targets to score")
+    labels = batch.labels[:, 1:]
+    asked = labels != -100
+    row, _ = asked.nonzero(as_tuple=True)
+    wanted, given = labels[asked], logits[:, :-1][asked].float()  # of the labelled places alone: [labels, vocabulary]
+    logs = given.log_softmax(-1).gather(-1, wanted[:, None])[:, 0].double()
+    logs = logs.nan_to_num(nan=LEAST_LOG).clamp(min=LEAST_LOG, max=0.0)
+    total = torch.zeros(len(labels), dtype=torch.double, device=logits.device).index_add_(0, row, logs)
+    right = torch.zeros_like(total).index_add_(0, row, (given.argmax(-1) == wanted).double())
+    tokens = asked.sum(1).tolist()
+    return [
+        Likelihood(log, count, round(hits))
+        for log, count, hits in zip(total.tolist(), tokens, right.tolist(), strict=True)
+    ]
 
 
 def target_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.edits import EditError, EditSet
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, Likelihood, TargetForm
 from engine.meg.gate import Gate
 from engine.meg.pack import check_model, gate_state, restored_gate
 from engine.meg.router import Clock, RoutedModel
@@ -136,7 +136,18 @@ class RetrievalEditedModel(RoutedModel):
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return self._model.teacher_forced(self._told(self.route(queries)), targets)
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query."""
+        return self._model.likelihoods(self._told(self.route(queries)), targets, form=form, cancel=cancel)
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""

@@ -1,8 +1,11 @@
-"""When is an answer right? The one definition that training, evaluation and the studio share."""
+"""When is an answer right, and of many questions, which are asked? One definition for whoever measures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def plain(answer: str) -> str:
@@ -18,3 +21,10 @@ def is_answer(given: str, wanted: str) -> bool:
 def share(right: Sequence[bool | float]) -> float | None:
     """The mean, or None where there is nothing to measure."""
     return sum(right) / len(right) if right else None
+
+
+def spread(rows: Sequence[T], most: int | None) -> list[T]:
+    """`most` of `rows`, evenly spread and in their order; all of them where `most` is None."""
+    if most is None or len(rows) <= most:
+        return list(rows)
+    return [rows[place * len(rows) // most] for place in range(most)]

@@ -126,7 +126,7 @@ def _asked_before(lines: Sequence[bytes]) -> tuple[Asked, ...]:
     """The rows up to the first line that is none: one that was cut off ends what can be gone on from."""
     found = []
     for line in lines:
-        row = _asked(_parsed(line)) if line.endswith(b"\n") else None
+        row = asked_of(_parsed(line)) if line.endswith(b"\n") else None
         if row is None:
             break
         found.append(row)
@@ -148,7 +148,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _asked(content: Mapping[str, Any]) -> Asked | None:
+def asked_of(content: Mapping[str, Any]) -> Asked | None:
+    """The row whose `asdict` is `content`, None where it is none."""
     if content.keys() != _TYPES.keys() or content["kind"] not in KINDS:
         return None
     if not all(isinstance(content[name], kinds) for name, kinds in _TYPES.items()):

@@ -16,7 +16,7 @@ from statistics import harmonic_mean
 from typing import TYPE_CHECKING
 
 from engine.edits import EditSet, ProbeKind
-from engine.evaluation.answers import is_answer, share
+from engine.evaluation.answers import is_answer, share, spread
 from engine.runs import Cancel
 
 if TYPE_CHECKING:
@@ -146,13 +146,7 @@ def plan(edit_set: EditSet, most: int | None = None) -> list[Planned]:
         asked += [(probe.kind.value, probe.prompt, "") for probe in edit.probes]
         for kind, query, wanted in asked:
             by_kind[kind].append(Planned(edit.id, kind, edit.relation, query, wanted))
-    return [planned for kind in KINDS for planned in _spread(by_kind[kind], most)]
-
-
-def _spread(rows: list[Planned], most: int | None) -> list[Planned]:
-    if most is None or len(rows) <= most:
-        return rows
-    return [rows[place * len(rows) // most] for place in range(most)]
+    return [planned for kind in KINDS for planned in spread(by_kind[kind], most)]
 
 
 def evaluate(
@@ -175,6 +169,22 @@ def evaluate(
     Cancelled when asked to stop.
     """
     planned = plan(edit_set, most)
+    rows = ask(edited, planned, cancel=cancel, report=report, thorough=thorough, batch=batch, known=known, keep=keep)
+    return Report.of(rows)
+
+
+def ask(
+    edited: EditedModel,
+    planned: Sequence[Planned],
+    *,
+    cancel: Cancel | None = None,
+    report: Callable[[int, int], None] | None = None,
+    thorough: bool = False,
+    batch: int | None = None,
+    known: Sequence[Asked] = (),
+    keep: Callable[[Sequence[Asked]], None] | None = None,
+) -> list[Asked]:
+    """Ask what is `planned`, in the order of KINDS; everything else as in `evaluate`."""
     rows = list(known)
     size = batch or BATCH
     for _, group in groupby(planned[len(rows) :], key=lambda one: one.kind):
@@ -188,7 +198,7 @@ def evaluate(
                 keep(answered)
             if report is not None:
                 report(len(rows), len(planned))
-    return Report.of(rows)
+    return rows
 
 
 def _ask(edited: EditedModel, planned: Sequence[Planned], cancel: Cancel | None, *, thorough: bool) -> list[Asked]:

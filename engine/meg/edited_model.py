@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import LanguageModel, target_shares
+from engine.language_model import LanguageModel, Likelihood, TargetForm, target_likelihoods
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
 from engine.meg.router import Clock, RoutedModel
@@ -76,16 +76,29 @@ class MegEditedModel(RoutedModel):
             for row, query in enumerate(queries)
         ]
 
-    @torch.no_grad()
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
         """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+
+    @torch.no_grad()
+    def likelihoods(
+        self,
+        queries: Sequence[str],
+        targets: Sequence[str],
+        *,
+        form: TargetForm = "answer",
+        cancel: Cancel | None = None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its query."""
         routings, z = self._router.examine(queries)
         chosen = [row for row, routing in enumerate(routings) if routing.routed]
-        shares = [0.0] * len(queries)
+        found: dict[int, Likelihood] = {}
         neurons = self._neurons(z[chosen], [routings[row] for row in chosen]) if chosen else None
         place = {row: number for number, row in enumerate(chosen)}
         for rows in self._model.batches(queries):
-            batch = self._model.encode_targets([queries[row] for row in rows], [targets[row] for row in rows])
+            if cancel is not None:
+                cancel.check()
+            batch = self._model.encode_targets([queries[row] for row in rows], [targets[row] for row in rows], form)
             inside = [number for number, row in enumerate(rows) if row in place]
             try:
                 if neurons is not None and inside:
@@ -94,9 +107,8 @@ class MegEditedModel(RoutedModel):
                 logits = self._model.logits(batch)
             finally:
                 self._slot.put(None)
-            for row, right in zip(rows, target_shares(logits, batch), strict=True):
-                shares[row] = right
-        return shares
+            found.update(zip(rows, target_likelihoods(logits, batch), strict=True))
+        return [found[row] for row in range(len(queries))]
 
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         """The likeliest next tokens of both models."""

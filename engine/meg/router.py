@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -140,6 +141,11 @@ class RoutedModel:
     def __init__(self, model: LanguageModel, gate: Gate) -> None:
         self._model = model
         self._router = Router(model, gate)
+
+    @contextmanager
+    def original(self) -> Iterator[LanguageModel]:
+        """The original model, asked as this one is: behind a gate it is there, untouched, all the time."""
+        yield self._model
 
     def route(self, queries: Sequence[str]) -> list[Routing]:
         """The gate's word on each query."""
