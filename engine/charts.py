@@ -54,7 +54,7 @@ def count_axis(title: str, counts: Sequence[int]) -> Axis:
     for count in known:  # ticks nearer than this write over each other
         if not shown or math.log10(count / shown[-1]) > 0.12 * math.log10(max(10, known[-1] / known[0])):
             shown.append(count)
-    low, high = known[0], known[-1]
+    low, high = float(known[0]), float(known[-1])
     if low == high:
         low, high = low / 2, high * 2
     return Axis(title, low, high, tuple((count, f"{count:,}") for count in shown), log=True)
@@ -96,7 +96,13 @@ class Chart:
         for tick, text in up.ticks:
             self.rule([(across.low, tick), (across.high, tick)], "grid")
             write(self.svg, frame.left - 6, self.y(tick) + 4, text, "end")
-        write(self.svg, (frame.left + frame.wide - frame.right) / 2, frame.high - frame.bottom + 32, across.title, "middle")
+        write(
+            self.svg,
+            (frame.left + frame.wide - frame.right) / 2,
+            frame.high - frame.bottom + 32,
+            across.title,
+            "middle",
+        )
         middle = (frame.top + frame.high - frame.bottom) / 2
         turned = write(self.svg, 14, middle, up.title, "middle")
         turned.set("transform", f"rotate(-90 14 {middle:.0f})")

@@ -14,6 +14,7 @@ import typer
 
 from engine.commands.ask import ask
 from engine.commands.bench import bench
+from engine.commands.compare import compare
 from engine.commands.console import say
 from engine.commands.convert import convert
 from engine.commands.evaluate import evaluate
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
 )
-for command in (fit, ask, evaluate, convert, bench, models):  # as `meg --help` lists them
+for command in (fit, ask, evaluate, compare, convert, bench, models):  # as `meg --help` lists them
     app.command()(command)
 
 
@@ -57,6 +58,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     """The errors whose message is a sentence for the user; torch is loaded only once something went wrong."""
     from assets.catalogue import CatalogueError
     from engine.checkpoints import CheckpointError
+    from engine.evaluation.protocol import ProtocolError
     from engine.evaluation.record import EvaluationError
 
     plain: tuple[type[Exception], ...] = (
@@ -70,6 +72,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         CheckpointError,
         CatalogueError,
         EvaluationError,
+        ProtocolError,
     )
     if "torch" not in sys.modules:
         return plain

@@ -1,171 +1,106 @@
-"""A comparison: the same edits, queries, seeds and protocols for every contender, one after the other."""
+"""What a comparison found, as one file: everything that its tables and charts are drawn from."""
 
 from __future__ import annotations
 
-import gc
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import mean, stdev
+from typing import Literal
 
-from engine.benchmark.draw import draw_edits, draw_from
-from engine.comparison.contenders import Contender
-from engine.comparison.measure import Watch, as_plain, measure, weights_hash
-from engine.atomic import sha256
-from engine.comparison.record import Outcome, Record, Records, Undo, record_name
-from engine.edits import EditSet
-from engine.faults import first_line
-from engine.formats import jsonl
-from engine.language_model import LanguageModel
-from engine.runs import Cancel, Cancelled
+from pydantic import Field, JsonValue, ValidationError
 
-Told = Callable[[str], None]
-"""Takes a sentence for the person who waits."""
+from engine import atomic
+from engine.comparison.record import Curve, Record, Value
+from engine.evaluation.record import EvaluationError
+from engine.strict_json import JsonFault, dump, parse
+
+MAX_BYTES = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is compared, and on what."""
+class Comparison(Value):
+    """Records and curves, with what was asked for and what it was measured on."""
 
-    contenders: tuple[Contender, ...]
-    sizes: tuple[int, ...]  # numbers of edits
-    seeds: int  # how often everything is drawn and trained anew
-    edits: EditSet | None = None  # drawn from; None: facts that the embedded model knows
-    source: str = ""  # what `edits` is called
-    most: int | None = None  # queries of each kind, evenly spread; None: all
-    minutes: float | None = None  # a training's, at most
+    format: Literal["meg-comparison"] = "meg-comparison"
+    version: Literal[1] = 1
+    title: str
+    command: dict[str, JsonValue] = Field(default_factory=dict)
+    machine: dict[str, JsonValue] = Field(default_factory=dict)
+    records: list[Record] = Field(default_factory=list)
+    curves: list[Curve] = Field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
-        """What was asked for."""
-        told: dict[str, Any] = {
-            "editors": [contender.name for contender in self.contenders],
-            "edits": list(self.sizes),
-            "seeds": self.seeds,
-        }
-        optional = {"file": self.source or None, "queries of each kind": self.most, "minutes": self.minutes}
-        return told | {name: value for name, value in optional.items() if value is not None}
+    def sizes(self) -> list[int]:
+        """The numbers of edits that were compared, the smallest first."""
+        return sorted({record.edits for record in self.records})
 
-    def edit_sets(self) -> dict[tuple[int, int], EditSet]:
-        """The edits of every size and seed, the smallest sizes first. Raises EditError where there are too few."""
+    def titles(self) -> dict[str, str]:
+        """What each contender is called, in the order in which they were compared."""
+        records = {record.contender: record.title for record in self.records}
+        return records | {curve.contender: curve.title for curve in self.curves}
+
+    def of_size(self, edits: int) -> dict[str, list[Record]]:
+        """The records of one number of edits, those of all seeds together, by contender."""
+        found: dict[str, list[Record]] = {}
+        for record in self.records:
+            if record.edits == edits:
+                found.setdefault(record.contender, []).append(record)
+        return found
+
+    def scores(self) -> dict[str, list[tuple[int, float]]]:
+        """By contender the mean Score of each number of edits."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for edits in self.sizes():
+            for contender, records in self.of_size(edits).items():
+                known = [one.figures.score for one in records if one.figures and one.figures.score is not None]
+                if known:
+                    found.setdefault(contender, []).append((edits, mean(known)))
+        return found
+
+    def forgetting(self, figure: str) -> dict[str, list[tuple[int, float]]]:
+        """By contender the mean of one `figure` of CurvePoint after each number of edits."""
+        by_place: dict[str, dict[int, list[float]]] = {}
+        for curve in self.curves:
+            for point in curve.points:
+                value = getattr(point, figure)
+                if value is not None:
+                    by_place.setdefault(curve.contender, {}).setdefault(point.edits, []).append(value)
         return {
-            (size, seed): draw_edits(size, seed)
-            if self.edits is None
-            else draw_from(self.edits, self.source, size, seed)
-            for size in sorted(set(self.sizes))
-            for seed in range(self.seeds)
+            contender: [(edits, mean(values)) for edits, values in sorted(places.items())]
+            for contender, places in by_place.items()
         }
 
 
-class Comparison:
-    """Goes through a plan and keeps every record; what is kept already is not measured again."""
+def write_comparison(path: Path, comparison: Comparison) -> None:
+    """Write it, replacing the file in one step. Raises EvaluationError where the disk refuses."""
+    try:
+        atomic.write_file(path, [dump(comparison.model_dump(), indent=1).encode(errors="replace"), b"\n"])
+    except OSError as error:
+        raise EvaluationError(f"The comparison cannot be written to {path}: {error.strerror}.") from error
 
-    def __init__(
-        self,
-        plan: Plan,
-        edit_sets: Mapping[tuple[int, int], EditSet],
-        records: Records,
-        load: Callable[[], LanguageModel],
-        *,
-        watch: Watch,
-        cancel: Cancel,
-        say: Told,
-    ) -> None:
-        """`load` gives the model as it is on disk: it is called again after an editor failed on it."""
-        self._plan, self._edit_sets, self._records, self._load = plan, edit_sets, records, load
-        self._watch, self._cancel, self._say = watch, cancel, say
-        self._model: LanguageModel | None = None
-        self._weights = ""
-        self.failed = False  # whether an editor failed by a fault of the program
 
-    @property
-    def model(self) -> LanguageModel:
-        """The original model, loaded where it is not."""
-        if self._model is None:
-            self._model = self._load()
-            self._weights = self._weights or weights_hash(self._model)
-        return self._model
+def read_comparison(path: Path) -> Comparison:
+    """The comparison that `write_comparison` wrote. Raises EvaluationError."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise EvaluationError(f"{path} is no comparison: it is larger than any of its kind.")
+        content = parse(path.read_bytes().decode())
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise EvaluationError(f"{path} is no comparison: it is no text.") from None
+    except JsonFault as error:
+        raise EvaluationError(f"{path} is no comparison: {error}.") from None
+    if not isinstance(content, Mapping) or content.get("format") != "meg-comparison":
+        raise EvaluationError(f"{path} is no comparison: `meg compare --json` writes them.")
+    if content.get("version") != 1:
+        raise EvaluationError(f"{path} is a comparison of another version of MeG Studio: compare again.")
+    try:
+        return Comparison.model_validate(content)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise EvaluationError(f"{path} is damaged: “{place}” is not as it should be.") from None
 
-    def records(self) -> Iterator[Record]:
-        """Every record, the smallest sizes first, each as soon as it is there. Raises Cancelled when asked to stop."""
-        for (size, seed), edit_set in self._edit_sets.items():
-            for contender in self._plan.contenders:
-                self._cancel.check()
-                yield self._record(contender, edit_set, size, seed)
 
-    def _record(self, contender: Contender, edit_set: EditSet, size: int, seed: int) -> Record:
-        name = record_name(contender.name, size, seed, self._depends_on(contender, edit_set))
-        known: Record | None = self._records.known(name, Record)
-        if known is not None:
-            return known
-        if not self._records.begin(name):
-            record = self._without(
-                contender,
-                size,
-                seed,
-                "out of memory",
-                "The process ended twice while it was at work, most likely for want of memory: "
-                f"delete {name}.begun among the records to try it again.",
-            )
-            self._records.keep(name, record)
-            return record
-        try:
-            record, asked = measure(
-                self.model,
-                contender,
-                edit_set,
-                seed,
-                weights=self._weights,
-                most=self._plan.most,
-                minutes=self._plan.minutes,
-                watch=self._watch,
-                cancel=self._cancel,
-            )
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001  # told in its row, and the others go on; see `failed`
-            self.failed = True
-            self._forget_model()
-            fault = f"A fault of the program: {type(error).__name__}: {first_line(error)}"
-            self._say("".join(traceback.format_exception(error)))
-            return self._without(contender, size, seed, "failed", fault)  # and not kept: it is tried again
-        finally:
-            self._records.end(name)
-        self._records.keep(name, record, asked)
-        if record.outcome != "measured" or (record.undo is not None and record.undo.exact is False):
-            self._forget_model()
-        return record
-
-    def _depends_on(self, contender: Contender, edit_set: EditSet) -> dict[str, Any]:
-        """Everything that figures depend on."""
-        model = self.model
-        return {
-            "model": model.fingerprint(),
-            "device": model.device.type,
-            "dtype": str(model.model.dtype),
-            "edits": sha256(b"".join(jsonl.lines(edit_set))),
-            "settings": as_plain(contender.settings),
-            "most": self._plan.most,
-            "minutes": self._plan.minutes,
-        }
-
-    def _without(self, contender: Contender, size: int, seed: int, outcome: Outcome, sentence: str) -> Record:
-        """The record of a contender of which nothing was measured."""
-        return Record(
-            contender=contender.name,
-            title=contender.title,
-            editor=contender.kind.name,
-            preset=contender.preset,
-            gated=contender.kind.gated,
-            edits=size,
-            seed=seed,
-            outcome=outcome,
-            sentence=sentence,
-            undo=Undo(one=contender.kind.undoes_one),
-            settings=as_plain(contender.settings),
-        )
-
-    def _forget_model(self) -> None:
-        """Let go of a model that an editor may have left changed."""
-        self._model = None
-        gc.collect()
+def spread_of(values: Sequence[float | None]) -> tuple[float, float | None] | None:
+    """The mean of what is known and, of several, the standard deviation; None of nothing."""
+    known = [value for value in values if value is not None]
+    return (mean(known), stdev(known) if len(known) > 1 else None) if known else None

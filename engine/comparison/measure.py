@@ -26,11 +26,12 @@ from engine.benchmark.costs import (
     watched_memory,
 )
 from engine.comparison.contenders import Contender
-from engine.comparison.record import Cost, Figures, Outcome, Record, Undo
+from engine.comparison.record import Cost, Figures, Outcome, ProtocolFigures, Record, Undo
 from engine.editor import EditedModel, Editor, Pack
 from engine.editors.registry import make_editor
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import is_answer
+from engine.evaluation.protocol import Options, ProtocolError, protocol_kind
 from engine.evaluation.report import Asked, Report, evaluate
 from engine.faults import first_line, is_for_the_user, memory_that_ran_out
 from engine.language_model import LanguageModel
@@ -69,6 +70,14 @@ class Deadline(Cancel):
             raise Cancelled
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a contender is asked once it is trained."""
+
+    most: int | None = None  # queries of each kind, evenly spread; None: all
+    protocols: tuple[str, ...] = ()  # names of `engine.evaluation.protocol.PROTOCOLS`
+
+
 @dataclass(slots=True)
 class _Finding:
     """What is known of a contender so far."""
@@ -83,6 +92,7 @@ class _Finding:
     answer: float | None = None
     gate: float | None = None
     undo: Undo | None = None
+    protocols: dict[str, ProtocolFigures] = field(default_factory=dict)
 
     def cost(self) -> Cost:
         memory = self.memory
@@ -106,20 +116,29 @@ def measure(
     seed: int,
     *,
     weights: str,
-    most: int | None,
+    asking: Asking,
     minutes: float | None,
     watch: Watch,
     cancel: Cancel,
 ) -> tuple[Record, tuple[Asked, ...]]:
     """Train `contender` on `edit_set`, ask everything, and take it off `model` again, whose weights hash to `weights`.
 
-    At most `most` queries of each kind are asked; a training takes `minutes` at most. What the editor refuses, and
+    A training takes `minutes` at most. What the editor refuses, and
     memory that does not suffice, are in the record; the model is then not to be used any more. Raises Cancelled when
     asked to stop, and whatever is a fault of the program.
     """
     found = _Finding()
     outcome, sentence = _attempt(
-        found, model, contender, edit_set, seed, weights, most, Deadline(cancel, minutes and 60 * minutes), watch, cancel
+        found,
+        model,
+        contender,
+        edit_set,
+        seed,
+        weights,
+        asking,
+        Deadline(cancel, minutes and 60 * minutes),
+        watch,
+        cancel,
     )
     if outcome == "out of time":
         sentence = f"It was ended after {minutes:g} minutes of training, and had not learnt the edits."
@@ -137,6 +156,7 @@ def measure(
         figures=Figures.of(found.report, gated=contender.kind.gated) if found.report is not None else None,
         cost=found.cost(),
         undo=found.undo or Undo(one=contender.kind.undoes_one),
+        protocols=found.protocols,
         settings=as_plain(contender.settings),
         pack_figures=parse(dump(dict(pack_figures))),
     )
@@ -165,7 +185,7 @@ def _attempt(
     edit_set: EditSet,
     seed: int,
     weights: str,
-    most: int | None,
+    asking: Asking,
     deadline: Deadline,
     watch: Watch,
     cancel: Cancel,
@@ -173,21 +193,27 @@ def _attempt(
     """Do it all, noting in `found` what comes out; returns how it ended, and why where that was before the end."""
     try:
         editor = make_editor(contender.kind.name, contender.settings)
-        with watch((*editor.stages(), EVALUATION, UNDO)) as board:
+        with watch((*editor.stages(), EVALUATION, *asking.protocols, UNDO)) as board:
             _train(found, editor, model, edit_set, seed, board, deadline)
-            _ask(found, model, contender, edit_set, weights, most, board, cancel)
+            _ask(found, model, contender, edit_set, weights, asking, seed, board, cancel)
     except Cancelled:
         if cancel.requested or found.pack is not None:
             raise
         return "out of time", ""
     except Exception as error:
-        full = memory_that_ran_out(error)
-        if full is not None:
-            return "out of memory", f"The {full} of this machine does not suffice for it."
-        if not is_for_the_user(error):
+        told = failure(error)
+        if told is None:
             raise
-        return "refused", first_line(error)
+        return told
     return "measured", ""
+
+
+def failure(error: Exception) -> tuple[Outcome, str] | None:
+    """What a row says of an error that is the editor's own, or memory's; None for a fault of the program."""
+    full = memory_that_ran_out(error)
+    if full is not None:
+        return "out of memory", f"The {full} of this machine does not suffice for it."
+    return ("refused", first_line(error)) if is_for_the_user(error) else None
 
 
 def _train(
@@ -219,7 +245,8 @@ def _ask(
     contender: Contender,
     edit_set: EditSet,
     weights: str,
-    most: int | None,
+    asking: Asking,
+    seed: int,
     board: ProgressBoard,
     cancel: Cancel,
 ) -> None:
@@ -232,17 +259,37 @@ def _ask(
             edit_set,
             cancel=cancel,
             report=lambda step, of: board.report(EVALUATION, step, of),
-            most=most,
+            most=asking.most,
         )
         found.evaluation = time.monotonic() - began
         queries = queries_about_edits(edited, edit_set)
         if len(queries) > 1:
             cost = query_cost(edited, queries, far_queries(edit_set))
             found.answer, found.gate = cost.answer, cost.gate if contender.kind.gated else None
+        for name in asking.protocols:
+            found.protocols[name] = _measured(name, edited, edit_set, asking, seed, board, cancel)
         board.report(UNDO, 0, 1)
         undo = try_undo(edited, edit_set, one=contender.kind.undoes_one, cancel=cancel)
         board.report(UNDO, 1, 1)
     found.undo = undo.model_copy(update={"exact": weights_hash(model) == weights})
+
+
+def _measured(
+    name: str, edited: EditedModel, edit_set: EditSet, asking: Asking, seed: int, board: ProgressBoard, cancel: Cancel
+) -> ProtocolFigures:
+    """What one protocol finds; why it cannot be measured on these edits is a note of it."""
+    kind = protocol_kind(name)
+    try:
+        report = kind.measure(
+            edited,
+            edit_set,
+            Options(seed=seed, most=asking.most),
+            cancel=cancel,
+            report=lambda step, of: board.report(name, step, of),
+        )
+    except ProtocolError as error:
+        return ProtocolFigures(title=kind.title, about=kind.about, notes=[str(error)])
+    return ProtocolFigures.of(report)
 
 
 @contextlib.contextmanager

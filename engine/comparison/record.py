@@ -8,12 +8,14 @@ and one of other edits, of another model or with other settings never takes it f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from engine import atomic
+from engine.evaluation.protocol import ProtocolReport
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.report import Asked, Measured, Report
 from engine.sealed import SealError, seal, unseal
@@ -26,6 +28,9 @@ DEATHS = 2  # times that a process may end while it measures one contender
 
 Outcome = Literal["measured", "refused", "out of memory", "out of time", "failed", "not measured"]
 """How it ended; “failed” is a fault of the program, “not measured” a run that nobody evaluated yet."""
+
+
+V = TypeVar("V", bound="Value")
 
 
 class Value(BaseModel):
@@ -92,6 +97,32 @@ class Cost(Value):
     evaluation: float | None = None  # seconds
 
 
+class ProtocolFigure(Value):
+    """One figure of a protocol of `engine.evaluation.protocol`, of the original and of the edited model."""
+
+    name: str
+    about: str
+    original: float | None
+    edited: float | None
+    asked: int
+    unit: str
+
+
+class ProtocolFigures(Value):
+    """What one protocol found; its figures never enter those of another."""
+
+    title: str
+    about: str
+    figures: list[ProtocolFigure] = []
+    notes: list[str] = []  # what was left out, or why nothing was measured
+
+    @classmethod
+    def of(cls, report: ProtocolReport) -> ProtocolFigures:
+        """The figures of `report` as plain values."""
+        figures = [ProtocolFigure(**asdict(figure)) for figure in report.figures]
+        return cls(title=report.title, about=report.about, figures=figures, notes=list(report.notes))
+
+
 class Undo(Value):
     """How an edit can be taken back, and whether it was when that was tried."""
 
@@ -118,6 +149,7 @@ class Record(Value):
     figures: Figures | None = None
     cost: Cost = Field(default_factory=Cost)
     undo: Undo | None = None
+    protocols: dict[str, ProtocolFigures] = {}  # by the protocol's name
     settings: dict[str, JsonValue] = {}
     pack_figures: dict[str, JsonValue] = {}  # what the editor itself says of its pack
 
@@ -134,6 +166,34 @@ class Record(Value):
         return max(0, self.cost.memory_peak - self.cost.memory_before)
 
 
+class CurvePoint(Value):
+    """What is left after so many edits, learnt one batch after the other."""
+
+    edits: int
+    at_edit: float | None  # share of them that was answered when it was just learnt (AG)
+    kept: float | None  # share of them that is answered now (AG)
+    generality: float | None  # share of their paraphrases that is answered now (AG)
+    unrelated: float | None  # share of unrelated questions that is answered as the original model does (AG)
+    perplexity: float | None  # of plain text, by the edited model
+    original_perplexity: float | None
+    seconds: float  # of all trainings up to here
+
+
+class Curve(Value):
+    """One contender's forgetting with one seed."""
+
+    contender: str
+    title: str
+    editor: str
+    preset: str
+    seed: int
+    edits: int  # wanted; fewer were learnt where it ended sooner
+    anew: bool  # trained anew on all edits so far for each batch, for it cannot go on from its pack
+    outcome: Outcome
+    sentence: str = ""
+    points: list[CurvePoint] = []
+
+
 class Records:
     """The folder of a comparison's records."""
 
@@ -146,7 +206,7 @@ class Records:
         except OSError as error:
             raise EvaluationError(f"The records cannot be kept in {folder}: {error.strerror}.") from error
 
-    def known(self, name: str, kind: type[Value]) -> Any:
+    def known(self, name: str, kind: type[V]) -> V | None:
         """The record `name` as a `kind`, None where there is none, or where it is damaged or of another version."""
         try:
             content = unseal((self.folder / f"{name}.json").read_bytes())
