@@ -153,16 +153,17 @@ class Chart:
             write(self.svg, x + 30, y + 4, name)
 
     def names(self) -> None:
-        """The names of the curves at their ends, moved apart where they would lie over each other."""
+        """The names of the curves at the right, each joined to a curve that ends there, none over another."""
         frame = self._frame
         ends = sorted(self._ends, key=lambda end: end[1])
-        lowest = frame.high - 4 - LABEL * (len(ends) - 1)
+        lowest = frame.high - frame.bottom - LABEL * (len(ends) - 1)
         free = float(frame.top)
         for place, (x, y, number, name) in enumerate(ends):
             at = max(free, min(y, lowest + LABEL * place))
             free = at + LABEL
             right = frame.wide - frame.right
-            _line(self.svg, f"{x:.1f},{y:.1f} {right + 8},{at:.1f} {right + 20},{at:.1f}", _look(number), _dash(number))
+            start = f"{x:.1f},{y:.1f} " if x > right - 1 else ""
+            _line(self.svg, f"{start}{right + 8},{at:.1f} {right + 20},{at:.1f}", _look(number), _dash(number))
             write(self.svg, right + 24, at + 4, name).set("class", f"name c{number % len(COLOURS)}")
 
     def _told(self, points: Sequence[tuple[float, float]]) -> str:

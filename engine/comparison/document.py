@@ -115,14 +115,13 @@ def summarise(comparison: Comparison) -> str:
     lines: list[str] = []
     for edits in comparison.sizes():
         rows = comparison.of_size(edits)
-        shown = [measure for measure in (*QUALITY, *COSTS) if _known(rows, measure)]
-        titles = ["", *(measure.title for measure in shown), "undo of one", "detach"]
-        cells = [titles]
-        for name, records in rows.items():
-            if any(record.figures for record in records):
-                told = [cell([measure.of(record) for record in records], measure) for measure in shown]
-                cells.append([comparison.titles()[name], *told, undo_words(records), detach_words(records)])
-        lines += ["", f"{edits:,} edits, in per cent:", *_aligned(cells)]
+        measured = {name: records for name, records in rows.items() if any(record.figures for record in records)}
+        shown = [measure for measure in (*QUALITY, *COSTS) if _known(measured, measure)]
+        cells = [["", *(measure.title for measure in shown), "undo of one", "detach"]]
+        for name, records in measured.items():
+            told = [cell([measure.of(record) for record in records], measure) for measure in shown]
+            cells.append([comparison.titles()[name], *told, undo_words(records), detach_words(records)])
+        lines += ["", f"{edits:,} edits, in per cent:", *(_aligned(cells) if measured else ())]
         for name, records in rows.items():
             if sentences(records):
                 lines.append(f"{comparison.titles()[name]}: {sentences(records)}")

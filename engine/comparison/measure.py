@@ -30,7 +30,7 @@ from engine.comparison.record import Cost, Figures, Outcome, ProtocolFigures, Re
 from engine.editor import EditedModel, Editor, Pack
 from engine.editors.registry import make_editor
 from engine.edits import Edit, EditError, EditSet
-from engine.evaluation.answers import is_answer
+from engine.evaluation.answers import spread
 from engine.evaluation.protocol import Options, ProtocolError, protocol_kind
 from engine.evaluation.report import Asked, Report, evaluate
 from engine.faults import first_line, is_for_the_user, memory_that_ran_out
@@ -303,14 +303,14 @@ def attached(pack: Pack, model: LanguageModel) -> Iterator[EditedModel]:
 
 
 def try_undo(edited: EditedModel, edit_set: EditSet, *, one: bool, cancel: Cancel) -> Undo:
-    """Take UNDONE of the edits that are answered back, one at a time, and switch each on again.
+    """Take UNDONE edits back, one at a time, and switch each on again.
 
     Where the method says that it cannot (`one` is False) nothing is tried.
     """
     if not one:
         return Undo(one=False)
     tried = gone = original = back = 0
-    for edit in _answered(edited, edit_set, cancel):
+    for edit, before in _changed(edited, edit_set, cancel):
         cancel.check()
         try:
             edited.disable([edit.id])
@@ -320,20 +320,17 @@ def try_undo(edited: EditedModel, edit_set: EditSet, *, one: bool, cancel: Cance
         edited.enable([edit.id])
         (on,) = edited.answer([edit.prompt], cancel=cancel, originals=False)
         tried += 1
-        gone += not is_answer(off.edited, edit.new_object)
-        original += is_answer(off.edited, off.original)
-        back += is_answer(on.edited, edit.new_object)
+        gone += off.edited != before
+        original += off.edited == off.original
+        back += on.edited == before
     return Undo(one=True, tried=tried, gone=gone, original=original, back=back)
 
 
-def _answered(edited: EditedModel, edit_set: EditSet, cancel: Cancel) -> list[Edit]:
-    """Up to UNDONE edits, evenly spread over some of the set, whose prompts are answered by their new objects."""
-    edits = edit_set.enabled()
-    some = edits[:: max(1, len(edits) // (8 * UNDONE))]
+def _changed(edited: EditedModel, edit_set: EditSet, cancel: Cancel) -> list[tuple[Edit, str]]:
+    """Up to UNDONE edits, evenly spread over some of the set, whose prompts are answered anew, with that answer."""
+    some = spread(edit_set.enabled(), 8 * UNDONE)
     answers = edited.answer([edit.prompt for edit in some], cancel=cancel)
-    answered = [
-        edit
-        for edit, answer in zip(some, answers, strict=True)
-        if is_answer(answer.edited, edit.new_object) and not is_answer(answer.original, edit.new_object)
+    changed = [
+        (edit, answer.edited) for edit, answer in zip(some, answers, strict=True) if answer.edited != answer.original
     ]
-    return answered[:: max(1, len(answered) // UNDONE)][:UNDONE]
+    return spread(changed, UNDONE)

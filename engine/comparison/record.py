@@ -128,7 +128,7 @@ class Undo(Value):
 
     one: bool  # whether the method can take one edit back without training again
     tried: int = 0  # edits that were taken back, one at a time
-    gone: int = 0  # of these, how many new objects were no longer answered
+    gone: int = 0  # of these, how many were answered otherwise than before
     original: int = 0  # of these, how many were answered by the original answer again
     back: int = 0  # of these, how many were answered as before once they were switched on again
     exact: bool | None = None  # whether `detach` gave the weights back bit for bit; None where it was not looked at
