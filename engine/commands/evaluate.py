@@ -12,6 +12,15 @@ import typer
 from engine.commands.console import progress, say, stop_at_interrupt
 from engine.commands.inputs import attach_pack, read_edit_set
 from engine.commands.options import DeviceOption, DtypeOption, JsonOption, ThresholdOption, TrainedModelOption
+from engine.commands.protocols import (
+    PROTOCOLS_HELP,
+    block,
+    check_options,
+    chosen_protocols,
+    chosen_tasks,
+    measure_protocols,
+)
+from engine.evaluation.protocol import Options
 from engine.formats.source import FormatError
 
 if TYPE_CHECKING:
@@ -30,10 +39,38 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Write a report to this HTML file, and every query to the JSON file beside it.")
     ] = None,
+    protocols: Annotated[str | None, typer.Option(help=PROTOCOLS_HELP)] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Questions of each of the protocols' figures, at most (default: all).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="What the protocols draw by.")] = 0,
+    texts: Annotated[
+        list[Path] | None, typer.Option("--text", help="Plain text for the perplexity; may be given again.")
+    ] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option("--task", metavar="NAME=FILE", help="A task's data file; may be given again.")
+    ] = None,
+    harness: Annotated[
+        list[str] | None, typer.Option(help="A task that lm-eval runs, where it is installed; may be given again.")
+    ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared-neighbours", help="Neighbours share their edit's answer, as CounterFact's do.")
+    ] = False,
 ) -> None:
-    """Measure Reliability, Generality, Locality and Score of a pack."""
+    """Measure Reliability, Generality, Locality and Score of a pack, and what else the field reports."""
     from engine.evaluation.document import Subject, check_report_name, figures_as_json, write_report
 
+    named = chosen_protocols(protocols)
+    given = {"--text": (texts, "perplexity"), "--task": (tasks, "ability"), "--harness": (harness, "ability")}
+    check_options(named, {**given, "--shared-neighbours": (shared, "counterfact")})
+    options = Options(
+        seed=seed,
+        most=most,
+        shared=shared,
+        texts=tuple(texts or ()),
+        tasks=chosen_tasks(tasks or ()),
+        harness=tuple(harness or ()),
+    )
     if report is not None:
         check_report_name(report)
     edited, stored = attach_pack(pack, model, device, dtype, threshold)
@@ -65,7 +102,14 @@ def evaluate(
         subject = Subject(f"Evaluation of {pack.resolve().name}", edited.threshold, about, names)
         page, beside = write_report(report, subject, measured.asked)
         say(f"The report is in {page}, every query in {beside}.")
-    print(json.dumps(figures_as_json(measured)) if as_json else _table(measured))
+    more = measure_protocols(named, edited, edit_set, options)
+    if as_json:
+        told = figures_as_json(measured)
+        if more:
+            told["protocols"] = {one.protocol: one.as_json() for one in more}
+        print(json.dumps(told))
+    else:
+        print("\n".join([_table(measured), *map(block, more)]))
 
 
 def _table(report: Report) -> str:

@@ -37,6 +37,7 @@ class Row:
     query: str
     edit: str = ""  # id of the edit that it is about, empty where it is about none
     wanted: str = ""  # what it shall be answered, empty where nothing is right or wrong
+    against: str = ""  # what that is compared with, where two answers are weighed
     original: str = ""  # what the original model wrote, empty where nothing was decoded
     edited: str = ""  # what the edited model wrote
     # By name, what was measured on the original and on the edited model.
@@ -83,6 +84,7 @@ class Options:
 
     seed: int = 0
     most: int | None = None  # questions of each figure, evenly spread, at most; None: all
+    shared: bool = False  # counterfact: neighbours share their edit's original answer, as those of the data set do
     texts: tuple[Path, ...] = ()  # perplexity: files of plain text; none: far probes and sentences of unedited facts
     tasks: Mapping[str, Path] = field(default_factory=dict)  # ability: a local data file by the task's name
     harness: tuple[str, ...] = ()  # ability: tasks that lm-eval runs
@@ -127,7 +129,7 @@ PROTOCOLS: Mapping[str, ProtocolKind] = {
         ProtocolKind(
             "portability",
             "Portability",
-            "What follows from an edit: by an alias, the other way round, one hop on, along a chain.",
+            "What follows from an edit: by an alias, the other way round, one hop on, along a chain of edits.",
         ),
         ProtocolKind("perplexity", "Perplexity", "How surprised both models are by plain text that no edit is about."),
         ProtocolKind("ability", "Ability", "What the model could do before: facts that are not edited, and tasks."),
