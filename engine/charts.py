@@ -170,6 +170,19 @@ class Chart:
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
+def recolour(svg: Element, *, text: str, grid: str, mark: str, dark: bool, font: str, size: float) -> None:
+    """Give a picture that no page surrounds the colours of its surroundings, and letters of `size`."""
+    hues = DARK_COLOURS if dark else COLOURS
+    for element in svg.iter():
+        kind = element.get("class", "").split()[-1:]
+        if element.tag == "text":
+            element.attrib |= {"fill": text, "font-family": font, "font-size": f"{size:g}"}
+        elif kind in (["grid"], ["mark"]):
+            element.set("stroke", grid if kind == ["grid"] else mark)
+        elif kind:
+            element.set("stroke" if kind[0][0] == "c" else "fill", hues[int(kind[0][1:])])
+
+
 def picture(title: str, wide: int, high: int) -> Element:
     """An empty picture."""
     svg = Element("svg", {"viewBox": f"0 0 {wide} {high}", "role": "img", "aria-label": title})

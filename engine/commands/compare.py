@@ -12,6 +12,7 @@ import typer
 from engine.commands.console import progress, say, stop_at_interrupt
 from engine.commands.inputs import read_edit_set
 from engine.commands.options import DeviceOption, DtypeOption, ModelOption, refuse
+from engine.commands.protocols import chosen_protocols
 from engine.formats.source import FormatError
 
 if TYPE_CHECKING:
@@ -79,11 +80,9 @@ def compare(
     from engine.comparison.comparing import Comparing, Plan
     from engine.comparison.measure import Asking
     from engine.comparison.record import Records
-    from engine.evaluation.protocol import protocol_kind
     from engine.language_model import load
 
-    asked = () if protocols == "none" else tuple(name.strip() for name in protocols.split(",") if name.strip())
-    asking = Asking(queries, tuple(protocol_kind(name).name for name in dict.fromkeys(asked)))
+    asking = Asking(queries, () if protocols == "none" else chosen_protocols(protocols))
     source = "" if file is None else file.name
     plan = Plan(contenders, sizes, seeds, edit_set, source, asking, minutes, forgetting, batch)
     edit_sets = plan.edit_sets()  # what is amiss with the edits is said before anything is loaded

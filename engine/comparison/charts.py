@@ -22,14 +22,19 @@ FORGETTING: tuple[tuple[str, str, str], ...] = (
 """By a figure of CurvePoint: the title of its chart, and what its axis says."""
 
 
-def score_chart(comparison: Comparison) -> Element | None:
-    """Bars where one number of edits was compared, curves where several were; None where no Score is known."""
+def score_chart(
+    comparison: Comparison, title: str = SCORE, up: str = "Score, %", across: str = "edits"
+) -> Element | None:
+    """Bars where one number of edits was compared, curves where several were; None where no Score is known.
+
+    `title` is the picture's, `up` and `across` what the axes of curves say.
+    """
     scores = comparison.scores()
     if not scores:
         return None
     if len(comparison.sizes()) == 1:
-        return _bars(SCORE, comparison, {name: points[0][1] for name, points in scores.items()})
-    return _curves("Score against the number of edits", comparison, scores, share_axis("Score, %"), "edits")
+        return _bars(title, comparison, {name: points[0][1] for name, points in scores.items()})
+    return _curves(title, comparison, scores, share_axis(up), across)
 
 
 def forgetting_charts(comparison: Comparison) -> list[tuple[str, Element]]:
