@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,15 @@ from engine.comparison import comparing
 from engine.comparison.comparing import Comparing, Plan
 from engine.comparison.contenders import Contender, choose_contenders
 from engine.comparison.measure import Asking, Deadline, try_undo, weights_hash
-from engine.comparison.record import Record, Records
+from engine.comparison.record import Record, Records, Undo
+from engine.editor import Answer, ungated
 from engine.editors.registry import EDITORS, EditorKind
 from engine.editors.retrieval import RetrievalEditor
 from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel, load
 from engine.meg import gate_training
 from engine.meg.editor import MegEditor
-from engine.meg.settings import MegSettings
+from engine.meg.settings import FamiliaritySettings, GeneratorSettings, MegSettings, TuningSettings
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.engine.quick import quick_settings, sample_edits
 from tests.engine.tiny_encoder import save_tiny_encoder
@@ -107,16 +108,20 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Contender]:
 @pytest.fixture(scope="module", autouse=True)
 def small_gate() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate_training, "EPISODE", 24)
-        patch.setattr(gate_training, "CALIBRATION_EDITS", 24)
+        patch.setattr(gate_training, "EPISODE", 12)
+        patch.setattr(gate_training, "CALIBRATION_EDITS", 12)
         yield
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> MegSettings:
     encoder = save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
-    quick = quick_settings(encoder)
-    return dataclasses.replace(quick, generator=dataclasses.replace(quick.generator, kind="stored"))
+    return dataclasses.replace(
+        quick_settings(encoder),
+        tuning=TuningSettings(steps=4, facts=4),
+        familiarity=FamiliaritySettings(steps=20, batch=32, blocks=1, heads=8),
+        generator=GeneratorSettings(kind="stored"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -273,14 +278,20 @@ def test_a_deadline_passes_a_stop_on_and_has_one_of_its_own() -> None:
         late.check()
 
 
-def test_nothing_is_taken_back_where_the_method_cannot(model: LanguageModel, pack: Any, edits: EditSet) -> None:
-    edited = pack.attach(model)
-    try:
-        assert try_undo(edited, edits, one=False, cancel=Cancel()).model_dump()["tried"] == 0
-        undo = try_undo(edited, edits, one=True, cancel=Cancel())
-        assert undo.tried == undo.gone == undo.original == undo.back == 4
-    finally:
-        edited.detach()
+class Stubborn:
+    """Says that it answers anew, and takes nothing back."""
+
+    def answer(self, queries: Sequence[str], **_: Any) -> list[Any]:
+        return [Answer(query, "old", "new", ungated(query)) for query in queries]
+
+    def disable(self, _: Any) -> None:
+        raise EditError("Not one by one.")
+
+
+def test_what_an_editor_cannot_take_back_is_no_undo(edits: EditSet) -> None:
+    stubborn: Any = Stubborn()
+    for one in (False, True):
+        assert try_undo(stubborn, edits, one=one, cancel=Cancel()) == Undo(one=False)
 
 
 def test_forgetting_is_a_curve_that_is_kept(
