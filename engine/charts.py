@@ -18,7 +18,8 @@ COLOURS = ("#3451b8", "#b35c00", "#1b7446", "#8a3ab9", "#b3261e", "#00707d", "#7
 DARK_COLOURS = ("#94aaff", "#ffb066", "#6fd6a0", "#d6a3ff", "#ff9a93", "#6fd3e0", "#e0c060", "#c0c0c0")
 """The same hues on a dark page."""
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
-LABEL = 13  # height of a line of text
+LETTERS = 11  # height of the letters, …
+LABEL = 13  # … and of a line of them
 _TICKS = 5  # of an axis whose ends are found, about so many
 
 
@@ -170,13 +171,13 @@ class Chart:
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
-def recolour(svg: Element, *, text: str, grid: str, mark: str, dark: bool, font: str, size: float) -> None:
-    """Give a picture that no page surrounds the colours of its surroundings, and letters of `size`."""
+def recolour(svg: Element, *, text: str, grid: str, mark: str, dark: bool, font: str) -> None:
+    """Give a picture that no page surrounds the colours of its surroundings, and letters of `font`."""
     hues = DARK_COLOURS if dark else COLOURS
     for element in svg.iter():
         kind = element.get("class", "").split()[-1:]
         if element.tag == "text":
-            element.attrib |= {"fill": text, "font-family": font, "font-size": f"{size:g}"}
+            element.attrib |= {"fill": text, "font-family": font, "font-size": str(LETTERS)}
         elif kind in (["grid"], ["mark"]):
             element.set("stroke", grid if kind == ["grid"] else mark)
         elif kind:

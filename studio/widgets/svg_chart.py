@@ -2,71 +2,87 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Callable
 from xml.etree.ElementTree import Element, tostring
 
-from PySide6.QtCore import QByteArray, QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QByteArray, QEvent, QRectF, QSize, QSizeF
+from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from engine.charts import recolour
-from studio.theme import DARK, SPACE, tokens
+from engine.charts import LETTERS, recolour
+from studio.theme import DARK, SMALL, SPACE, tokens
 
-LETTERS = 11.0
-"""Height of the letters, in units of the picture."""
+Draw = Callable[[int, int], Element | None]
+"""Makes the picture for a width and a height."""
 _NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 class SvgChart(QWidget):
-    """One chart, as large as fits without changing its shape; what it shows is its accessible description."""
+    """One chart that fills its place; what it shows is its accessible description."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._drawing: Element | None = None
+        self._draw: Draw | None = None
         self._renderer = QSvgRenderer(self)
-        self._renderer.setAspectRatioMode(Qt.AspectRatioMode.KeepAspectRatio)
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to see."""
-        return self._drawing is None
+        return not self._renderer.isValid()
 
-    def show_chart(self, drawing: Element | None, told: str) -> None:
-        """Show `drawing`, or nothing; `told` says in words what can be seen."""
-        self._drawing = drawing
+    def show_chart(self, draw: Draw, told: str) -> None:
+        """Show what `draw` makes, which may be nothing; `told` says in words what can be seen."""
+        self._draw = draw
         self.setAccessibleDescription(told)
-        self._dress()
+        self._redraw()
 
     def sizeHint(self) -> QSize:
         """Room for a chart."""
         return QSize(60 * SPACE, 36 * SPACE)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The chart in the middle."""
-        if self._drawing is not None:
-            self._renderer.render(QPainter(self), QRectF(self.rect()))
+        """The chart in the middle, smaller where it needs more room than there is."""
+        if self.is_empty:
+            return
+        whole = QSizeF(self._renderer.defaultSize())
+        scale = min(self.width() / whole.width(), self.height() / whole.height(), self._zoom())
+        size = whole * scale
+        left, top = (self.width() - size.width()) / 2, (self.height() - size.height()) / 2
+        self._renderer.render(QPainter(self), QRectF(left, top, size.width(), size.height()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw for the new size."""
+        super().resizeEvent(event)
+        self._redraw()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Draw in the colours of the scheme."""
+        """Draw in the colours and letters of the scheme."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "_renderer"):
-            self._dress()
+            self._redraw()
 
-    def _dress(self) -> None:
-        if self._drawing is not None:
-            colours, drawing = tokens(), deepcopy(self._drawing)
-            drawing.set("xmlns", _NAMESPACE)
+    def _zoom(self) -> float:
+        """How many pixels one unit of the picture has where its letters are as large as small ones of the window."""
+        return QFontInfo(self.font()).pixelSize() * SMALL / LETTERS
+
+    def _redraw(self) -> None:
+        zoom = self._zoom()
+        made = self._draw(round(self.width() / zoom), round(self.height() / zoom)) if self._draw is not None else None
+        if made is None:
+            self._renderer = QSvgRenderer(self)
+        else:
+            colours = tokens()
+            made.set("xmlns", _NAMESPACE)
             recolour(
-                drawing,
+                made,
                 text=colours.text,
                 grid=colours.border,
                 mark=colours.muted,
                 dark=colours == DARK,
                 font=self.font().family(),
-                size=LETTERS,
             )
-            self._renderer.load(QByteArray(tostring(drawing, encoding="utf-8")))
+            self._renderer.load(QByteArray(tostring(made, encoding="utf-8")))
         self.update()

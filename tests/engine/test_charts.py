@@ -65,7 +65,7 @@ def test_a_curve_that_ends_sooner_is_not_drawn_on() -> None:
 
 def test_a_picture_takes_the_colours_of_its_surroundings() -> None:
     svg = chart(2).svg
-    recolour(svg, text="#010101", grid="#020202", mark="#030303", dark=True, font="Sans", size=11)
+    recolour(svg, text="#010101", grid="#020202", mark="#030303", dark=True, font="Sans")
     texts = list(svg.iter("text"))
     assert {text.get("fill") for text in texts} == {"#010101"}
     lines = {line.get("class"): line.get("stroke") for line in svg.iter("polyline")}

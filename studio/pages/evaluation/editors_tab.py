@@ -18,20 +18,22 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, file_size, seconds, share
-from studio.widgets.labels import Label, hint
+from studio.widgets.labels import Label, hint, plain_tooltip
 from studio.widgets.rows import Column, RowsModel, rows_view
 from studio.widgets.svg_chart import SvgChart
 from studio.words import deferred, plural, tr
 
 NOTHING = "–"
+LEAST = 320
+"""Width of the chart, in units of the picture: its names take half of that."""
 FIGURES: tuple[tuple[str, str], ...] = (
     (deferred("Score"), deferred("The harmonic mean of Reliability, Generality and Locality under AG and TF.")),
-    (deferred("Reliability AG"), deferred("Edits' own prompts: the decoded answer is exactly the new object.")),
-    (deferred("Reliability TF"), deferred("Edits' own prompts: share of the tokens that are likeliest.")),
-    (deferred("Generality AG"), deferred("Paraphrases: the decoded answer is exactly the new object.")),
-    (deferred("Generality TF"), deferred("Paraphrases: share of the tokens that are likeliest.")),
-    (deferred("Locality AG"), deferred("Probes: the answer is exactly the original one; mean of the kinds of probe.")),
-    (deferred("Locality TF"), deferred("Probes: share of the tokens that are likeliest; mean of the kinds of probe.")),
+    (deferred("Rel. AG"), deferred("Reliability, edits' own prompts: the decoded answer is exactly the new object.")),
+    (deferred("Rel. TF"), deferred("Reliability, edits' own prompts: share of the tokens that are likeliest.")),
+    (deferred("Gen. AG"), deferred("Generality, paraphrases: the decoded answer is exactly the new object.")),
+    (deferred("Gen. TF"), deferred("Generality, paraphrases: share of the tokens that are likeliest.")),
+    (deferred("Loc. AG"), deferred("Locality, probes: the answer is exactly the original one; mean of the kinds.")),
+    (deferred("Loc. TF"), deferred("Locality, probes: share of the tokens that are likeliest; mean of the kinds.")),
 )
 """Title and help of each of the engine's QUALITY, in their order."""
 
@@ -74,7 +76,6 @@ class EditorsTab(QWidget):
         self.evaluate = button(
             "Evaluate the others",
             "evaluation",
-            primary=True,
             tip=tr("Evaluate the ticked runs that are not evaluated yet, one after the other."),
         )
         self.open = button("Open a comparison…", "folder", tip=tr("A JSON file that “meg compare” wrote."))
@@ -103,7 +104,7 @@ class EditorsTab(QWidget):
         score.body.addWidget(self.chart, 1)
         above = QHBoxLayout()
         above.setSpacing(2 * SPACE)
-        above.addWidget(self._list, 2)
+        above.addWidget(self._list, 3)
         above.addWidget(score, 5)
         figures = Card("One row an editor")
         figures.body.addWidget(self.table, 1)
@@ -111,8 +112,8 @@ class EditorsTab(QWidget):
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)
         box.addLayout(head)
-        box.addLayout(above, 3)
-        box.addWidget(figures, 2)
+        box.addLayout(above, 4)
+        box.addWidget(figures, 3)
         box.addWidget(self.told)
 
     # --- what is shown -----------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ class EditorsTab(QWidget):
             for run in runs:
                 text = names[run.id] if is_evaluated(run) else tr("{run} (not evaluated)", run=names[run.id])
                 item = QListWidgetItem(text)
+                item.setToolTip(plain_tooltip(text))
                 item.setFlags(
                     Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
                 )
@@ -144,8 +146,12 @@ class EditorsTab(QWidget):
         """Show `comparison`; `opened` is the name of the file that it comes from, if it comes from one."""
         self.comparison, self.opened = comparison, opened
         self.model.show_rows(rows_of(comparison))
-        drawing = score_chart(comparison, tr("Score"), tr("Score, %"), tr("edits"))
-        self.chart.show_chart(drawing, _in_words(comparison))
+        self.chart.show_chart(
+            lambda wide, high: score_chart(
+                comparison, tr("Score"), tr("Score, %"), tr("edits"), wide=max(wide, LEAST), high=high
+            ),
+            _in_words(comparison),
+        )
         self._tell()
 
     def ticked(self) -> tuple[RunRow, ...]:

@@ -22,6 +22,7 @@ from engine.editor import Answer, ungated
 from engine.editors.registry import EDITORS, EditorKind
 from engine.editors.retrieval import RetrievalEditor
 from engine.edits import EditError, EditSet
+from engine.evaluation import perplexity, regime
 from engine.language_model import LanguageModel, load
 from engine.meg import gate_training
 from engine.meg.editor import MegEditor
@@ -297,6 +298,8 @@ def test_what_an_editor_cannot_take_back_is_no_undo(edits: EditSet) -> None:
 def test_forgetting_is_a_curve_that_is_kept(
     meg: Contender, add: Callable[..., Contender], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(regime, "UNRELATED", 8)
+    monkeypatch.setattr(perplexity, "FACTS", 8)
     wanted = plan(meg, add(Refusing), asking=Asking(most=4), forgetting=3, batch=2)
 
     def curves() -> list[Any]:
