@@ -16,11 +16,9 @@ from engine.comparison.measure import Asking, Watch, as_plain, measure, weights_
 from engine.comparison.record import Curve, Outcome, Record, Records, Undo, record_name
 from engine.edits import EditSet
 from engine.evaluation.regime import Schedule
-from engine.evaluation.report import Asked
-from engine.faults import first_line
 from engine.formats import jsonl
 from engine.language_model import LanguageModel
-from engine.runs import Cancel, Cancelled
+from engine.runs import Cancel
 
 _DIED = (
     "The process ended twice while it was at work, most likely for want of memory: delete {name}.begun and {name}.json "
@@ -127,9 +125,8 @@ class Comparing:
             record = self._without(contender, size, seed, "out of memory", _DIED.format(name=name))
             self._records.keep(name, record)
             return record
-        asked: tuple[Asked, ...] = ()
         try:
-            record, asked = measure(
+            record, asked, fault = measure(
                 self.model,
                 contender,
                 edit_set,
@@ -140,13 +137,12 @@ class Comparing:
                 watch=self._watch,
                 cancel=self._cancel,
             )
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001  # told in its row, and the others go on; see `failed`
-            return self._without(contender, size, seed, "failed", self._fault(error))
         finally:
             self._records.end(name)
-        self._records.keep(name, record, asked)
+        if fault is None:
+            self._records.keep(name, record, asked)
+        else:
+            self._tell(fault)
         if record.outcome != "measured" or (record.undo is not None and record.undo.exact is False):
             self._forget_model()
         return record
@@ -172,7 +168,7 @@ class Comparing:
             self._records.keep(name, empty)
             return empty
         try:
-            curve = forget(
+            curve, fault = forget(
                 self.model,
                 contender,
                 edit_set,
@@ -182,23 +178,20 @@ class Comparing:
                 watch=self._watch,
                 cancel=self._cancel,
             )
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001  # as above
-            return empty.model_copy(update={"outcome": "failed", "sentence": self._fault(error)})
         finally:
             self._records.end(name)
-        self._records.keep(name, curve)
+        if fault is None:
+            self._records.keep(name, curve)
+        else:
+            self._tell(fault)
         if curve.outcome != "measured":
             self._forget_model()
         return curve
 
-    def _fault(self, error: Exception) -> str:
-        """Tell of a fault of the program; its record is not kept, so that it is tried again."""
+    def _tell(self, fault: Exception) -> None:
+        """Tell of a fault of the program; the record that it ended is not kept, so that it is tried again."""
         self.failed = True
-        self._forget_model()
-        self._say("".join(traceback.format_exception(error)))
-        return f"A fault of the program: {type(error).__name__}: {first_line(error)}"
+        self._say("".join(traceback.format_exception(fault)))
 
     def _depends_on(self, contender: Contender, edit_set: EditSet) -> dict[str, Any]:
         """Everything that figures depend on."""

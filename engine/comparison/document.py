@@ -121,7 +121,7 @@ def summarise(comparison: Comparison) -> str:
         for name, records in measured.items():
             told = [cell([measure.of(record) for record in records], measure) for measure in shown]
             cells.append([comparison.titles()[name], *told, undo_words(records), detach_words(records)])
-        lines += ["", f"{edits:,} edits, in per cent:", *(_aligned(cells) if measured else ())]
+        lines += ["", f"{_edits(edits)}, in per cent:", *(_aligned(cells) if measured else ())]
         for name, records in rows.items():
             if sentences(records):
                 lines.append(f"{comparison.titles()[name]}: {sentences(records)}")
@@ -167,7 +167,7 @@ def comparison_page(comparison: Comparison, beside: str) -> bytes:
 
 def _size(body: Element, comparison: Comparison, edits: int) -> None:
     rows = comparison.of_size(edits)
-    SubElement(body, "h2").text = f"{edits:,} edits" if edits != 1 else "1 edit"
+    SubElement(body, "h2").text = _edits(edits)
     _measures(body, comparison, rows, QUALITY, ABOUT_FIGURES)
     extra = (("undo of one", undo_words), ("detach", detach_words))
     _measures(body, comparison, rows, COSTS, ABOUT_COSTS, extra)
@@ -302,6 +302,10 @@ def _about(body: Element, comparison: Comparison) -> None:
     if told:
         SubElement(body, "h2").text = "What was compared, and on what"
         SubElement(body, "p").text = " · ".join(told)
+
+
+def _edits(number: int) -> str:
+    return "1 edit" if number == 1 else f"{number:,} edits"
 
 
 def _known(rows: Mapping[str, Sequence[Record]], measure: Measure) -> bool:

@@ -28,15 +28,16 @@ def forget(
     minutes: float | None,
     watch: Watch,
     cancel: Cancel,
-) -> Curve:
+) -> tuple[Curve, Exception | None]:
     """The curve of `contender` under `schedule`; what is learnt and asked meanwhile lies in `folder`, until the end.
 
-    A curve that takes more than `minutes` ends there, as one that the editor or the memory ends does, with the points
-    that it has. Raises Cancelled when asked to stop, and whatever is a fault of the program.
+    A curve that takes more than `minutes` ends there, as one that the editor, the memory or a fault of the program
+    ends does, with the points that it has. Returns the fault too, if there was one. Raises Cancelled when asked to
+    stop.
     """
     steps: list[Step] = []
     outcome: Outcome = "measured"
-    sentence = ""
+    sentence, fault = "", None
     deadline = Deadline(cancel, minutes and 60 * minutes)
     try:
         editor = make_editor(contender.kind.name, contender.settings)
@@ -60,14 +61,12 @@ def forget(
             raise
         outcome = "out of time"
         sentence = f"It was ended after {minutes:g} minutes: what came after its last point was not measured."
-    except Exception as error:
-        told = failure(error)
-        if told is None:
-            raise
-        outcome, sentence = told
+    except Exception as error:  # noqa: BLE001  # told in its row, and the others go on
+        outcome, sentence = failure(error)
+        fault = error if outcome == "failed" else None
     steps = list(regime.read_regime(folder)) or steps
     shutil.rmtree(folder, ignore_errors=True)
-    return Curve(
+    curve = Curve(
         contender=contender.name,
         title=contender.title,
         editor=contender.kind.name,
@@ -79,6 +78,7 @@ def forget(
         sentence=sentence,
         points=points_of(steps),
     )
+    return curve, fault
 
 
 def points_of(steps: Sequence[Step]) -> list[CurvePoint]:

@@ -93,6 +93,7 @@ class _Finding:
     gate: float | None = None
     undo: Undo | None = None
     protocols: dict[str, ProtocolFigures] = field(default_factory=dict)
+    fault: Exception | None = None  # of the program
 
     def cost(self) -> Cost:
         memory = self.memory
@@ -120,12 +121,12 @@ def measure(
     minutes: float | None,
     watch: Watch,
     cancel: Cancel,
-) -> tuple[Record, tuple[Asked, ...]]:
+) -> tuple[Record, tuple[Asked, ...], Exception | None]:
     """Train `contender` on `edit_set`, ask everything, and take it off `model` again, whose weights hash to `weights`.
 
-    A training takes `minutes` at most. What the editor refuses, and
-    memory that does not suffice, are in the record; the model is then not to be used any more. Raises Cancelled when
-    asked to stop, and whatever is a fault of the program.
+    A training takes `minutes` at most. Returns the record, every query that was asked, and the fault of the program
+    that ended it, if one did. What the editor refuses, memory that does not suffice and a fault are in the record with
+    all that was measured until then; the model is then not to be used any more. Raises Cancelled when asked to stop.
     """
     found = _Finding()
     outcome, sentence = _attempt(
@@ -160,7 +161,7 @@ def measure(
         settings=as_plain(contender.settings),
         pack_figures=parse(dump(dict(pack_figures))),
     )
-    return record, () if found.report is None else found.report.asked
+    return record, () if found.report is None else found.report.asked, found.fault
 
 
 def as_plain(settings: Any) -> dict[str, Any]:
@@ -200,20 +201,22 @@ def _attempt(
         if cancel.requested or found.pack is not None:
             raise
         return "out of time", ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # told in its row, and the others go on
         told = failure(error)
-        if told is None:
-            raise
+        if told[0] == "failed":
+            found.fault = error
         return told
     return "measured", ""
 
 
-def failure(error: Exception) -> tuple[Outcome, str] | None:
-    """What a row says of an error that is the editor's own, or memory's; None for a fault of the program."""
+def failure(error: Exception) -> tuple[Outcome, str]:
+    """How an error ended it: the editor's own, memory's, or a fault of the program; and what a row says of it."""
     full = memory_that_ran_out(error)
     if full is not None:
         return "out of memory", f"The {full} of this machine does not suffice for it."
-    return ("refused", first_line(error)) if is_for_the_user(error) else None
+    if is_for_the_user(error):
+        return "refused", first_line(error)
+    return "failed", f"A fault of the program: {type(error).__name__}: {first_line(error)}"
 
 
 def _train(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from engine.comparison import comparing
+from engine.comparison import measure as measuring
 from engine.comparison.comparing import Comparing, Plan
 from engine.comparison.contenders import Contender, choose_contenders
 from engine.comparison.measure import Asking, Deadline, try_undo, weights_hash
@@ -190,15 +191,28 @@ def test_what_is_kept_is_not_measured_again(
     record, folder = measured
 
     def measure(*_: Any, **__: Any) -> Any:
-        raise AssertionError("measured again")
+        raise AssertionError
 
     monkeypatch.setattr(comparing, "measure", measure)
     asking = Asking(protocols=("counterfact",))
     assert compared(plan(meg, asking=asking), folder)[0] == [record]
     for other in (plan(meg), plan(meg, asking=asking, minutes=3.0)):
-        ((again,), made) = compared(other, folder)
-        assert again.sentence.endswith("measured again")  # other queries, or a clock: another record
-        assert made.failed
+        with pytest.raises(AssertionError):  # other queries, or a clock: another record
+            compared(other, folder)
+
+
+def test_a_fault_keeps_what_was_measured_until_then(
+    add: Callable[..., Contender], settings: MegSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr(measuring, "try_undo", fails)
+    (record,), made = compared(plan(Contender(EDITORS["retrieval"], "balanced", settings)), tmp_path)
+    assert (record.outcome, made.failed) == ("failed", True)
+    assert record.figures is not None
+    assert record.cost.seconds
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_a_damaged_record_is_measured_again(measured: tuple[Record, Path], meg: Contender, tmp_path: Path) -> None:
