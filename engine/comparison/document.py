@@ -68,7 +68,8 @@ ABOUT_FIGURES = (
     "probe. Score: the harmonic mean of the six."
 )
 ABOUT_COSTS = (
-    "Training: from edits to pack. Peak: most memory of the process during the training; taken: of it, what was not "
+    "Training: from edits to pack; statistics of the model that an editor keeps for the next one are counted where "
+    "they were made. Peak: most memory of the process during the training; taken: of it, what was not "
     "in use before. Pack: room on disk. ms/query: the median of a query about an edit, asked alone. Undo of one: edits "
     "taken back one at a time, and how many were answered by the original answer again. Detach: whether the original "
     "weights came back bit for bit."
