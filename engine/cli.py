@@ -14,6 +14,7 @@ import typer
 
 from engine.commands.ask import ask
 from engine.commands.bench import bench
+from engine.commands.compare import compare
 from engine.commands.console import say
 from engine.commands.convert import convert
 from engine.commands.editors import editors
@@ -35,7 +36,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
 )
-for command in (fit, ask, evaluate, convert, bench, models, editors):  # as `meg --help` lists them
+for command in (fit, ask, evaluate, compare, convert, bench, models, editors):  # as `meg --help` lists them
     app.command()(command)
 
 

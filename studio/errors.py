@@ -12,6 +12,7 @@ import sqlite3
 import traceback
 from dataclasses import dataclass
 
+from engine.faults import first_line, is_for_the_user, memory_that_ran_out, text_of
 from engine.runs import Cancelled
 from studio.redaction import redacted
 from studio.words import deferred, tr
@@ -113,7 +114,7 @@ def describe(error: BaseException) -> UserMessage:
     return UserMessage(
         tr(
             "Something is wrong inside MeG Studio, not with what you did ({fault}).",
-            fault=redacted(f"{type(error).__name__}: {_first_line(error)}"),
+            fault=redacted(f"{type(error).__name__}: {first_line(error)}"),
         ),
         tr("Your edits are saved. Copy the diagnostics and report what you were doing."),
         details,
@@ -142,23 +143,19 @@ def _known(error: BaseException) -> tuple[str, str] | None:
         return SQLITE_WORDING.get(code)
     if isinstance(error, OSError):
         return _os_wording(error)
-    if isinstance(error, Exception) and type(error).__module__.split(".")[0] == "engine":
-        # An exception class of the engine's own is raised for the user; its bugs raise Python's.
-        return _first_line(error), ""
+    if is_for_the_user(error):
+        return first_line(error), ""
     return None
 
 
 def _memory(error: BaseException) -> tuple[str, str] | None:
-    """Wording of every way in which Python and torch say that memory ran out; torch is not imported for it."""
-    if isinstance(error, MemoryError):
-        return _MEMORY
+    """Wording of every way in which Python and torch say that memory ran out, or that the card failed."""
+    full = memory_that_ran_out(error)
+    if full is not None:
+        return _MEMORY if full == "memory" else _GPU_MEMORY
     if not isinstance(error, RuntimeError):
         return None
-    text = _text(error)
-    if type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in text or "_ALLOC_FAILED" in text:
-        return _GPU_MEMORY
-    if "DefaultCPUAllocator" in text or "can't allocate memory" in text or "not enough memory" in text:
-        return _MEMORY
+    text = text_of(error)
     if "CUDA error" in text or "CUBLAS_STATUS" in text or "CUDNN_STATUS" in text:
         return _GPU_ERROR
     return None
@@ -178,15 +175,3 @@ def _details(error: BaseException) -> str:
     except Exception:  # noqa: BLE001  # a traceback that cannot be printed must not hide the error itself
         text = type(error).__name__
     return redacted(text)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  # an exception may fail to print itself
-        return type(error).__name__
-
-
-def _first_line(error: BaseException) -> str:
-    lines = _text(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -57,6 +57,8 @@ CHECKPOINTS = "checkpoints"
 """The folder of the checkpoints, in a run's folder."""
 UNANSWERED = "not answered"
 """The figure that lists the edits which the edited model does not answer."""
+SECONDS = "training seconds"
+"""The figure that tells how long the editor trained, over all its parts where it was stopped and gone on with."""
 UNLEARNT = "not learnt"
 """The figure that lists the edits for which no neuron was found."""
 
@@ -448,11 +450,14 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
         originally = dict(zip(order.watched, model.answer(order.watched, cancel=cancel), strict=True))
         board.report(LOADING, 1, 1, answers=originally)
     cancel.check()
+    learnt = None  # seconds, where it is known
     if order.pack.is_dir():
         pack = open_pack(order.pack, model)
     else:
         with usage.watched(model.device, board.note_usage):
             pack = _fitted(order, model, edits, board, cancel)
+        began = [moment for stage, moment in board.stages().items() if stage != LOADING]
+        learnt = board.seconds() - min(began) if began else None
         pack.save(order.pack)
     shutil.rmtree(order.folder / CHECKPOINTS, ignore_errors=True)  # several times as large as the pack
     kind, keys = registry.editor_kind(order.editor), [edit.id for edit in edits.enabled()]
@@ -466,6 +471,8 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
         now = {reply.query: reply.edited for reply in attached.edited.answer(order.watched, originals=False)}
         board.report(MEASURING, 0, 0, answers=now)
     figures = told_figures(pack_figures(order.pack), edits.enabled())
+    if learnt is not None:
+        figures[SECONDS] = round(learnt, 3)
     try:
         return _measured(attached.edited, edits.enabled(), figures, board, cancel)
     except Cancelled:

@@ -194,7 +194,12 @@ class _Tour:
     def _portraits_of_the_evaluation(self) -> None:
         page = self._evaluation()
         self._window.messages.clear()
-        for name, tab in (("evaluation", page.figures), ("queries", page.queries), ("gate", page.gate)):
+        for name, tab in (
+            ("evaluation", page.figures),
+            ("queries", page.queries),
+            ("gate", page.gate),
+            ("editors", page.editors),
+        ):
             page.tabs.setCurrentWidget(tab)
             self._window.show_page("evaluation")
             self._both(name)

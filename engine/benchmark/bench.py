@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-import torch
-
-from engine.benchmark.costs import Memory, pack_bytes, query_cost, stage_seconds, watched_memory
+from engine.benchmark.costs import (
+    Memory,
+    far_queries,
+    pack_bytes,
+    queries_about_edits,
+    query_cost,
+    stage_seconds,
+    watched_memory,
+)
 from engine.benchmark.draw import draw_edits, draw_records
 from engine.benchmark.recipes import Recipe, settings_of
 from engine.benchmark.report import Trial
-from engine.editor import EditedModel
 from engine.editors.retrieval import RetrievalEditor, RetrievalPack
-from engine.edits import EditSet, ProbeKind
+from engine.edits import EditSet
 from engine.evaluation.gate import GateReport, report_gates
 from engine.evaluation.report import evaluate
 from engine.language_model import LanguageModel
@@ -32,7 +33,6 @@ from engine.meg.settings import GeneratorSettings, MegSettings
 from engine.meg.training import STAGES, Prepared, Training
 from engine.runs import Cancel, ProgressBoard
 
-QUERIES = 50  # edited queries whose milliseconds are measured
 PAPER_MINUTES = 8.0
 EVALUATION = "Evaluation"
 AFTERWARDS = ("Generator", "Check")
@@ -138,7 +138,7 @@ def _trial(
                 edited, edit_set, cancel=cancel, report=lambda step, of: board.report(EVALUATION, step, of)
             )
             evaluation = time.monotonic() - began
-            cost = query_cost(edited, _queries(edited, edit_set), _far_queries(edit_set))
+            cost = query_cost(edited, queries_about_edits(edited, edit_set), far_queries(edit_set))
         finally:
             edited.detach()
     with tempfile.TemporaryDirectory(prefix="meg-bench-") as place:
@@ -174,37 +174,3 @@ def _prepare(
         stages = stage_seconds(board, time.monotonic() - began)
         gates = report_gates(model.asked(chat=settings.chat), prepared.gate, edit_set, seed=seed, cancel=cancel)
     return _Preparation(prepared, stages, memory, gates)
-
-
-def _queries(edited: EditedModel, edit_set: EditSet) -> list[str]:
-    """Different queries about edits that are routed, if any are: one to warm up, and those that are measured."""
-    edits = edit_set.enabled()
-    asked = [query for edit in edits for query in edit.paraphrases[:1]] + [edit.prompt for edit in edits]
-    queries = list(dict.fromkeys(asked))[: 4 * QUERIES]
-    routed = [routing.query for routing in edited.route(queries) if routing.routed]
-    return (routed if len(routed) > 1 else queries)[: QUERIES + 1]
-
-
-def _far_queries(edit_set: EditSet) -> list[str]:
-    """Different queries that have nothing to do with any edit."""
-    probes = [probe for edit in edit_set.enabled() for probe in edit.probes if probe.kind is ProbeKind.FAR]
-    return list(dict.fromkeys(probe.prompt for probe in probes))[:QUERIES]
-
-
-def machine(model: LanguageModel) -> dict[str, Any]:
-    """What the figures were measured on: versions, processor, threads, memory."""
-    packages = ("torch", "transformers", "diffusers", "sentence-transformers", "scikit-learn", "numpy")
-    cuda = model.device.type == "cuda"
-    return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(model.device) if cuda else str(model.device),
-        "processors": len(psutil.Process().cpu_affinity())
-        if hasattr(psutil.Process, "cpu_affinity")
-        else os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory": psutil.virtual_memory().total,
-        "model": model.name,
-        "fingerprint": model.fingerprint(),
-        "dtype": str(model.model.dtype).removeprefix("torch."),
-    }

@@ -16,9 +16,11 @@ import psutil
 import torch
 
 from engine.editor import EditedModel, Pack
+from engine.edits import EditSet, ProbeKind
 from engine.runs import ProgressBoard
 
 INTERVAL = 0.05  # seconds between two looks at the memory
+QUERIES = 50  # edited queries whose milliseconds are measured
 
 
 class Memory:
@@ -104,6 +106,21 @@ class QueryCost:
     share: float | None  # of gate and generator in the whole answer
     queries: int
     gate_elsewhere: float | None = None  # of a query about no edit, where the model need not be asked
+
+
+def queries_about_edits(edited: EditedModel, edit_set: EditSet) -> list[str]:
+    """Different queries about edits that are routed, if any are: one to warm up, and those that are measured."""
+    edits = edit_set.enabled()
+    asked = [query for edit in edits for query in edit.paraphrases[:1]] + [edit.prompt for edit in edits]
+    queries = list(dict.fromkeys(asked))[: 4 * QUERIES]
+    routed = [routing.query for routing in edited.route(queries) if routing.routed]
+    return (routed if len(routed) > 1 else queries)[: QUERIES + 1]
+
+
+def far_queries(edit_set: EditSet) -> list[str]:
+    """Different queries that have nothing to do with any edit."""
+    probes = [probe for edit in edit_set.enabled() for probe in edit.probes if probe.kind is ProbeKind.FAR]
+    return list(dict.fromkeys(probe.prompt for probe in probes))[:QUERIES]
 
 
 def query_cost(edited: EditedModel, queries: Sequence[str], elsewhere: Sequence[str] = ()) -> QueryCost:

@@ -62,14 +62,17 @@ def draw_records(path: Path, format: str, count: int, seed: int) -> EditSet:
 
     Raises FormatError where the file cannot be read, EditError where it holds too few.
     """
-    imported = read_edits(
-        path, format, relations=catalogue.relations(), options=ReadOptions(zsre_target="alt")
-    ).edit_set
-    edits = imported.enabled()
+    imported = read_edits(path, format, relations=catalogue.relations(), options=ReadOptions(zsre_target="alt"))
+    return draw_from(imported.edit_set, path.name, count, seed)
+
+
+def draw_from(edit_set: EditSet, name: str, count: int, seed: int) -> EditSet:
+    """`count` of the enabled edits of `edit_set`, which is called `name`; raises EditError where it holds too few."""
+    edits = edit_set.enabled()
     if not 0 < count <= len(edits):
-        raise EditError(f"{count:,} edits cannot be drawn from {path}: it holds {len(edits):,}.")
+        raise EditError(f"{count:,} edits cannot be drawn from {name}: it holds {len(edits):,}.")
     chosen = random.Random(f"records {seed}").sample(edits, count)
-    return EditSet(f"{count:,} edits of {path.name} drawn with seed {seed}", tuple(chosen), imported.relations)
+    return EditSet(f"{count:,} edits of {name} drawn with seed {seed}", tuple(chosen), edit_set.relations)
 
 
 def _key(fact: Fact) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from engine.benchmark.bench import machine
 from engine.benchmark.costs import watched_memory
+from engine.benchmark.machine import machine
 from engine.benchmark.shapes import Shape, random_model
 from engine.edits import EditSet
 from engine.meg.editor import MegEditor

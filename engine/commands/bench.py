@@ -52,6 +52,7 @@ def bench(
         refuse(ctx, ["--zsre"], "edits are drawn from one file, and --counterfact is given: leave one of them out.")
     from engine.benchmark import bench as benchmark
     from engine.benchmark.draw import draw_edits
+    from engine.benchmark.machine import machine
     from engine.benchmark.report import Trial, summarise, write_json
     from engine.language_model import load
 
@@ -72,7 +73,7 @@ def bench(
             trials.append(trial)
             say(f"Recipe “{trial.recipe}”, seed {trial.seed}: Score {100 * (trial.report.score() or 0):.2f}.")
             if json_file is not None:  # after each: a benchmark that is stopped keeps what it has
-                write_json(json_file, plan.as_json(), benchmark.machine(language_model), trials)
+                write_json(json_file, plan.as_json(), machine(language_model), trials)
     print(summarise(trials))
 
 

@@ -1,8 +1,4 @@
-"""The report of an evaluation for people who have no studio: one HTML file that needs nothing else, and JSON beside it.
-
-The page is built as a tree of elements, so that every text of the user's and of the model's is escaped by whoever
-writes the tree down: a subject called `<script>` is a name like any other.
-"""
+"""The report of an evaluation for people who have no studio: one HTML file that needs nothing else, and its JSON."""
 
 from __future__ import annotations
 
@@ -11,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from engine import atomic
-from engine.edits import ProbeKind, storable
+from engine.edits import ProbeKind
 from engine.evaluation import charts
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.report import GENERALITY, KINDS, RELIABILITY, Asked, Measured, Report
 from engine.evaluation.separation import auroc, false_routings, roc, shares_by_step
-from engine.html_page import RULES, STYLE
+from engine.html_page import begin_page, figure, table, written
 from engine.strict_json import dump
 
 ENDING = ".html"
@@ -97,15 +93,7 @@ def as_json(subject: Subject, report: Report) -> dict[str, Any]:
 
 def page(subject: Subject, report: Report, beside: str) -> bytes:
     """The whole HTML file; `beside` is the name of the JSON file."""
-    html = Element("html", {"lang": "en"})
-    head = SubElement(html, "head")
-    SubElement(head, "meta", {"charset": "utf-8"})
-    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"})
-    SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": RULES})
-    SubElement(head, "title").text = storable(subject.title)
-    SubElement(head, "style").text = STYLE
-    body = SubElement(html, "body")
-    SubElement(body, "h1").text = storable(subject.title)
+    html, body = begin_page(subject.title)
     queries = f"{len(report.asked):,} questions were asked; {len(report.wrong):,} were answered wrongly."
     SubElement(body, "p", {"class": "muted"}).text = f"{queries} Every one of them is in {beside}."
     _figures(body, report, gated=subject.threshold is not None)
@@ -115,9 +103,8 @@ def page(subject: Subject, report: Report, beside: str) -> bytes:
     _wrong(body, report)
     if subject.about:
         SubElement(body, "h2").text = "What was evaluated"
-        _table(body, ("Name", "Value"), list(subject.about.items()))
-    written: bytes = tostring(html, encoding="utf-8", method="html")
-    return b"<!DOCTYPE html>\n" + written + b"\n"
+        table(body, ("Name", "Value"), list(subject.about.items()))
+    return written(html)
 
 
 def _figures(body: Element, report: Report, *, gated: bool) -> None:
@@ -131,7 +118,7 @@ def _figures(body: Element, report: Report, *, gated: bool) -> None:
     rows.append(("Score (harmonic mean of the six)", _share(report.score()), "", "", ""))
     titles = ("Figure", "AG", "right", "TF", "let by the gate")
     shown = len(titles) if gated else -1
-    _table(body, titles[:shown], [row[:shown] for row in rows], numbers=(1, 2, 3, 4))
+    table(body, titles[:shown], [row[:shown] for row in rows], numbers=(1, 2, 3, 4))
     SubElement(body, "p", {"class": "muted"}).text = (
         "AG: the decoded answer is exactly what it shall be. TF: share of its tokens that are likeliest given the true "
         "ones before. What shall stay is the original model's own answer."
@@ -146,7 +133,7 @@ def _gate(body: Element, threshold: float, report: Report) -> None:
     shown = [about, *(kind.value for kind in ProbeKind)]
     row = SubElement(body, "div", {"class": "charts"})
     shares = {NAMES[kind]: shares_by_step(scores[kind], STEPS) for kind in shown if scores[kind]}
-    _chart(row, "Familiarity of questions", charts.histogram("Familiarity of questions", shares, threshold))
+    figure(row, "Familiarity of questions", charts.histogram("Familiarity of questions", shares, threshold))
     lines = {}
     probes = [kind.value for kind in ProbeKind]
     for name, by_kind in (("familiarity", scores), ("entropy gate of the paper", order)):
@@ -154,7 +141,7 @@ def _gate(body: Element, threshold: float, report: Report) -> None:
         if curve is not None:
             lines[f"{name}, AUROC {curve.auroc:.4f}"] = list(zip(curve.false, curve.true, strict=True))
     title = "Questions about edits against probes (ROC)"
-    _chart(row, title, charts.curves(title, lines))
+    figure(row, title, charts.curves(title, lines))
     rows = [
         (
             NAMES[kind],
@@ -174,13 +161,7 @@ def _gate(body: Element, threshold: float, report: Report) -> None:
         "false routings at 95 % recall",
         "AUROC by entropy",
     )
-    _table(body, titles, rows, numbers=(1, 2, 3, 4, 5))
-
-
-def _chart(row: Element, title: str, chart: Element) -> None:
-    figure = SubElement(row, "figure")
-    SubElement(figure, "figcaption").text = title
-    figure.append(chart)
+    table(body, titles, rows, numbers=(1, 2, 3, 4, 5))
 
 
 def _relations(body: Element, subject: Subject, report: Report) -> None:
@@ -191,7 +172,7 @@ def _relations(body: Element, subject: Subject, report: Report) -> None:
         shares = (part.reliability.ag, part.generality.ag, part.mean_locality()[0], part.score())
         rows.append((name, f"{part.reliability.asked:,}", *map(_share, shares), f"{len(part.wrong):,}"))
     titles = ("Relation", "edits", "Reliability AG", "Generality AG", "Locality AG", "Score", "wrong answers")
-    _table(body, titles, sorted(rows), numbers=range(1, 7))
+    table(body, titles, sorted(rows), numbers=range(1, 7))
 
 
 def _wrong(body: Element, report: Report) -> None:
@@ -207,21 +188,7 @@ def _wrong(body: Element, report: Report) -> None:
         for row in wrong[:LISTED]
     ]
     titles = ("Asked as", "Question", "Expected", "Edited answer", "Familiarity", "Edit")
-    _table(body, titles, rows, numbers=(4,))
-
-
-def _table(body: Element, titles: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
-    """A table whose columns `numbers` are aligned as such; any direction of writing within its cells."""
-    table = SubElement(body, "table")
-    line = SubElement(SubElement(table, "thead"), "tr")
-    for place, title in enumerate(titles):
-        SubElement(line, "th", {"scope": "col", **({"class": "n"} if place in numbers else {})}).text = title
-    inside = SubElement(table, "tbody")
-    for row in rows:
-        line = SubElement(inside, "tr")
-        for place, text in enumerate(row):
-            look = {"class": "n"} if place in numbers else {"dir": "auto"}
-            SubElement(line, "td", look).text = storable(text)
+    table(body, titles, rows, numbers=(4,))
 
 
 def _part_above(scores: Sequence[float], threshold: float) -> float | None:

@@ -739,6 +739,65 @@ class TestConvert:
         assert (tmp_path / "edits.csv").is_file()
 
 
+class TestCompare:
+    @pytest.fixture
+    def quick(self, monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
+        """MeG in small, with stored neurons."""
+        monkeypatch.setattr(gate_training, "EPISODE", 12)
+        monkeypatch.setattr(gate_training, "CALIBRATION_EDITS", 12)
+        small = QuickSettings(encoder=str(encoder))
+        small = replace(small, generator=replace(small.generator, kind="stored"))
+        monkeypatch.setitem(settings.PRESETS, "balanced", ("", lambda: small))
+
+    def test_a_table_a_page_and_a_file_and_nothing_twice(
+        self, meg: Meg, quick: None, edits_file: Path, tmp_path: Path
+    ) -> None:
+        words = ("--editors", "meg", "--file", edits_file, "--queries", 3, "--protocols", "counterfact")
+        page = tmp_path / "editors.html"
+        told = meg("compare", *words, "--edits", 2, "--report", page)
+        assert told.code == 0, told.err
+        assert told.out.startswith("2 edits, in per cent:")
+        (record,) = (path for path in (tmp_path / "editors.records").glob("meg-2-0-*.json"))
+        before = record.read_bytes()
+        records = ("--records", tmp_path / "editors.records")
+        told = meg("compare", *words, "--edits", "2,3", "--report", page, "--json", tmp_path / "kept.json", *records)
+        assert told.code == 0, told.err
+        assert "3 edits, in per cent:" in told.out
+        kept = json.loads((tmp_path / "kept.json").read_text("utf-8"))
+        assert [one["edits"] for one in kept["records"]] == [2, 3]
+        assert kept["records"][0]["protocols"]["counterfact"]["title"] == "CounterFact"
+        assert kept["command"]["file"] == edits_file.name
+        assert kept["machine"]["device"] == "cpu"
+        assert json.loads(page.with_suffix(".json").read_text("utf-8")) == kept
+        assert record.read_bytes() == before
+        assert len(list((tmp_path / "editors.records").glob("meg-*.json"))) == 2
+        assert "<svg" in page.read_text("utf-8")
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--editors", "nobody"), "There is no editor “nobody”"),
+            (("--editors", "meg:best"), "MeG has no preset “best”"),
+            (("--edits", "50000"), "the embedded model knows"),
+            (("--file", "missing.json"), "There is no file missing.json"),
+            (("--json", "missing/kept.json"), "cannot be written"),
+            (("--report", "missing/page.html"), "its folder is not there"),
+            (("--report", "page.txt"), "let it end in .html"),
+            (("--protocols", "guessing"), "There is no protocol “guessing”"),
+        ],
+    )
+    def test_what_can_be_mended_is_said_before_anything_is_trained(
+        self, meg: Meg, words: tuple[object, ...], said: str
+    ) -> None:
+        told = meg("compare", *words)
+        assert told.code == cli.MENDABLE
+        assert said in told.sentence()
+
+    @pytest.mark.parametrize("words", [("--edits", "ten"), ("--edits", "10,0"), ("--edits", ""), ("--batch", 5)])
+    def test_words_that_are_off(self, meg: Meg, words: tuple[object, ...]) -> None:
+        assert meg("compare", *words).code == 2
+
+
 class TestBench:
     @pytest.fixture
     def quick(self, monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:

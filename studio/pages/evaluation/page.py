@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
+from engine.comparison.comparison import Comparison, read_comparison
+from engine.comparison.document import write_comparison_report
 from engine.evaluation.document import ENDING, Subject, write_report
 from engine.evaluation.report import Report
 from engine.runs import Cancel, ProgressBoard
@@ -18,9 +20,11 @@ from studio.jobs import Job
 from studio.messages import Kind
 from studio.model_jobs import Engagement
 from studio.pages.evaluation.beside_tab import BesideTab
+from studio.pages.evaluation.editors_tab import EditorsTab
 from studio.pages.evaluation.figures_tab import FiguresTab
 from studio.pages.evaluation.gate_tab import GateTab
 from studio.pages.evaluation.queries_tab import QueriesTab
+from studio.side_by_side import comparison_of
 from studio.store import runs as keeping
 from studio.store.changes import Changes
 from studio.store.project import Project
@@ -29,7 +33,7 @@ from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import count, figure, share
-from studio.widgets.files import choose_target
+from studio.widgets.files import choose_file, choose_target
 from studio.widgets.job_strip import JobStrip
 from studio.widgets.labels import page_title
 from studio.widgets.run_words import called, editor_name, settings_in_words
@@ -47,7 +51,7 @@ _NO_RUN, _NOT_EVALUATED, _FOUND = range(3)
 
 
 class EvaluationPage(QWidget):
-    """A run to choose, a button that evaluates it, and four views of what was found."""
+    """A run to choose, a button that evaluates it, and five views of what was found."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +62,7 @@ class EvaluationPage(QWidget):
         self._followed: int | None = None  # the run in use that the page has gone over to
         self._job: Job | None = None
         self._evaluating: int | None = None  # the run that the job evaluates
+        self._to_evaluate: list[RunRow] = []  # after it
         self.run = QComboBox()
         self.run.setAccessibleName(tr("Run to evaluate"))
         self.run.setMinimumWidth(28 * SPACE)
@@ -76,6 +81,7 @@ class EvaluationPage(QWidget):
         self.queries = QueriesTab()
         self.gate = GateTab()
         self.beside = BesideTab()
+        self.editors = EditorsTab()
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName(tr("Views of the evaluation"))
         self.tabs.setDocumentMode(True)
@@ -91,6 +97,7 @@ class EvaluationPage(QWidget):
             (tr("Questions"), self.queries),
             (tr("Gate"), self.gate),
             (tr("Two runs"), self.beside),
+            (tr("Editors side by side"), self.editors),
         ):
             self.tabs.addTab(tab, name)
         to_training = button("Go to Training", "training", primary=True)
@@ -102,6 +109,7 @@ class EvaluationPage(QWidget):
                 "An evaluation asks a finished run everything that its edits can be asked: prompts, paraphrases, and "
                 "probes whose answers must not change. Train first.",
                 to_training,
+                self._opening(),
             )
         )
         begin = button("Evaluate this run", "evaluation", primary=True)
@@ -114,6 +122,7 @@ class EvaluationPage(QWidget):
                 "Its prompts, paraphrases and probes are asked of both models. It can be stopped and gone on with; "
                 "what is found is kept with the run.",
                 begin,
+                self._opening(),
             )
         )
         self._places.addWidget(self.tabs)
@@ -149,6 +158,15 @@ class EvaluationPage(QWidget):
         self.beside.other_asked.connect(self._read_other)
         self.beside.evaluation_asked.connect(self._evaluate_other)
         self.gate.threshold_asked.connect(self._use_threshold)
+        self.editors.comparison_asked.connect(self._compare_runs)
+        self.editors.evaluations_asked.connect(self._evaluate_all)
+        self.editors.open_asked.connect(self._choose_comparison)
+        self.editors.export_asked.connect(self._choose_export)
+
+    def _opening(self) -> QPushButton:
+        made = button("Open a comparison…", "folder", tip=tr("A JSON file that “meg compare” wrote."))
+        made.clicked.connect(lambda _checked=False: self._choose_comparison())
+        return made
 
     # --- which run ---------------------------------------------------------------------------------------------
 
@@ -205,6 +223,8 @@ class EvaluationPage(QWidget):
         run = self.chosen()
         if run is None or self._found_of is None or run.id != self._found_of.id:
             self._found = self._found_of = None
+        snapshot = run.snapshot if run is not None else ""
+        self.editors.show_runs([one for one in self._runs if one.snapshot == snapshot])
         self._tell()
         self._read_findings()
 
@@ -255,7 +275,10 @@ class EvaluationPage(QWidget):
         """Show the place that fits, and enable what can be done."""
         run, busy = self.chosen(), self._job is not None
         place = _NO_RUN if run is None else _NOT_EVALUATED if self._found is None else _FOUND
-        self._places.setCurrentIndex(place)
+        # A comparison that was opened is looked at with or without a run.
+        self._places.setCurrentIndex(_FOUND if self.editors.opened else place)
+        for tab in (self.figures, self.queries, self.gate, self.beside):
+            self.tabs.setTabEnabled(self.tabs.indexOf(tab), place == _FOUND)
         free = run is not None and not busy and not self._workspace.training
         self.run.setEnabled(bool(self._runs) and not busy)
         self.amount.setEnabled(free)
@@ -265,6 +288,7 @@ class EvaluationPage(QWidget):
         self.evaluate.setVisible(place != _NOT_EVALUATED)
         self._begin.setEnabled(free)
         self.beside.evaluate.setEnabled(free)
+        self.editors.allow(free)
         self.report.setEnabled(self._found is not None)
 
     # --- evaluating --------------------------------------------------------------------------------------------
@@ -278,6 +302,12 @@ class EvaluationPage(QWidget):
     def _evaluate_other(self, run: RunRow | None) -> None:
         if run is not None:
             self._evaluate(run)
+
+    def _evaluate_all(self, runs: tuple[RunRow, ...]) -> None:
+        """Evaluate `runs`, one after the other."""
+        if runs and self._job is None:
+            self._to_evaluate = list(runs[1:])
+            self._evaluate(runs[0])
 
     def _evaluate(self, run: RunRow) -> None:
         if self._job is not None or self._workspace.training:
@@ -319,10 +349,12 @@ class EvaluationPage(QWidget):
         self._workspace.say(
             Kind.GOOD, tr("{run} is evaluated: {told}{wrong}.", run=called(run), told=told, wrong=wrong)
         )
+        if self._to_evaluate:
+            self._evaluate(self._to_evaluate.pop(0))
 
     def _unless_deleted(self, run: RunRow, tell: Callable[[], None]) -> None:
         """Tell how an evaluation ended, but for one whose run was deleted meanwhile: there is nothing left to mend."""
-        self._job = None
+        self._job, self._to_evaluate = None, []
         self._tell()
         project = self._workspace.project
         if project is None or run.folder.parent != project.runs_folder:
@@ -390,6 +422,66 @@ class EvaluationPage(QWidget):
             on_success=lambda _: self._workspace.say(Kind.GOOD, told),
             owner=self,
             name="Keep the threshold",
+        )
+
+    # --- editors side by side ----------------------------------------------------------------------------------
+
+    def _compare_runs(self, runs: tuple[RunRow, ...]) -> None:
+        project = self._workspace.project
+        title = tr("Editors side by side: {project}", project=project.folder.name if project is not None else "")
+        self._workspace.database.run(
+            lambda _project: comparison_of(runs, title),
+            on_success=partial(self._take_comparison, runs),
+            owner=self,
+            name="Compare the runs",
+        )
+
+    def _take_comparison(self, runs: tuple[RunRow, ...], comparison: Comparison) -> None:
+        if runs == self.editors.ticked() and not self.editors.opened:
+            self.editors.show_comparison(comparison)
+        self._tell()
+
+    def _choose_comparison(self) -> None:
+        choose_file(self, tr("Open a comparison"), [tr("Comparison (*.json)")], self.open_comparison)
+
+    def open_comparison(self, path: Path) -> None:
+        """Show the comparison that “meg compare” wrote to `path`."""
+        self._workspace.database.run(
+            lambda _project: read_comparison(path),
+            on_success=partial(self._opened, path),
+            owner=self,
+            name="Open a comparison",
+        )
+
+    def _opened(self, path: Path, comparison: Comparison) -> None:
+        self.editors.show_comparison(comparison, path.name)
+        self._tell()
+        self.tabs.setCurrentWidget(self.editors)
+
+    def _choose_export(self) -> None:
+        choose_target(
+            self,
+            tr("Export the comparison"),
+            f"comparison{ENDING}",
+            [(tr("Report"), ENDING)],
+            lambda path, _: self.export_comparison_to(path),
+        )
+
+    def export_comparison_to(self, path: Path) -> None:
+        """Write the comparison that is shown as a page, and the JSON file beside it."""
+        comparison = self.editors.comparison
+        if comparison is None:
+            return
+        self._workspace.database.run(
+            lambda _project: write_comparison_report(path, comparison),
+            on_success=lambda made: self._workspace.say(
+                Kind.GOOD,
+                tr(
+                    "The comparison is in {made}, all that it is drawn from in {name}.", made=made[0], name=made[1].name
+                ),
+            ),
+            owner=self,
+            name="Write the comparison",
         )
 
     # --- report ------------------------------------------------------------------------------------------------
