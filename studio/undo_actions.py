@@ -12,7 +12,6 @@ from studio import icons
 from studio.messages import Kind
 from studio.store import undo as stepping
 from studio.store.changes import Changes
-from studio.store.journal import ROWS
 from studio.store.project import Project
 from studio.words import plural, tr
 from studio.workspace import Workspace
@@ -84,7 +83,7 @@ class UndoActions(QObject):
                     "The oldest step cannot be taken back any more: all steps together remember {rows} edits at most.",
                     "The {number} oldest steps cannot be taken back any more: all steps together remember {rows} edits "
                     "at most.",
-                    rows=f"{ROWS:,}",
+                    rows=f"{stepping.REMEMBERED:,}",
                 ),
             )
 

@@ -70,9 +70,9 @@ ABOUT_FIGURES = (
 ABOUT_COSTS = (
     "Training: from edits to pack; statistics of the model that an editor keeps for the next one are counted where "
     "they were made. Peak: most memory of the process during the training; taken: of it, what was not "
-    "in use before. Pack: room on disk. ms/question: the median of a question about an edit, asked alone. Undo of one: edits "
-    "taken back one at a time, and how many were answered by the original answer again. Detach: whether the original "
-    "weights came back bit for bit."
+    "in use before. Pack: room on disk. ms/question: the median of a question about an edit, asked alone. Undo of one: "
+    "edits taken back one at a time, and how many were answered by the original answer again. Detach: whether the "
+    "original weights came back bit for bit."
 )
 ABOUT_FORGETTING = (
     "Edits are learnt one batch after the other, each on top of all before it; after each number of edits all of them "
@@ -174,7 +174,7 @@ def _size(body: Element, comparison: Comparison, edits: int) -> None:
     _measures(body, comparison, rows, COSTS, ABOUT_COSTS, extra)
     gated = {name: records for name, records in rows.items() if any(_known({name: records}, one) for one in GATE)}
     if gated:
-        _measures(body, comparison, gated, GATE, "Share of the questions that a gate lets by as about an edit, per cent.")
+        _measures(body, comparison, gated, GATE, "Questions that a gate lets by as about an edit, per cent.")
 
 
 def _measures(

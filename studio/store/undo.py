@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from studio.store.changes import Changes
-from studio.store.journal import EDIT, RELATION, relation_from_payload, relation_payload, too_large
+from studio.store.journal import EDIT, RELATION, ROWS, relation_from_payload, relation_payload, too_large
 from studio.store.project import Project
 from studio.store.records import (
     StoredEdit,
@@ -31,6 +31,9 @@ _NEWEST_DONE = (
     select(UndoStepRecord).where(UndoStepRecord.undone.is_(False)).order_by(UndoStepRecord.id.desc()).limit(1)
 )
 _OLDEST_UNDONE = select(UndoStepRecord).where(UndoStepRecord.undone.is_(True)).order_by(UndoStepRecord.id).limit(1)
+
+REMEMBERED = ROWS
+"""Edits that all steps together remember, at most."""
 
 
 def undo(project: Project) -> Changes:

@@ -87,7 +87,7 @@ def test_figures_are_means_with_their_spread(page: tuple[Reader, str]) -> None:
         "150",
         "50",
     )
-    assert (costs["pack, MB"], costs["ms/query"], costs["undo of one"]) == ("2.50", "12.5", "yes, 3 of 4")
+    assert (costs["pack, MB"], costs["ms/question"], costs["undo of one"]) == ("2.50", "12.5", "yes, 3 of 4")
     assert costs["detach"] == "bit for bit"
     assert "GPU peak, MB" not in costs
 
