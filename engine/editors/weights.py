@@ -1,0 +1,433 @@
+"""Editors that change the model's own weights: what their fits, their packs and their edited models have in common.
+
+A pack holds what is added to the weights and whatever the method needs to go on or to take an edit back. Attaching
+exchanges the weights; every query meets every edit, since there is no gate. A method is a `WeightEditor` that says how
+edits are learnt and, where what it learns is more than one matrix of changes a weight, a `WeightPack` that says what
+the changes come to, and without some of the edits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from engine import tensor_files
+from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.decoding import GREEDY, Decoding
+from engine.device import free_memory
+from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
+from engine.editors.registry import editor_kind
+from engine.edits import Edit, EditError, EditSet, fold
+from engine.language_model import LanguageModel
+from engine.meg.pack import check_model
+from engine.meg.router import Clock
+from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
+from engine.runs import Cancel, ProgressBoard
+from engine.stopping import Extent
+from engine.weight_exchange import WeightExchange, exchanged, growth
+
+CHANGES = "changes"
+"""The file of a pack with what is added to the weights, by parameter name, as the model stores them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WeightFit:
+    """One fit: what is to be learnt, and on top of what."""
+
+    model: LanguageModel  # with the weights of `known`, asked as the settings say
+    settings: Any  # the editor's own
+    edit_set: EditSet
+    edits: tuple[Edit, ...]  # those to learn now, never empty: enabled, and not in `known` as they are
+    known: WeightPack | None  # what is gone on from, edits that are no more or have changed taken out
+    progress: ProgressBoard
+    cancel: Cancel
+    seed: int
+    checkpoints: Checkpoints | None  # of this very fit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a fit found: the content of a pack."""
+
+    tensors: Mapping[str, Mapping[str, Tensor]]  # by file, then by name
+    state: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # whatever else JSON can hold
+    figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class WeightPack:
+    """What an editor adds to a model's weights, with the edits that it is for.
+
+    As it stands: one matrix of changes a weight, from which no single edit can be taken out. Methods that keep their
+    edits apart override `changes` and `without`.
+    """
+
+    def __init__(
+        self,
+        *,
+        editor: str,
+        settings: Any,
+        model_name: str,
+        fingerprint: str,
+        seed: int,
+        edit_set: EditSet,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        figures: Mapping[str, Any],
+    ) -> None:
+        """`editor` is its name in the registry; `tensors` go by file, then by name."""
+        self.editor, self.settings, self.seed = editor, settings, seed
+        self.model_name, self.fingerprint, self.edit_set = model_name, fingerprint, edit_set
+        self.tensors, self.state, self.figures = tensors, dict(state), dict(figures)
+
+    # --- what a method may say otherwise -----------------------------------------------------------------------
+
+    def changes(self) -> Mapping[str, Tensor]:
+        """What is added to each weight, by parameter name and shaped as the model stores it."""
+        return self.tensors[CHANGES]
+
+    def without(self, edit_ids: frozenset[str]) -> WeightPack:
+        """The same pack without these edits, at least one of its own. Raises EditError where that takes a training."""
+        named = next(edit for edit in self.edit_set.enabled() if edit.id in edit_ids)
+        raise EditError(
+            f"{editor_kind(self.editor).title} cannot take one edit back, such as {named.id} (“{named.prompt[:60]}”): "
+            "train again without it."
+        )
+
+    # --- what all have in common -------------------------------------------------------------------------------
+
+    def with_edits(self, edit_set: EditSet, learnt: Learnt) -> WeightPack:
+        """A pack like this one, of other content."""
+        return type(self)(
+            editor=self.editor,
+            settings=self.settings,
+            model_name=self.model_name,
+            fingerprint=self.fingerprint,
+            seed=self.seed,
+            edit_set=edit_set,
+            tensors=learnt.tensors,
+            state=learnt.state,
+            figures=learnt.figures,
+        )
+
+    def learnt(self) -> frozenset[str]:
+        """The ids of the edits that were learnt."""
+        return frozenset(edit.id for edit in self.edit_set.enabled())
+
+    def mark(self) -> str:
+        """A sha256 that tells this training from others: its edits, its seed, and what was found."""
+        digest = hashlib.sha256(f"{self.seed} {[edit.id for edit in self.edit_set.edits]}".encode())
+        for stem in sorted(self.tensors):
+            digest.update(tensor_files.to_bytes(self.tensors[stem]))
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the pack; see `engine.packs`."""
+        write_pack(
+            folder,
+            editor=self.editor,
+            model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
+            seed=self.seed,
+            settings=dataclasses.asdict(self.settings),
+            figures=self.figures,
+            state=self.state,
+            tensors=self.tensors,
+            edits=self.edit_set,
+        )
+
+    @classmethod
+    def from_stored(cls, stored: StoredPack, device: torch.device | str = "cpu") -> WeightPack:
+        """The pack that `save` wrote, its tensors on `device`."""
+        manifest = stored.manifest
+        return cls(
+            editor=manifest.editor,
+            settings=editor_kind(manifest.editor).restore(manifest.settings),
+            model_name=manifest.model.name,
+            fingerprint=manifest.model.fingerprint,
+            seed=manifest.seed,
+            edit_set=stored.edits,
+            tensors={
+                stem: {name: tensor.to(device) for name, tensor in group.items()}
+                for stem, group in stored.tensors.items()
+            },
+            state=manifest.state,
+            figures=manifest.figures,
+        )
+
+    def attach(self, model: LanguageModel) -> WeightEditedModel:
+        """`model` with its weights changed, asked as it was when the pack was trained.
+
+        Raises PackError where that was another model, or the same with another editor's changes still in it.
+        """
+        check_model(model, self.model_name, self.fingerprint)
+        return WeightEditedModel(model.asked(chat=self.settings.chat), self)
+
+
+class WeightEditor(ABC):
+    """What editors that change weights do alike when they learn."""
+
+    name: ClassVar[str]  # in the registry
+    pack: ClassVar[type[WeightPack]] = WeightPack
+    settings: Any
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages of a fit, in order."""
+        return editor_kind(self.name).stages
+
+    def requirements(self) -> tuple[str, ...]:
+        """Nothing beyond a prompt and a new object, unless the method says more."""
+        return ("prompt", "new object")
+
+    def fit(
+        self,
+        model: LanguageModel,
+        edits: EditSet,
+        *,
+        progress: ProgressBoard,
+        cancel: Cancel,
+        seed: int = 0,
+        run: Path | None = None,
+        start: WeightPack | None = None,
+    ) -> WeightPack:
+        """Learn the enabled edits; see `engine.editor.Editor.fit`. The model's weights are the original ones after it.
+
+        With `start`, a pack of the same editor and model, what is new or has changed is learnt on top of its weights
+        and with its settings. Raises EditError where `edits` lacks one of its edits and the method cannot take that
+        back.
+        """
+        if not edits.enabled():
+            raise EditError("There is no edit to train: add one, or switch one on.")
+        fingerprint, settings = model.fingerprint(), self.settings
+        if start is not None:
+            if start.editor != self.name:
+                title = editor_kind(self.name).title
+                raise PackError(f"{title} cannot go on from a pack of {editor_kind(start.editor).title}.")
+            check_model(model, start.model_name, start.fingerprint)
+            settings = start.settings
+        asked = model.asked(chat=settings.chat)
+        settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
+        mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=fingerprint)
+        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits)
+        work = WeightFit(
+            model=asked,
+            settings=settings,
+            edit_set=edits,
+            edits=fresh,
+            known=known,
+            progress=progress,
+            cancel=cancel,
+            seed=seed,
+            checkpoints=None if run is None else Checkpoints(run / "checkpoints", mark),
+        )
+        if fresh:
+            self.check(work)
+            cancel.check()
+            with exchanged(asked.model, {} if known is None else known.changes()):
+                learnt = self.learn(work)
+        elif known is not None:
+            learnt = Learnt(known.tensors, known.state, known.figures)
+        else:
+            raise ValueError("where nothing is new there is a pack that knows all")
+        pack = self.pack(
+            editor=self.name,
+            settings=settings,
+            model_name=model.name,
+            fingerprint=fingerprint,
+            seed=seed,
+            edit_set=edits,
+            tensors=learnt.tensors,
+            state=learnt.state,
+            figures={},
+        )
+        pack.figures = {"edits": len(edits.enabled()), **learnt.figures, "growth": _growth(asked, pack)}
+        return pack
+
+    def check(self, work: WeightFit) -> None:
+        """Raise EditError, in a sentence, for what cannot be learnt; before anything that takes long.
+
+        As it stands, whether the memory suffices. The model has its original weights, even where some are `known`.
+        """
+        need, free = self.memory(work.model, work.edits), free_memory(work.model.device)
+        if need > free:
+            raise EditError(
+                f"{editor_kind(self.name).title} needs about {need / 2**30:.1f} GiB beside the model and "
+                f"{work.model.device} has {free / 2**30:.1f} GiB free: take fewer layers, a smaller model, or close "
+                "other programs."
+            )
+
+    @abstractmethod
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """About how many bytes learning so many edits takes beside the model."""
+
+    @abstractmethod
+    def learn(self, work: WeightFit) -> Learnt:
+        """Learn `work.edits`. The weights may be exchanged, and must be given back before it returns or raises.
+
+        The result holds all that the pack shall hold: what was known is part of it.
+        """
+
+
+class WeightEditedModel:
+    """A language model with changed weights; usable where the transformers model is."""
+
+    gated = False
+
+    def __init__(self, model: LanguageModel, pack: WeightPack) -> None:
+        """`model` is asked as the pack was trained."""
+        self._model, self._pack = model, pack
+        self._off: frozenset[str] = frozenset()
+        self._attached = True
+        asked = {fold(text): edit for edit in pack.edit_set.enabled() for text in (*edit.paraphrases, edit.prompt)}
+        self._extents = {text: model.extent(edit.new_object) for text, edit in asked.items()}
+        longest = max((extent.tokens for extent in self._extents.values()), default=Extent().tokens)
+        self._usual = Extent(longest)
+        self._exchange = WeightExchange(model.model)
+        self._exchange.put(pack.changes())
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not defined here: config, device, generation_config, …
+        return getattr(self._model.model, name)
+
+    @property
+    def threshold(self) -> float:
+        """0: every query meets the edits. Raises EditError where it is to be moved."""
+        return 0.0
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        if value != 0:
+            raise EditError(
+                f"{editor_kind(self._pack.editor).title} has no gate, so there is no threshold to move: "
+                "every question meets the changed weights."
+            )
+
+    def route(self, queries: Sequence[str]) -> list[Routing]:
+        """That every query meets the edits. Raises QueryError for a query that the model cannot be asked."""
+        for query in queries:
+            self._model.token_ids(query)
+        return [ungated(query) for query in queries]
+
+    def explain(self, query: str) -> Explanation:
+        """That there is no gate to explain: no edit is nearer than another, and no evidence is weighed."""
+        (routing,) = self.route([query])
+        return Explanation(routing, near=(), reasons=(), verbatim=False, calibrated=0.0)
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        *,
+        cancel: Cancel | None = None,
+        originals: bool = True,
+        decoding: Decoding = GREEDY,
+    ) -> list[Answer]:
+        """Both models' answers; with `originals` False the original answers are left empty."""
+        routings = self.route(queries)
+        # A query that asks for an edit in known words ends as its new object does; the words decide of no token.
+        extents = [self._extents.get(fold(query), self._usual).under(decoding) for query in queries]
+        clock = Clock()
+        edited = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
+        edited_seconds = clock.share(len(queries))
+        originally, seconds = [""] * len(queries), None
+        if originals:
+            with self._exchange.originals():
+                originally = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
+            seconds = clock.share(len(queries))
+        return [
+            Answer(query, before, after, routing, seconds, edited_seconds)
+            for query, before, after, routing in zip(queries, originally, edited, routings, strict=True)
+        ]
+
+    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        return self._model.teacher_forced(queries, targets)
+
+    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
+        """The likeliest next tokens of both models."""
+        edited = self._model.next_tokens(query, k)
+        with self._exchange.originals():
+            return NextTokens(self._model.next_tokens(query, k), edited)
+
+    @torch.no_grad()
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """As the transformers model's `generate`."""
+        return self._model.model.generate(*args, **kwargs)
+
+    def disable(self, edit_ids: Iterable[str]) -> None:
+        """Give back what these edits changed; ids of edits that were not learnt are passed over.
+
+        All edits can always be given back. Raises EditError, and changes nothing, where only some are to be and the
+        method cannot.
+        """
+        self._switch_off(self._off | (self._pack.learnt() & frozenset(edit_ids)))
+
+    def enable(self, edit_ids: Iterable[str]) -> None:
+        """Let these edits change the weights again. Raises EditError as `disable` does."""
+        self._switch_off(self._off - frozenset(edit_ids))
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+        self._attached = False
+        self._exchange.give_back()
+
+    def _switch_off(self, off: frozenset[str]) -> None:
+        if off == self._off or not self._attached:
+            return
+        if off == self._pack.learnt():
+            self._exchange.give_back()
+        else:
+            self._exchange.put((self._pack.without(off) if off else self._pack).changes())
+        self._off = off
+
+
+def check_growth(name: str, original: Tensor, change: Tensor, edits: Sequence[Edit], most: float) -> None:
+    """Raise EditError, naming the edit, where a change is no number or more than `most` times the weight it is added to.
+
+    `name` is the parameter's; `change` is all that was added to its `original` so far, and `edits` are those that were
+    being learnt.
+    """
+    size = growth(original, change)
+    if not size <= most:  # NaN too
+        what = f"came to {size:,.1f} times the weights themselves" if math.isfinite(size) else "are no numbers any more"
+        named = f"edit {edits[0].id} (“{edits[0].prompt[:60]}”)"
+        named += f" and {len(edits) - 1:,} learnt with it" if len(edits) > 1 else ""
+        raise EditError(
+            f"Editing was stopped at {named}: the changes to {name} {what}, and {most:g} times is the most that is "
+            "allowed; lower the learning rate, or take fewer edits."
+        )
+
+
+def _gone_on_from(start: WeightPack, edits: EditSet) -> tuple[WeightPack | None, tuple[Edit, ...]]:
+    """`start` without what is no more or has changed (None: nothing is left), and the edits that are to be learnt.
+
+    An edit that has changed is learnt on top of what it was where the method cannot take that back.
+    """
+    before = {edit.id: _taught(edit) for edit in start.edit_set.enabled()}
+    now = {edit.id: _taught(edit) for edit in edits.enabled()}
+    fresh = tuple(edit for edit in edits.enabled() if before.get(edit.id) != now[edit.id])
+    gone = frozenset(before) - frozenset(now)
+    changed = frozenset(edit.id for edit in fresh) & frozenset(before)
+    if gone | changed == frozenset(before):
+        return None, edits.enabled()
+    if gone or (changed and editor_kind(start.editor).undoes_one):
+        start = start.without(gone | changed)
+    return start, fresh
+
+
+def _taught(edit: Edit) -> tuple[str, ...]:
+    """What an edit's change depends on."""
+    return edit.prompt, edit.new_object, edit.subject, edit.relation, edit.original_answer
+
+
+def _growth(model: LanguageModel, pack: WeightPack) -> float:
+    """The largest ‖ΔW‖ / ‖W‖ of a pack's weights."""
+    return max(
+        (growth(model.model.get_parameter(name).data, change) for name, change in pack.changes().items()), default=0.0
+    )
