@@ -1,0 +1,58 @@
+"""What a user may choose before an edit is located and written: statistics and target values, as ROME, MEMIT and
+AlphaEdit share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.setting_fields import check, setting
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsSettings:
+    """The text over which the second moment of a layer's keys is taken."""
+
+    corpus: str = setting(
+        "",
+        "A text file with a paragraph a line. Nothing: the facts that the embedded model knows, and for another model "
+        "what it writes itself.",
+    )
+    tokens: int = setting(200_000, "Tokens of the text that are read, at most.", least=1_000, most=10**9)
+    length: int = setting(128, "Tokens of one paragraph that are read at once, at most.", least=8, most=4_096)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSettings:
+    """How it is found what a layer has to write for an edit to be answered."""
+
+    steps: int = setting(25, "Steps in which each edit's value is sought, at most.", least=1, most=10_000)
+    learning_rate: float = setting(
+        0.25, "How far each step goes, in parts of what the layer usually writes.", least=1e-6, most=100
+    )
+    clamp: float = setting(
+        4.0, "How many times as long as what it is added to a change may be.", title="longest change", least=0, most=100
+    )
+    weight_decay: float = setting(0.5, "How much a long change counts against it.", least=0, most=1_000)
+    guard: float = setting(
+        0.0625, "How much it counts that “… is a” goes on as before, for the edit's subject.", least=0, most=1_000
+    )
+    learnt: float = setting(
+        0.05, "The loss at which a value counts as found.", title="stop at a loss of", least=0, most=10
+    )
+    contexts: int = setting(
+        5, "Texts by the model itself that each prompt is also learnt after.", least=0, most=100
+    )
+    context_tokens: int = setting(10, "Tokens of each such text.", title="tokens a context", least=1, most=100)
+    phrasings: int = setting(
+        2, "Other phrasings of its relation that each edit is also learnt in.", least=0, most=100
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+Source = Literal["file", "known facts", "own words"]
