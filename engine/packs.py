@@ -38,6 +38,8 @@ EDITS = "edits.jsonl"
 EDITORS: dict[str, tuple[str, str]] = {
     "meg": ("engine.meg.pack", "MegPack"),
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
+    "ft-m": ("engine.editors.weights", "WeightPack"),
+    "ft-l": ("engine.editors.weights", "WeightPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 

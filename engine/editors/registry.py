@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from engine.editors.settings import fine_tuning
 from engine.edits import EditError
 from engine.meg import settings as meg
 
@@ -91,6 +92,34 @@ EDITORS: Mapping[str, EditorKind] = {
             _GATE,
             {name: meg.PRESETS[name] for name in ("fast", "balanced")},
             meg.settings_from,
+        ),
+        EditorKind(
+            "ft-m",
+            "FT-M",
+            "Gradient descent on one layer's output weight until the new objects are said.",
+            "engine.editors.fine_tuning",
+            "FTMEditor",
+            ("Fine-tuning",),
+            (Group("Fine-tuning"),),
+            fine_tuning.FT_M,
+            fine_tuning.settings_from,
+            grows=True,
+            gated=False,
+            undoes_one=False,
+        ),
+        EditorKind(
+            "ft-l",
+            "FT-L",
+            "As FT-M, and no weight may move further than a small bound.",
+            "engine.editors.fine_tuning",
+            "FTLEditor",
+            ("Fine-tuning",),
+            (Group("Fine-tuning"),),
+            fine_tuning.FT_L,
+            fine_tuning.settings_from,
+            grows=True,
+            gated=False,
+            undoes_one=False,
         ),
     )
 }

@@ -388,7 +388,7 @@ class WeightEditedModel:
 
 
 def check_growth(name: str, original: Tensor, change: Tensor, edits: Sequence[Edit], most: float) -> None:
-    """Raise EditError, naming the edit, where a change is no number or more than `most` times the weight it is added to.
+    """Raise EditError, naming the edit, where a change is no number or more than `most` times the weight it goes to.
 
     `name` is the parameter's; `change` is all that was added to its `original` so far, and `edits` are those that were
     being learnt.

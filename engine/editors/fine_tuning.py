@@ -1,0 +1,147 @@
+"""Fine-tuning: gradient descent on the output weight of one FFN block, and on nothing else.
+
+FT-M minimises the mean negative log-likelihood of the new object's tokens, each given those before it. FT-L keeps every
+weight within ε of where it was, ‖ΔW‖∞ ≤ ε, by clamping after each step (arXiv 2012.00363, section 4; as a baseline in
+arXiv 2202.05262). Its first code reads all of the object's tokens off the logits where the prompt ends, an objective
+that an object of several tokens cannot meet; here that is the loss “last prompt token”.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.editors.settings.fine_tuning import FineTuningSettings
+from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
+from engine.edits import Edit
+from engine.language_model import Batch, LanguageModel, target_loss
+from engine.meg.training import choose_layer
+from engine.weight_exchange import Matrix, WeightExchange
+
+STAGE = "Fine-tuning"
+
+
+class FineTuningEditor(WeightEditor):
+    """Fine-tuning of one FFN block's output weight, behind the Editor protocol."""
+
+    def __init__(self, settings: FineTuningSettings | None = None) -> None:
+        self.settings: FineTuningSettings = settings or FineTuningSettings()
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """Four numbers a weight (its change, its slope and Adam's two), and what one step remembers."""
+        weight = model.blocks[0].d_ff * model.d_model
+        tokens = max(model.tokens_of(edit.new_object) + len(model.token_ids(edit.prompt)) for edit in edits)
+        rows = min(len(edits), self.settings.batch)
+        states = tokens * model.d_model * (len(edits) + 16 * rows * len(model.blocks))
+        return 4 * (4 * weight + states + 3 * rows * tokens * int(model.model.get_output_embeddings().weight.shape[0]))
+
+    def learn(self, work: WeightFit) -> Learnt:
+        """Descend on all edits together, a batch at a time, until they are learnt or the passes are over."""
+        settings: FineTuningSettings = work.settings
+        model, layer = work.model, _layer(work.model, settings)
+        matrix = Matrix.outlet(model, layer)
+        batches = _batches(model, layer, work.edits, settings.batch)
+        change = torch.zeros(matrix.weight.shape, device=model.device)
+        original = matrix.weight.data
+        descent = torch.optim.Adam([change], lr=settings.learning_rate)
+        order = random.Random(f"fine-tuning {work.seed}")
+        exchange = WeightExchange(model.model)
+        loss_of = _last_prompt_token if settings.loss == "last prompt token" else target_loss
+        passes, of = 0, settings.passes * len(batches)
+        matrix.weight.requires_grad_(True)
+        try:
+            for passes in range(1, settings.passes + 1):
+                total, right = 0.0, 0
+                for turn, some in enumerate(order.sample(batches, len(batches)), (passes - 1) * len(batches) + 1):
+                    work.cancel.check()
+                    exchange.put({matrix.name: change})
+                    logits = model.logits_after(some.batch, some.entered, layer, some.keep)
+                    losses = loss_of(logits, some.labels)
+                    (slope,) = torch.autograd.grad(losses.mean(), matrix.weight)
+                    change.grad = slope.float()
+                    descent.step()
+                    if settings.most_change is not None:
+                        change.clamp_(-settings.most_change, settings.most_change)
+                    check_growth(matrix.name, original, change, some.edits, settings.growth)
+                    total += float(losses.detach().sum())
+                    right += int(_right(logits.detach(), some.labels).sum())
+                    work.progress.report(STAGE, turn, of, loss=float(losses.detach().mean()))
+                loss = total / len(work.edits)
+                work.progress.report(STAGE, passes * len(batches), of, answered=right / len(work.edits))
+                if loss < settings.learnt:
+                    break
+        finally:
+            exchange.give_back()
+            matrix.weight.requires_grad_(False)
+        if work.known is not None:
+            change = change + work.known.changes()[matrix.name].to(change.device)
+        return Learnt({CHANGES: {matrix.name: change}}, figures={"layer": layer, "passes": passes, "loss": loss})
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Edits of like length, and the states that enter the trained layer."""
+
+    edits: Sequence[Edit]
+    batch: Batch
+    entered: Tensor  # [edits, length, d_model]
+    labels: Tensor  # [edits, length]
+    keep: int  # positions from the end whose logits are read
+
+
+def _layer(model: LanguageModel, settings: FineTuningSettings) -> int:
+    """The layer that is trained."""
+    usual = max(0, len(model.blocks) - 2)
+    return choose_layer(model, usual if settings.layer is None else settings.layer)
+
+
+def _batches(model: LanguageModel, layer: int, edits: Sequence[Edit], size: int) -> list[_Some]:
+    """The edits, those of like length together."""
+    length = {edit.id: len(model.token_ids(edit.prompt)) + model.tokens_of(edit.new_object) for edit in edits}
+    ordered = sorted(edits, key=lambda edit: length[edit.id])
+    batches = []
+    for start in range(0, len(ordered), size):
+        some = ordered[start : start + size]
+        batch = model.encode_targets([edit.prompt for edit in some], [edit.new_object for edit in some])
+        if batch.labels is None:
+            raise ValueError("edits have targets")
+        keep = int((batch.labels != -100).sum(1).max()) + 1
+        batches.append(_Some(some, batch, model.passage(batch, layer).before, batch.labels, keep))
+    return batches
+
+
+def _last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean negative log-likelihood of a row's labelled tokens, each read off the logits where its prompt ends: [rows].
+
+    `logits` [rows, keep, vocabulary] and `labels` [rows, length] as `target_loss` has them. The full stop is left out.
+    """
+    wanted = labels[:, -(logits.shape[1] - 1) :]
+    first = (wanted != -100).int().argmax(1)
+    chances = F.log_softmax(logits[torch.arange(len(logits), device=logits.device), first].float(), dim=-1)
+    counted = wanted != -100
+    counted[:, -1] = counted.sum(1) == 1
+    losses = -chances.gather(1, wanted.clamp(min=0)) * counted
+    return losses.sum(1) / counted.sum(1)
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether each row's labelled tokens are all the likeliest, given the true ones before: [rows], bool."""
+    wanted = labels[:, -(logits.shape[1] - 1) :]
+    return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
+
+
+class FTLEditor(FineTuningEditor):
+    """Fine-tuning within a bound on how far any weight moves."""
+
+    name = "ft-l"
+
+
+class FTMEditor(FineTuningEditor):
+    """Fine-tuning of every token of the new object, without a bound."""
+
+    name = "ft-m"
