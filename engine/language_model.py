@@ -245,6 +245,7 @@ class LanguageModel:
         return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False)["input_ids"])
 
     def pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
+        """Rows of tokens as one left-padded batch; `labels`, if any, are as long as their rows."""
         length = max(len(row) for row in rows)
         pad = self.tokenizer.pad_token_id
 

@@ -40,6 +40,9 @@ EDITORS: dict[str, tuple[str, str]] = {
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
     "ft-m": ("engine.editors.weights", "WeightPack"),
     "ft-l": ("engine.editors.weights", "WeightPack"),
+    "rome": ("engine.editors.rome", "RomePack"),
+    "memit": ("engine.editors.memit", "MemitPack"),
+    "alphaedit": ("engine.editors.alphaedit", "AlphaEditPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 

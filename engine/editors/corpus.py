@@ -100,7 +100,7 @@ def _known_facts() -> Iterator[str]:
     relations = catalogue.relations()
     known = [fact for fact in catalogue.facts() if fact.known]
     most = max(len(relation.phrasings) for relation in relations.values())
-    # The file goes by subjects: in turns, so that the first thousands of tokens speak of all relations in all phrasings.
+    # The file goes by subjects: in turns, so that the first tokens speak of all relations in all phrasings.
     for turn in range(most):
         for place, fact in enumerate(known):
             phrasings = relations[fact.relation].phrasings

@@ -88,7 +88,7 @@ def second_moments(
     memory is short, Cancelled when asked to stop, OSError where the disk refuses.
     """
     place = folder or cache_folder()
-    files = {layer: place / _name(model, layer, corpus) for layer in layers}
+    files = {layer: place / _name(model, layer, corpus.hash) for layer in layers}
     found = {layer: moment for layer, file in files.items() if (moment := _read(file, model, layer)) is not None}
     missing = [layer for layer in layers if layer not in found]
     if missing:
@@ -96,6 +96,16 @@ def second_moments(
         atomic.make_folder(place)
         found |= _measured(model, missing, corpus, files, cancel, report)
     return found
+
+
+def kept_moments(
+    model: LanguageModel, layers: Sequence[int], corpus_hash: str, folder: Path | None = None
+) -> dict[int, SecondMoment] | None:
+    """The second moments that are kept of `layers`, by the corpus' hash; None where one is not there."""
+    place = folder or cache_folder()
+    found = {layer: _read(place / _name(model, layer, corpus_hash), model, layer) for layer in layers}
+    whole = {layer: moment for layer, moment in found.items() if moment is not None}
+    return whole if len(whole) == len(found) else None
 
 
 def _measured(
@@ -161,9 +171,9 @@ def _begun(model: LanguageModel, partial: Mapping[int, Path]) -> tuple[dict[int,
     return {layer: torch.zeros(size, size, device=model.device) for layer, size in sizes.items()}, 0
 
 
-def _name(model: LanguageModel, layer: int, corpus: Corpus) -> str:
+def _name(model: LanguageModel, layer: int, corpus_hash: str) -> str:
     number = str(model.model.dtype).removeprefix("torch.")
-    return f"{model.fingerprint()[:16]}-layer{layer:03d}-{corpus.hash[:16]}-{number}.safetensors"
+    return f"{model.fingerprint()[:16]}-layer{layer:03d}-{corpus_hash[:16]}-{number}.safetensors"
 
 
 def _read(file: Path, model: LanguageModel, layer: int) -> SecondMoment | None:

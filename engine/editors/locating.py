@@ -13,21 +13,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
-
 from assets import catalogue
 from engine.editors.contexts import lesson_of
 from engine.editors.corpus import Corpus, read_corpus
 from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
-from engine.editors.registry import editor_kind
 from engine.editors.settings.locating import StatisticsSettings
 from engine.editors.subject_tokens import find_mention, last_token
 from engine.editors.target_values import Lesson
-from engine.editors.weights import WeightEditor, WeightFit, WeightPack
+from engine.editors.weights import WeightEditor, WeightFit
 from engine.edits import Edit, EditError, EditSet, Relation, fold
 from engine.language_model import LanguageModel
-from engine.runs import Cancel, ProgressBoard
 
 STATISTICS, VALUES = "Statistics", "Values"
 
@@ -50,7 +46,7 @@ class LocatingEditor(WeightEditor):
         )
 
     def check(self, work: WeightFit) -> None:
-        """Raise EditError for an edit that cannot be located, for layers that are not there, and where memory is short."""
+        """Raise EditError for edits that cannot be located, layers that are not there, and where memory is short."""
         check_layers(work.model, self.layers(work.model, work.settings))
         for edit in work.edits:
             last_token(work.model, find_mention(edit))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.editors.settings import fine_tuning
+from engine.editors.settings import alphaedit, fine_tuning, memit, rome
 from engine.edits import EditError
 from engine.meg import settings as meg
 
@@ -120,6 +120,45 @@ EDITORS: Mapping[str, EditorKind] = {
             grows=True,
             gated=False,
             undoes_one=False,
+        ),
+        EditorKind(
+            "rome",
+            "ROME",
+            "Each edit is one rank-one change where its subject is read, one after the other.",
+            "engine.editors.rome",
+            "RomeEditor",
+            ("Statistics", "Values"),
+            (Group("ROME"), Group("Values", "values"), Group("Statistics", "statistics")),
+            rome.PRESETS,
+            rome.settings_from,
+            grows=True,
+            gated=False,
+        ),
+        EditorKind(
+            "memit",
+            "MEMIT",
+            "All edits at once are spread over a few layers where their subjects are read.",
+            "engine.editors.memit",
+            "MemitEditor",
+            ("Statistics", "Values", "Solving"),
+            (Group("MEMIT"), Group("Values", "values"), Group("Statistics", "statistics")),
+            memit.PRESETS,
+            memit.settings_from,
+            grows=True,
+            gated=False,
+        ),
+        EditorKind(
+            "alphaedit",
+            "AlphaEdit",
+            "As MEMIT, a batch at a time, and only where the model usually reads nothing.",
+            "engine.editors.alphaedit",
+            "AlphaEditEditor",
+            ("Statistics", "Values", "Solving"),
+            (Group("AlphaEdit"), Group("Values", "values"), Group("Statistics", "statistics")),
+            alphaedit.PRESETS,
+            alphaedit.settings_from,
+            grows=True,
+            gated=False,
         ),
     )
 }

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.device import free_memory
-from engine.editors.ffn_states import adds_to_the_stream, read_ffn_states
+from engine.editors.ffn_states import read_ffn_states
 from engine.editors.settings.locating import ValueSettings
 from engine.editors.subject_tokens import Mention, last_token
 from engine.edits import Edit, EditError
@@ -78,8 +78,13 @@ class _Rows:
 class ValueSearch:
     """Lessons whose values at one layer are sought together."""
 
-    def __init__(self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], *, stream: bool) -> None:
-        """With `stream` the value is the stream after the layer, as in MEMIT; else what its FFN block writes."""
+    def __init__(
+        self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], *, stream: bool, adds: bool
+    ) -> None:
+        """With `stream` the value is the stream after the layer, as in MEMIT; else what its FFN block writes.
+
+        `adds` says whether what the block writes is added to the stream as it is: then the layer need not run again.
+        """
         self.model, self.layer, self.lessons, self.size = model, layer, lessons, len(lessons)
         self.edits = [lesson.edit for lesson in lessons]
         asks = max(len(lesson.asks) for lesson in lessons)
@@ -98,7 +103,7 @@ class ValueSearch:
         ends = [last_token(model, mention) for mention in [ask for ask, _ in texts] + guards]
         places = [length - len(row) + end for row, end in zip(rows, ends, strict=True)]
         states = read_ffn_states(model, batch, [layer])
-        self._added = adds_to_the_stream(model, batch.rows(torch.arange(min(2, len(rows)), device=model.device)), layer)
+        self._added = adds
         hidden = states.stream[layer] if self._added else model.passage(batch, layer).before
         self._rows = _Rows(
             batch, hidden, torch.tensor(places, device=model.device), 1 + max(len(target) for target in targets)
