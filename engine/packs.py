@@ -40,6 +40,8 @@ EDITORS: dict[str, tuple[str, str]] = {
     "retrieval": ("engine.editors.retrieval", "RetrievalPack"),
     "ft-m": ("engine.editors.weights", "WeightPack"),
     "ft-l": ("engine.editors.weights", "WeightPack"),
+    "ultraedit": ("engine.editors.weights", "WeightPack"),
+    "kn": ("engine.editors.knowledge_neurons", "KnowledgeNeuronPack"),
     "rome": ("engine.editors.rome", "RomePack"),
     "memit": ("engine.editors.memit", "MemitPack"),
     "alphaedit": ("engine.editors.alphaedit", "AlphaEditPack"),

@@ -43,7 +43,7 @@ class FineTuningEditor(WeightEditor):
     def learn(self, work: WeightFit) -> Learnt:
         """Descend on all edits together, a batch at a time, until they are learnt or the passes are over."""
         settings: FineTuningSettings = work.settings
-        model, layer = work.model, _layer(work.model, settings)
+        model, layer = work.model, choose_layer(work.model, settings.layer)
         matrix = Matrix.outlet(model, layer)
         batches = _batches(model, layer, work.edits, settings.batch)
         change = torch.zeros(matrix.weight.shape, device=model.device)
@@ -92,12 +92,6 @@ class _Some:
     entered: Tensor  # [edits, length, d_model]
     labels: Tensor  # [edits, length]
     keep: int  # positions from the end whose logits are read
-
-
-def _layer(model: LanguageModel, settings: FineTuningSettings) -> int:
-    """The layer that is trained."""
-    usual = max(0, len(model.blocks) - 2)
-    return choose_layer(model, usual if settings.layer is None else settings.layer)
 
 
 def _batches(model: LanguageModel, layer: int, edits: Sequence[Edit], size: int) -> list[_Some]:

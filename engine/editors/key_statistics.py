@@ -129,7 +129,7 @@ def _measured(
             noted = time.monotonic()
         cancel.check()
         report(done, corpus.tokens)
-        batch = model.pad([list(row) for row in batches[number]])
+        batch = model.batch_of([list(row) for row in batches[number]])
         keys = read_ffn_states(model, batch, layers).keys
         real = batch.attention_mask.bool()
         for layer in layers:

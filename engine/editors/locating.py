@@ -106,7 +106,7 @@ def lessons_of(
 def stream_takes_all(model: LanguageModel, layer: int) -> bool:
     """Whether what block `layer` writes is added to the stream as it is."""
     start = [model.tokenizer.pad_token_id, *model.tokenizer("The", add_special_tokens=False)["input_ids"]]
-    return adds_to_the_stream(model, model.pad([start]), layer)
+    return adds_to_the_stream(model, model.batch_of([start]), layer)
 
 
 def switched_off(edit_set: EditSet, edit_ids: frozenset[str]) -> EditSet:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.editors.settings import alphaedit, fine_tuning, memit, rome
+from engine.editors.settings import alphaedit, fine_tuning, knowledge_neurons, memit, rome, ultra_edit
 from engine.edits import EditError
 from engine.meg import settings as meg
 
@@ -120,6 +120,36 @@ EDITORS: Mapping[str, EditorKind] = {
             grows=True,
             gated=False,
             undoes_one=False,
+        ),
+        EditorKind(
+            "ultraedit",
+            "UltraEdit",
+            "A hundred edits at once from one look at them, solved in closed form over a few layers.",
+            "engine.editors.ultra_edit",
+            "UltraEditEditor",
+            ("Turns",),
+            (Group("UltraEdit"),),
+            ultra_edit.PRESETS,
+            ultra_edit.settings_from,
+            grows=True,
+            gated=False,
+            undoes_one=False,
+        ),
+        EditorKind(
+            "kn",
+            "KN",
+            "The few neurons that say a fact are found, and their values moved to the new object.",
+            "engine.editors.knowledge_neurons",
+            "KnowledgeNeuronEditor",
+            ("Attribution",),
+            (
+                Group("Neurons", names=("prompts", "steps", "threshold", "shared", "fewest", "most", "common")),
+                Group("Values", names=("away", "towards", "growth", "chat")),
+            ),
+            knowledge_neurons.PRESETS,
+            knowledge_neurons.settings_from,
+            grows=True,
+            gated=False,
         ),
         EditorKind(
             "rome",

@@ -40,7 +40,7 @@ def read_subject_states(
     stream = torch.zeros_like(value)
     for some in _batches([len(row) for row in ids]):
         cancel.check()
-        batch = model.pad([ids[number] for number in some])
+        batch = model.batch_of([ids[number] for number in some])
         length = batch.input_ids.shape[1]
         states = read_ffn_states(model, batch, layers)
         places = torch.tensor([length - len(ids[number]) + ends[number] for number in some], device=device)

@@ -98,7 +98,7 @@ class ValueSearch:
         guards = [lesson.guard for lesson in lessons]
         rows += [model.token_ids(guard.text) for guard in guards]
         labels += [[-100] * len(row) for row in rows[len(texts) :]]
-        batch = model.pad(rows, labels)
+        batch = model.batch_of(rows, labels)
         length = batch.input_ids.shape[1]
         ends = [last_token(model, mention) for mention in [ask for ask, _ in texts] + guards]
         places = [length - len(row) + end for row, end in zip(rows, ends, strict=True)]

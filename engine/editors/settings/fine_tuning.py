@@ -14,7 +14,7 @@ class FineTuningSettings:
     """Plain gradient descent on the output weight of one FFN block."""
 
     layer: int | None = setting(
-        None, "The FFN block whose output weight is trained, from 0. Nothing: the one before the last.", least=0
+        None, "The FFN block whose output weight is trained, from 0. Nothing: the one in the middle.", least=0
     )
     loss: Literal["every token", "last prompt token"] = setting(
         "every token",
@@ -22,8 +22,8 @@ class FineTuningSettings:
         "all of them at once where the prompt ends, which is right for objects of one token alone.",
     )
     passes: int = setting(50, "Passes over the edits, at most.", least=1, most=100_000)
-    learning_rate: float = setting(1e-3, "How far each step goes.", least=1e-8, most=1)
-    batch: int = setting(64, "Edits a step.", title="edits a step", least=1, most=65_536)
+    learning_rate: float = setting(1e-2, "How far each step goes.", least=1e-8, most=1)
+    batch: int = setting(32, "Edits a step.", title="edits a step", least=1, most=65_536)
     learnt: float = setting(
         0.01, "The mean loss of a pass at which training stops.", title="stop at a loss of", least=0, most=10
     )
@@ -35,7 +35,7 @@ class FineTuningSettings:
         most=10,
     )
     growth: float = setting(
-        2.0,
+        10.0,
         "Training is stopped where the change of a layer comes to so many times its weights.",
         title="most growth",
         least=0,
