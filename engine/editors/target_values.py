@@ -102,14 +102,14 @@ class ValueSearch:
         length = batch.input_ids.shape[1]
         ends = [last_token(model, mention) for mention in [ask for ask, _ in texts] + guards]
         places = [length - len(row) + end for row, end in zip(rows, ends, strict=True)]
-        states = read_ffn_states(model, batch, [layer])
         self._added = adds
-        hidden = states.stream[layer] if self._added else model.passage(batch, layer).before
+        passage = model.passage(batch, layer)
+        hidden = passage.after if adds else passage.before
         self._rows = _Rows(
             batch, hidden, torch.tensor(places, device=model.device), 1 + max(len(target) for target in targets)
         )
         own = torch.arange(self.size, device=model.device)
-        base = states.stream[layer] if stream else states.values[layer]
+        base = passage.after if stream else read_ffn_states(model, batch, [layer]).values[layer]
         self.base = base[own, self._rows.places[: self.size]].float()
         """What is written there now, after each prompt: [lessons, d_model]."""
 
