@@ -53,7 +53,7 @@ class AlphaEditSolver:
                 raise EditError(
                     f"Of the {size:,} directions of layer {layer}'s keys {rank:,} count as unused, so that there is "
                     f"{'nowhere to write' if not rank else 'nothing that is kept'}: "
-                    f"{'raise' if not rank else 'lower'} “unused below”, or set “threshold” to “share”."
+                    f"{'raise' if not rank else 'lower'} “unused below”."
                 )
         self._met = {
             layer: torch.zeros((space.shape[1], space.shape[1]), dtype=space.dtype, device=space.device)

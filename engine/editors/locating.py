@@ -18,7 +18,7 @@ from engine.editors.contexts import lesson_of
 from engine.editors.corpus import Corpus, read_corpus
 from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
-from engine.editors.settings.locating import StatisticsSettings
+from engine.editors.settings.locating import StatisticsSettings, ValueSettings
 from engine.editors.subject_tokens import find_mention, last_token
 from engine.editors.target_values import Lesson
 from engine.editors.weights import WeightEditor, WeightFit
@@ -96,11 +96,11 @@ def corpus_figures(corpus: Corpus) -> dict[str, Any]:
 
 
 def lessons_of(
-    model: LanguageModel, edits: Sequence[Edit], edit_set: EditSet, contexts: Sequence[str], phrasings: int
+    model: LanguageModel, edits: Sequence[Edit], edit_set: EditSet, contexts: Sequence[str], settings: ValueSettings
 ) -> list[Lesson]:
     """Each edit with the texts that it is learnt in."""
     relations: Mapping[str, Relation] = {**catalogue.relations(), **edit_set.relations}
-    return [lesson_of(edit, model, contexts, relations, phrasings) for edit in edits]
+    return [lesson_of(edit, model, contexts, relations, settings) for edit in edits]
 
 
 def stream_takes_all(model: LanguageModel, layer: int) -> bool:

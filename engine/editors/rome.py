@@ -102,14 +102,15 @@ class RomeEditor(LocatingEditor):
         of = before + len(work.edits)
         for number, edit in enumerate(work.edits[first:], first + 1):
             self._put(work, matrix, found)
-            (lesson,) = lessons_of(model, [edit], work.edit_set, contexts, settings.values.phrasings)
-            search = ValueSearch(model, layer, [lesson], stream=False, adds=adds)
-            value = search.optimise(settings.values, work.cancel, lambda *_: None)
+            (lesson,) = lessons_of(model, [edit], work.edit_set, contexts, settings.values)
             states = read_subject_states(model, [lesson], [layer], work.cancel)
             mean = states.keys[layer]
             key = mean if settings.keys == "consistent" else states.own_keys[layer]
             direction = torch.cholesky_solve(mean.double().T, factor).T
-            direction = (direction / direction.norm()).float()
+            direction = (direction / (direction * key).sum()).float()  # u·k = 1
+            felt = direction if settings.values.reach == "as written" else None
+            search = ValueSearch(model, layer, [lesson], stream=False, adds=adds, directions=felt)
+            value = search.optimise(settings.values, work.cancel, lambda *_: None)
             target = value.targets if bias is None else value.targets - bias.float()
             found = {
                 name: torch.cat([found[name], row])

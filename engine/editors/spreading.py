@@ -90,7 +90,7 @@ class SpreadPack(WeightPack):
             [edits[id] for ids in kept for id in ids],
             self.edit_set,
             self.state["contexts"],
-            self.settings.values.phrasings,
+            self.settings.values,
         )
         solver = self.solver(self.settings, moments)
         writing = Writing(model, layers, solver, WeightExchange(model.model), self.settings)
@@ -160,9 +160,9 @@ class SpreadEditor(LocatingEditor):
             targets, batches = known.tensors[TARGETS][TARGET], [list(ids) for ids in known.batches()]
             writing.go_on(known)
             before = len(targets)
-        search = _Search(work, layers[-1], adds=writing.adds, before=before)
+        search = _Search(work, layers[-1], solver, adds=writing.adds, before=before)
         for edits in self.batched(work.edits, settings):
-            lessons = lessons_of(model, edits, work.edit_set, contexts, settings.values.phrasings)
+            lessons = lessons_of(model, edits, work.edit_set, contexts, settings.values)
             found = search.found(lessons)
             work.progress.report(SOLVING, 0, 0)
             writing.write(lessons, found, work.cancel)
@@ -186,8 +186,8 @@ class SpreadEditor(LocatingEditor):
 class _Search:
     """The z of the edits of one fit, kept in its checkpoints group by group."""
 
-    def __init__(self, work: WeightFit, layer: int, *, adds: bool, before: int) -> None:
-        self._work, self._layer, self._adds, self._before = work, layer, adds, before
+    def __init__(self, work: WeightFit, layer: int, solver: Solver, *, adds: bool, before: int) -> None:
+        self._work, self._layer, self._solver, self._adds, self._before = work, layer, solver, adds, before
         self._done = 0  # edits of this fit
         self.answered = 0
         self._kept: dict[str, Tensor] = {}
@@ -202,10 +202,12 @@ class _Search:
         """The z of `lessons`, [lessons, d_model], on the model as it is."""
         work, settings = self._work, self._work.settings.values
         left = [lesson for lesson in lessons if lesson.edit.id not in self._kept]
+        directions = self._directions(lessons) if left and settings.reach == "as written" else {}
         of = self._before + len(work.edits)
         for group in grouped(work.model, self._layer, left):
             some = [left[number] for number in group]
-            search = ValueSearch(work.model, self._layer, some, stream=self._adds, adds=self._adds)
+            felt = torch.stack([directions[lesson.edit.id] for lesson in some]) if directions else None
+            search = ValueSearch(work.model, self._layer, some, stream=self._adds, adds=self._adds, directions=felt)
 
             def report(found: int, loss: float) -> None:
                 done = self._before + len(self._kept) + found
@@ -215,6 +217,16 @@ class _Search:
             self._keep(some, values)
         self.answered += sum(lesson.edit.id in self._right for lesson in lessons)
         return torch.stack([self._kept[lesson.edit.id] for lesson in lessons]).to(work.model.device)
+
+    def _directions(self, lessons: Sequence[Lesson]) -> dict[str, Tensor]:
+        """For each edit the direction [d_ff] of keys under which the last layer will write its change, by id.
+
+        A layer's change is linear in what is to be written: with one number an edit, it is those directions.
+        """
+        keys = read_subject_states(self._work.model, lessons, [self._layer], self._work.cancel).keys[self._layer]
+        each = torch.eye(len(lessons), dtype=torch.float64, device=keys.device)
+        found = self._solver.change(self._layer, keys.double(), each)
+        return dict(zip([lesson.edit.id for lesson in lessons], found.float(), strict=True))
 
     def _keep(self, lessons: Sequence[Lesson], values: Values) -> None:
         for lesson, target, right in zip(lessons, values.targets, values.answered.tolist(), strict=True):

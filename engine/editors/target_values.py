@@ -58,7 +58,7 @@ class _Rows:
 
     batch: Batch  # labels on the asks alone
     hidden: Tensor  # [rows, length, d_model]: what leaves the edited layer, or what enters it
-    places: Tensor  # [rows]: the column where the subject ends
+    reach: Tensor  # [rows, length]: how much of a lesson's change each position gets
     keep: int  # positions from the end whose logits are read
 
     @property
@@ -70,20 +70,30 @@ class _Rows:
 
     def of(self, lessons: Tensor, count: int) -> _Rows:
         """The rows of some lessons of `count`."""
-        turns = torch.arange(0, len(self.places), count, device=lessons.device)
+        turns = torch.arange(0, len(self.reach), count, device=lessons.device)
         index = (turns[:, None] + lessons).flatten()
-        return _Rows(self.batch.rows(index), self.hidden[index], self.places[index], self.keep)
+        return _Rows(self.batch.rows(index), self.hidden[index], self.reach[index], self.keep)
 
 
 class ValueSearch:
     """Lessons whose values at one layer are sought together."""
 
     def __init__(
-        self, model: LanguageModel, layer: int, lessons: Sequence[Lesson], *, stream: bool, adds: bool
+        self,
+        model: LanguageModel,
+        layer: int,
+        lessons: Sequence[Lesson],
+        *,
+        stream: bool,
+        adds: bool,
+        directions: Tensor | None = None,
     ) -> None:
         """With `stream` the value is the stream after the layer, as in MEMIT; else what its FFN block writes.
 
         `adds` says whether what the block writes is added to the stream as it is: then the layer need not run again.
+        `directions` [lessons, d_ff] are the keys' directions under which each change will be written: it is sought as
+        it will reach every position, by what their keys have in common with it. Without them it is sought as if it
+        reached the end of the subject alone, which is what the papers do.
         """
         self.model, self.layer, self.lessons, self.size = model, layer, lessons, len(lessons)
         self.edits = [lesson.edit for lesson in lessons]
@@ -103,14 +113,19 @@ class ValueSearch:
         ends = [last_token(model, mention) for mention in [ask for ask, _ in texts] + guards]
         places = [length - len(row) + end for row, end in zip(rows, ends, strict=True)]
         self._added = adds
-        passage = model.passage(batch, layer)
+        passage, states = model.passage(batch, layer), read_ffn_states(model, batch, [layer])
+        columns = torch.tensor(places, device=model.device)
+        if directions is None:
+            reach = torch.zeros(batch.input_ids.shape, device=model.device)
+            reach[torch.arange(len(rows), device=model.device), columns] = 1.0
+        else:
+            each = directions.float().repeat(len(rows) // self.size, 1)
+            reach = torch.einsum("rtk,rk->rt", states.keys[layer].float(), each) * batch.attention_mask
         hidden = passage.after if adds else passage.before
-        self._rows = _Rows(
-            batch, hidden, torch.tensor(places, device=model.device), 1 + max(len(target) for target in targets)
-        )
+        self._rows = _Rows(batch, hidden, reach, 1 + max(len(target) for target in targets))
         own = torch.arange(self.size, device=model.device)
-        base = passage.after if stream else read_ffn_states(model, batch, [layer]).values[layer]
-        self.base = base[own, self._rows.places[: self.size]].float()
+        base = passage.after if stream else states.values[layer]
+        self.base = base[own, columns[: self.size]].float()
         """What is written there now, after each prompt: [lessons, d_model]."""
 
     def optimise(self, settings: ValueSettings, cancel: Cancel, report: Report) -> Values:
@@ -123,12 +138,12 @@ class ValueSearch:
         active = torch.arange(self.size, device=device)
         found, losses = torch.zeros_like(self.base), torch.zeros(self.size, device=device)
         answered = torch.zeros(self.size, dtype=torch.bool, device=device)
-        descent = _Adam(found)
+        descent = _Descent(found)
         usual: Tensor | None = None  # how the guards went on at first, [active, vocabulary], log-probabilities
         for step in range(settings.steps):
             cancel.check()
             rows = self._rows.of(active, self.size)
-            logits, asks = self._logits(rows, descent.weights), len(rows.places) - len(active)
+            logits, asks = self._logits(rows, descent.weights), len(rows.reach) - len(active)
             asked = target_loss(logits[:asks], rows.labels[:asks]).view(-1, len(active)).mean(0)
             guard = logits[asks:, -1].float().log_softmax(-1)
             usual = guard.detach() if usual is None else usual
@@ -151,17 +166,14 @@ class ValueSearch:
         return Values(self.base + found, losses, answered)
 
     def _logits(self, rows: _Rows, changes: Tensor) -> Tensor:
-        """The logits of the last positions with each lesson's change [lessons, d_model] where its subject ends."""
-        each = changes.repeat(len(rows.places) // len(changes), 1).to(rows.hidden.dtype)
-        index = (torch.arange(len(each), device=each.device), rows.places)
+        """The logits of the last positions with each lesson's change [lessons, d_model] at all that it reaches."""
+        each = changes.repeat(len(rows.reach) // len(changes), 1)
+        change = (rows.reach[:, :, None] * each[:, None]).to(rows.hidden.dtype)
         if self._added:
-            return self.model.logits_after(
-                rows.batch, rows.hidden.index_put(index, each, accumulate=True), self.layer + 1, rows.keep
-            )
+            return self.model.logits_after(rows.batch, rows.hidden + change, self.layer + 1, rows.keep)
 
         def add(_: nn.Module, __: object, output: Tensor) -> Tensor:
-            shaped = output.reshape(rows.hidden.shape)
-            return shaped.index_put(index, each, accumulate=True).reshape(output.shape)
+            return output + change.reshape(output.shape)
 
         handle = self.model.blocks[self.layer].outlet.register_forward_hook(add)
         # The last layer's block may be run for the kept positions alone, and the subject is not among them.
@@ -181,14 +193,19 @@ class ValueSearch:
             )
 
 
-class _Adam:
-    """Adam (arXiv 1412.6980) on one vector a lesson, each within its own ball."""
+class _Descent:
+    """Adam (arXiv 1412.6980) with one step size for each lesson's vector instead of one for every number.
 
-    MOMENTUM, MEMORY = 0.9, 0.999
+    Adam proper moves numbers whose slope is noise as far as those that matter: what it finds is longer than it need
+    be, and a longer change disturbs more.
+    """
+
+    MOMENTUM, MEMORY = 0.9, 0.98
 
     def __init__(self, start: Tensor) -> None:
         self.weights = start.clone().requires_grad_()
-        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
+        self._mean = torch.zeros_like(start)
+        self._square = torch.zeros(len(start), device=start.device)
         self._steps = 0
 
     @torch.no_grad()
@@ -196,10 +213,10 @@ class _Adam:
         """Move each number by about its lesson's `rate` [lessons], and cut what is longer than `longest` [lessons]."""
         self._steps += 1
         self._mean.lerp_(slope, 1 - self.MOMENTUM)
-        self._square.lerp_(slope.square(), 1 - self.MEMORY)
+        self._square.lerp_(slope.square().mean(1), 1 - self.MEMORY)
         mean = self._mean / (1 - self.MOMENTUM**self._steps)
-        size = (self._square / (1 - self.MEMORY**self._steps)).sqrt() + 1e-8
-        self.weights -= rate[:, None] * mean / size
+        size = (self._square / (1 - self.MEMORY**self._steps)).sqrt().clamp(min=1e-12)
+        self.weights -= (rate / size)[:, None] * mean
         self.weights *= (longest / self.weights.norm(dim=1).clamp(min=1e-12)).clamp(max=1)[:, None]
 
     def keep(self, still: Tensor) -> None:

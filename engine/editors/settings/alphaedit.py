@@ -23,21 +23,21 @@ class AlphaEditSettings:
         "reads, or, as the first code has it, each that holds less than a number, whatever the model's scale.",
     )
     unused: float = setting(
-        0.05,
+        0.1,
         "The share, or the number, below which directions count as unused.",
         title="unused below",
         least=0,
         most=1e6,
     )
     ridge: float = setting(
-        0.01,
+        0.001,
         "How much a large change counts against it, in parts of an edit's key; for an absolute threshold, as it is.",
         least=0,
         most=1e9,
     )
     batch: int = setting(100, "Edits that are written at once.", title="edits at once", least=1, most=10**6)
     growth: float = setting(
-        2.0,
+        10.0,
         "Editing is stopped where the change of a layer comes to so many times its weights.",
         title="most growth",
         least=0,

@@ -23,7 +23,7 @@ class MemitSettings:
     layer: int | None = setting(None, LAYER, title="last layer", least=0)
     layers: int | None = setting(None, LAYERS, least=1, most=100)
     preserving: float = setting(
-        1_000.0,
+        10.0,
         "How many edits' weight has what the model usually reads, against the edits: more disturbs less, and more "
         "edits are missed.",
         title="weight of what is kept",
@@ -34,7 +34,7 @@ class MemitSettings:
         None, "Edits that are written at once. Nothing: all of them.", title="edits at once", least=1, most=10**6
     )
     growth: float = setting(
-        2.0,
+        10.0,
         "Editing is stopped where the change of a layer comes to so many times its weights.",
         title="most growth",
         least=0,

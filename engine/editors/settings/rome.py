@@ -26,7 +26,7 @@ class RomeSettings:
         "writes under the prompt's alone, as the first code does, which at times breaks the model.",
     )
     growth: float = setting(
-        2.0,
+        10.0,
         "Editing is stopped where the change of the layer comes to so many times its weights.",
         title="most growth",
         least=0,
@@ -36,7 +36,7 @@ class RomeSettings:
         None, "Whether the model is asked through its chat template (default: where it has one).", title="chat template"
     )
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
-    values: ValueSettings = field(default_factory=ValueSettings)
+    values: ValueSettings = field(default_factory=lambda: ValueSettings(steps=60, clamp=2.0))
 
     def __post_init__(self) -> None:
         check(self)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.editors import key_statistics
-from engine.editors.corpus import Corpus, read_corpus, write
+from engine.editors.corpus import read_corpus, write
 from engine.editors.ffn_states import read_ffn_states
 from engine.editors.key_statistics import kept_moments, second_moments
 from engine.edits import EditError

@@ -46,7 +46,7 @@ def test_the_key_is_the_mean_or_the_prompts_own(keys, tmp_path):
     model = tiny_model()
     settings = quick_settings("rome", text(tmp_path), layer=1, keys=keys)
     pack = fit("rome", model, settings, some(1))
-    lessons = lessons_of(model, EDITS.edits[:1], EDITS, pack.state["contexts"], 0)
+    lessons = lessons_of(model, EDITS.edits[:1], EDITS, pack.state["contexts"], pack.settings.values)
     states = read_subject_states(model, lessons, [1], Cancel())
     own, mean = states.own_keys[1], states.keys[1]
     assert not torch.allclose(own, mean, rtol=1e-2)

@@ -30,7 +30,7 @@ def moment(rank=D_FF, seed=0):
 
 
 def states(model, pack, edits=EDITS.edits, layers=range(1, 3)):
-    lessons = lessons_of(model, edits, EDITS, pack.state["contexts"], 0)
+    lessons = lessons_of(model, edits, EDITS, pack.state["contexts"], pack.settings.values)
     return read_subject_states(model, lessons, layers, Cancel())
 
 
@@ -155,7 +155,7 @@ def test_nothing_is_taken_back_where_the_statistics_are_gone(tmp_path, monkeypat
     pack = fit("memit", model, quick_settings("memit", text(tmp_path)))
     edited = pack.attach(model)
     monkeypatch.setenv("MEG_STUDIO_HOME", str(tmp_path / "elsewhere"))
-    with pytest.raises(EditError, match="statistics .* are no longer kept on this computer"):
+    with pytest.raises(EditError, match=r"statistics .* are no longer kept on this computer"):
         edited.disable(["e1"])
     edited.detach()
 

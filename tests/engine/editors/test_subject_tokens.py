@@ -72,7 +72,7 @@ def test_in_a_chat_it_is_found_in_the_turn():
 
 
 def test_no_subject_and_a_prompt_without_it_are_refused_in_a_sentence():
-    with pytest.raises(EditError, match="Edit e1 .*has no subject"):
+    with pytest.raises(EditError, match=r"Edit e1 .*has no subject"):
         find_mention(Edit("e1", "Oslo lies in", "x"))
     with pytest.raises(EditError, match="does not contain its subject “Bergen”"):
         find_mention(edit("Bergen", "Oslo lies in"))
