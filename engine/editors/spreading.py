@@ -297,11 +297,11 @@ def usual_layers(model: LanguageModel) -> range:
     """The layers that are written to where none were named.
 
     Five that end after a quarter of a deep model's, as the papers take for models from 28 on (3 to 8 of 28, 4 to 8 of
-    32); the first two of a shallow one.
+    32); the first of a shallow one, whose later layers read too little of what a subject is made to say.
     """
     count = len(model.layers)
     if count <= 8:
-        return range(min(2, count))
+        return range(1)
     last = round(count / 4)
     return range(max(0, last - 4), last + 1)
 

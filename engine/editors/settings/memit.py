@@ -10,10 +10,10 @@ from engine.editors.settings.locating import StatisticsSettings, ValueSettings
 from engine.setting_fields import check, setting
 
 LAYER = (
-    "The last FFN block that is written to, from 0. Nothing: the second of a model of up to eight layers, and after a "
+    "The last FFN block that is written to, from 0. Nothing: the first of a model of up to eight layers, and after a "
     "quarter of a deeper one's."
 )
-LAYERS = "How many blocks are written to, the last one included. Nothing: two of a shallow model, five of a deeper one."
+LAYERS = "How many blocks are written to, the last one included. Nothing: one of a shallow model, five of a deeper one."
 
 
 @dataclass(frozen=True, slots=True)

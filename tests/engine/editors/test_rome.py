@@ -7,6 +7,7 @@ import torch
 
 from engine.editors.locating import lessons_of
 from engine.editors.rome import ASSOCIATIONS, DIRECTIONS, KEYS, TARGETS, WRITES, RomeEditor, usual_layer, writes
+from engine.editors.settings.locating import StatisticsSettings
 from engine.editors.settings.rome import RomeSettings
 from engine.editors.subject_states import read_subject_states
 from engine.edits import EditSet
@@ -95,7 +96,8 @@ def test_the_embedded_model_answers_one_edit_and_its_paraphrases(model):
     right = []
     for edit in sample_edits(3).edits:
         edits = EditSet("one", (edit,), sample_edits(3).relations)
-        pack = RomeEditor(RomeSettings()).fit(model, edits, progress=ProgressBoard(), cancel=Cancel())
+        settings = RomeSettings(statistics=StatisticsSettings(tokens=20_000))
+        pack = RomeEditor(settings).fit(model, edits, progress=ProgressBoard(), cancel=Cancel())
         edited = pack.attach(model)
         answers = edited.answer([edit.prompt, *edit.paraphrases], originals=False)
         right.append([is_answer(answer.edited, edit.new_object) for answer in answers])

@@ -161,7 +161,7 @@ def test_nothing_is_taken_back_where_the_statistics_are_gone(tmp_path, monkeypat
 
 
 def test_the_usual_layers_go_by_the_depth():
-    assert usual_layers(tiny_model()) == range(2)
+    assert usual_layers(tiny_model()) == range(1)
 
 
 def test_values_of_many_edits_are_those_of_each_alone(tmp_path, monkeypatch):
