@@ -93,7 +93,7 @@ def exchanged(model: nn.Module, changes: Mapping[str, Tensor]) -> Iterator[Weigh
 
 def growth(original: Tensor, change: Tensor) -> float:
     """‖change‖ / ‖original‖ (Frobenius); NaN and infinities stay what they are."""
-    return float(change.double().norm() / original.double().norm().clamp(min=torch.finfo(torch.float64).tiny))
+    return float(change.float().norm() / original.float().norm().clamp(min=torch.finfo(torch.float32).tiny))
 
 
 def _plus(original: Tensor, change: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ that an object of several tokens cannot meet; here that is the loss “last prom
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, che
 from engine.edits import Edit
 from engine.language_model import Batch, LanguageModel, target_loss
 from engine.meg.training import choose_layer
+from engine.training_state import flatten, unflatten
 from engine.weight_exchange import Matrix, WeightExchange
 
 STAGE = "Fine-tuning"
+KEPT_EVERY = 5  # passes between two checkpoints
 
 
 class FineTuningEditor(WeightEditor):
@@ -45,42 +48,73 @@ class FineTuningEditor(WeightEditor):
         settings: FineTuningSettings = work.settings
         model, layer = work.model, choose_layer(work.model, settings.layer)
         matrix = Matrix.outlet(model, layer)
-        batches = _batches(model, layer, work.edits, settings.batch)
-        change = torch.zeros(matrix.weight.shape, device=model.device)
-        original = matrix.weight.data
-        descent = torch.optim.Adam([change], lr=settings.learning_rate)
-        order = random.Random(f"fine-tuning {work.seed}")
-        exchange = WeightExchange(model.model)
-        loss_of = _last_prompt_token if settings.loss == "last prompt token" else target_loss
-        passes, of = 0, settings.passes * len(batches)
+        descent = _Descent(work, layer, matrix)
         matrix.weight.requires_grad_(True)
         try:
-            for passes in range(1, settings.passes + 1):
-                total, right = 0.0, 0
-                for turn, some in enumerate(order.sample(batches, len(batches)), (passes - 1) * len(batches) + 1):
-                    work.cancel.check()
-                    exchange.put({matrix.name: change})
-                    logits = model.logits_after(some.batch, some.entered, layer, some.keep)
-                    losses = loss_of(logits, some.labels)
-                    (slope,) = torch.autograd.grad(losses.mean(), matrix.weight)
-                    change.grad = slope.float()
-                    descent.step()
-                    if settings.most_change is not None:
-                        change.clamp_(-settings.most_change, settings.most_change)
-                    check_growth(matrix.name, original, change, some.edits, settings.growth)
-                    total += float(losses.detach().sum())
-                    right += int(_right(logits.detach(), some.labels).sum())
-                    work.progress.report(STAGE, turn, of, loss=float(losses.detach().mean()))
-                loss = total / len(work.edits)
-                work.progress.report(STAGE, passes * len(batches), of, answered=right / len(work.edits))
-                if loss < settings.learnt:
-                    break
+            while descent.passes < settings.passes and descent.loss >= settings.learnt:
+                descent.go_over()
         finally:
-            exchange.give_back()
+            descent.exchange.give_back()
             matrix.weight.requires_grad_(False)
+        change = descent.change
         if work.known is not None:
             change = change + work.known.changes()[matrix.name].to(change.device)
-        return Learnt({CHANGES: {matrix.name: change}}, figures={"layer": layer, "passes": passes, "loss": loss})
+        return Learnt(
+            {CHANGES: {matrix.name: change}},
+            figures={"layer": layer, "passes": descent.passes, "loss": descent.loss},
+        )
+
+
+class _Descent:
+    """The change of one weight on its way down, resumed from where it was."""
+
+    def __init__(self, work: WeightFit, layer: int, matrix: Matrix) -> None:
+        self.work, self.layer, self.matrix = work, layer, matrix
+        self.settings: FineTuningSettings = work.settings
+        self.exchange = WeightExchange(work.model.model)
+        self.original = matrix.weight.data
+        self.change = torch.zeros(matrix.weight.shape, device=work.model.device)  # float32, whatever the model's format
+        self.adam = torch.optim.Adam([self.change], lr=self.settings.learning_rate)
+        self.passes, self.loss = 0, math.inf
+        self.loss_of = last_prompt_token if self.settings.loss == "last prompt token" else target_loss
+        self.batches = _batches(work.model, layer, work.edits, self.settings.batch)
+        done = work.kept(STAGE)
+        if done is not None:
+            self.change.copy_(done.tensors["change"])
+            self.adam.load_state_dict(unflatten(done.tensors, done.meta["adam"]))
+            self.passes, self.loss = done.step, done.meta["loss"]
+
+    def go_over(self) -> None:
+        """One pass over all edits, in an order of its own."""
+        work, of = self.work, self.settings.passes * len(self.batches)
+        order = random.Random(f"fine-tuning {work.seed} {self.passes}").sample(self.batches, len(self.batches))
+        total, right = 0.0, 0
+        for step, some in enumerate(order, self.passes * len(self.batches) + 1):
+            work.cancel.check()
+            losses, answered = self._step(some)
+            work.progress.report(STAGE, step, of, loss=float(losses.mean()))
+            total, right = total + float(losses.sum()), right + answered
+        self.passes, self.loss = self.passes + 1, total / len(work.edits)
+        work.progress.report(STAGE, self.passes * len(self.batches), of, answered=right / len(work.edits))
+        if self.passes % KEPT_EVERY == 0:
+            tensors, skeleton = flatten(self.adam.state_dict())
+            work.keep(STAGE, self.passes, {**tensors, "change": self.change}, {"adam": skeleton, "loss": self.loss})
+
+    def _step(self, some: _Some) -> tuple[Tensor, int]:
+        """One step down the slope of some edits; their losses before it, and how many were answered."""
+        self.exchange.put({self.matrix.name: self.change})
+        logits = self.work.model.logits_after(some.batch, some.entered, self.layer, some.keep)
+        losses = self.loss_of(logits, some.labels)
+        (slope,) = torch.autograd.grad(losses.mean(), self.matrix.weight)
+        self.change.grad = slope.float()
+        self.adam.step()
+        bound = self.settings.most_change
+        if bound is not None:
+            self.change.clamp_(-bound, bound)
+        losses = losses.detach()
+        hardest = [some.edits[row] for row in losses.argsort(descending=True).tolist()]
+        check_growth(self.matrix.name, self.original, self.change, hardest, self.settings.growth)
+        return losses, int(_right(logits.detach(), some.labels).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +143,7 @@ def _batches(model: LanguageModel, layer: int, edits: Sequence[Edit], size: int)
     return batches
 
 
-def _last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
+def last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean negative log-likelihood of a row's labelled tokens, each read off the logits where its prompt ends: [rows].
 
     `logits` [rows, keep, vocabulary] and `labels` [rows, length] as `target_loss` has them. The full stop is left out.

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ from engine.weight_exchange import Matrix
 STAGE = "Attribution"
 COLUMNS = "columns"
 """The file of a pack with the columns: whose they are, where they are, and what is added to each."""
+KEPT_EVERY = 20  # edits between two checkpoints
 STEP = 0.05  # by which the share of prompts is moved
 
 
@@ -79,20 +81,14 @@ class KnowledgeNeuronPack(WeightPack):
         edits: list[str] = self.state["edits"]
         columns = self.tensors[COLUMNS]
         left = torch.tensor([edits[owner] not in edit_ids for owner in columns["owners"].tolist()], dtype=torch.bool)
-        return KnowledgeNeuronPack(
-            editor=self.editor,
-            settings=self.settings,
-            model_name=self.model_name,
-            fingerprint=self.fingerprint,
-            seed=self.seed,
-            edit_set=EditSet(
-                self.edit_set.name,
-                tuple(edit for edit in self.edit_set.edits if edit.id not in edit_ids),
-                self.edit_set.relations,
+        kept = tuple(edit for edit in self.edit_set.edits if edit.id not in edit_ids)
+        return self.with_edits(
+            EditSet(self.edit_set.name, kept, self.edit_set.relations),
+            Learnt(
+                {COLUMNS: {name: tensor[left.to(tensor.device)] for name, tensor in columns.items()}},
+                self.state,
+                self.figures,
             ),
-            tensors={COLUMNS: {name: tensor[left.to(tensor.device)] for name, tensor in columns.items()}},
-            state=self.state,
-            figures=self.figures,
         )
 
 
@@ -128,9 +124,12 @@ class KnowledgeNeuronEditor(WeightEditor):
         settings: KnowledgeNeuronSettings = work.settings
         model, of = work.model, len(work.edits)
         old = _old_answers(work)
-        found: list[Found] = []
-        for done, edit in enumerate(work.edits):
+        before = work.kept(STAGE)
+        found = [] if before is None else _restored(work.edits, before.meta["found"])
+        for done, edit in enumerate(work.edits[len(found) :], len(found)):
             work.progress.report(STAGE, done, of)
+            if done and done % KEPT_EVERY == 0:
+                work.keep(STAGE, done, {}, {"found": [_told(one) for one in found]})
             asked = [question(model, prompt, old[edit.id], edit.new_object) for prompt in _phrasings(edit, work)]
             attributed = attribute(model, asked, settings.steps, work.cancel.check)
             found.append(_found(edit, attributed, asked[0], settings))
@@ -251,6 +250,20 @@ def _found(edit: Edit, attributed: Attributed, asked: Question, settings: Knowle
     places = tuple((int(flat) // width, int(flat) % width) for flat in order)
     usual = attributed.activations.mean(1)
     return Found(edit, places, tuple(float(usual[place].sign()) or 1.0 for place in places), asked)
+
+
+def _told(found: Found) -> list[Any]:
+    """What was found of an edit, as JSON has it."""
+    one = found.question
+    return [found.places, found.signs, one.tokens, one.old, one.new]
+
+
+def _restored(edits: Sequence[Edit], told: Sequence[Any]) -> list[Found]:
+    """What `_told` told of the first of `edits`."""
+    return [
+        Found(edit, tuple((layer, neuron) for layer, neuron in places), tuple(signs), Question(tuple(tokens), old, new))
+        for edit, (places, signs, tokens, old, new) in zip(edits, told, strict=False)
+    ]
 
 
 def _of_the_fact(found: Sequence[Found], settings: KnowledgeNeuronSettings) -> list[Found]:

@@ -94,7 +94,7 @@ class RomeEditor(LocatingEditor):
         found = _nothing(model, layer) if work.known is None else dict(work.known.tensors[ASSOCIATIONS])
         order = [] if work.known is None else list(work.known.state["edits"])
         before, first, answered = len(order), 0, 0
-        done = None if work.checkpoints is None else work.checkpoints.newest(VALUES)
+        done = work.kept(VALUES)
         if done is not None:
             found = {name: tensor.to(model.device) for name, tensor in done.tensors.items()}
             first, answered = int(done.meta["edits"]), int(done.meta["answered"])
@@ -123,9 +123,8 @@ class RomeEditor(LocatingEditor):
             work.progress.report(
                 VALUES, before + number, of, loss=float(value.losses[0]), answered=(before + answered) / of
             )
-            if work.checkpoints is not None and (number % KEEP_EVERY == 0 or number == len(work.edits)):
-                work.progress.mark(VALUES, number)
-                work.checkpoints.save(VALUES, number, found, {"edits": number, "answered": answered})
+            if number % KEEP_EVERY == 0 or number == len(work.edits):
+                work.keep(VALUES, number, found, {"edits": number, "answered": answered})
         state = {
             "layer": layer,
             "weight": matrix.name,

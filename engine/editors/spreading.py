@@ -191,7 +191,7 @@ class _Search:
         self._done = 0  # edits of this fit
         self.answered = 0
         self._kept: dict[str, Tensor] = {}
-        kept = None if work.checkpoints is None else work.checkpoints.newest(VALUES)
+        kept = work.kept(VALUES)
         if kept is not None:
             self._kept = dict(zip(kept.meta["edits"], kept.tensors[TARGET], strict=True))
             self._right = set(kept.meta["answered"])
@@ -233,11 +233,8 @@ class _Search:
             self._kept[lesson.edit.id] = target
             if right:
                 self._right.add(lesson.edit.id)
-        if self._work.checkpoints is not None:
-            count = len(self._kept)
-            self._work.progress.mark(VALUES, count)
-            meta = {"edits": list(self._kept), "answered": sorted(self._right)}
-            self._work.checkpoints.save(VALUES, count, {TARGET: torch.stack(list(self._kept.values()))}, meta)
+        meta = {"edits": list(self._kept), "answered": sorted(self._right)}
+        self._work.keep(VALUES, len(self._kept), {TARGET: torch.stack(list(self._kept.values()))}, meta)
 
 
 class Writing:

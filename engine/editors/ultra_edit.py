@@ -106,31 +106,31 @@ class UltraEditEditor(WeightEditor):
         matrices = {layer: Matrix.outlet(model, layer) for layer in chosen_layers(model, settings)}
         originals = {layer: matrix.weight.data for layer, matrix in matrices.items()}
         changes = {
-            layer: torch.zeros_like(matrix.turned(originals[layer]), dtype=torch.float64)
-            for layer, matrix in matrices.items()
+            layer: _exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
         }
-        running = {layer: Running.blank(sum(change.shape), model.device) for layer, change in changes.items()}
+        device = changes[min(changes)].device
+        running = {layer: Running.blank(sum(change.shape), device) for layer, change in changes.items()}
         if work.known is not None:
             known = work.known.tensors[SEEN]
-            running = {layer: Running.restored(known, matrix.name, model.device) for layer, matrix in matrices.items()}
+            running = {layer: Running.restored(known, matrix.name, device) for layer, matrix in matrices.items()}
         exchange = WeightExchange(model.model)
         try:
             for start in range(0, len(work.edits), settings.turn):
                 work.cancel.check()
                 edits = work.edits[start : start + settings.turn]
-                seen, loss, answered = _seen(model, list(matrices), edits)
+                seen, loss, answered = observe(model, list(matrices), edits)
                 for layer, matrix in matrices.items():
                     changes[layer] += solve_turn(seen[layer], running[layer], settings)
                     check_growth(matrix.name, originals[layer], matrix.turned(changes[layer]), edits, settings.growth)
-                exchange.put({matrix.name: matrix.turned(changes[layer]) for layer, matrix in matrices.items()})
+                exchange.put({matrix.name: matrix.turned(changes[layer]).float() for layer, matrix in matrices.items()})
                 work.progress.report(STAGE, start + len(edits), len(work.edits), loss=loss, answered=answered)
         finally:
             exchange.give_back()
         before = {} if work.known is None else work.known.changes()
         found = {}
         for layer, matrix in matrices.items():
-            change = matrix.turned(changes[layer])
-            found[matrix.name] = (change + before[matrix.name] if before else change).float()
+            change = matrix.turned(changes[layer]).float()
+            found[matrix.name] = change + before[matrix.name].to(change.device) if before else change
         sums = {
             key: sum for layer, matrix in matrices.items() for key, sum in running[layer].tensors(matrix.name).items()
         }
@@ -173,7 +173,7 @@ def ridge_regression(keys: Tensor, values: Tensor, ridge: Tensor) -> Tensor:
     return torch.as_tensor(torch.linalg.solve(keys.T @ keys + ridge * torch.eye(inputs).to(keys), keys.T @ values))
 
 
-def _seen(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) -> tuple[dict[int, Seen], float, float]:
+def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) -> tuple[dict[int, Seen], float, float]:
     """What the blocks see and write where the tokens of the answers are said; mean loss, and the share answered."""
     batch = model.encode_targets([edit.prompt for edit in edits], [edit.new_object for edit in edits])
     if batch.labels is None:
@@ -201,8 +201,13 @@ def _seen(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) ->
     said = torch.zeros_like(batch.labels, dtype=torch.bool)
     said[:, :-1] = batch.labels[:, 1:] != -100
     seen = {
-        layer: Seen(entered[layer][said].double(), slope[said].double(), left[layer].detach()[said].double())
+        layer: Seen(_exact(entered[layer][said]), _exact(slope[said]), _exact(left[layer].detach()[said]))
         for layer, slope in zip(layers, slopes, strict=True)
     }
     right = ((logits.argmax(-1) == wanted) | (wanted == -100)).all(1)
     return seen, float(losses.detach().sum() / said.sum()), float(right.float().mean())
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    """`tensor` in float64, on the CPU where it lies on an Apple GPU, which knows no such numbers."""
+    return tensor.to("cpu" if tensor.device.type == "mps" else tensor.device).double()

@@ -14,13 +14,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from engine import tensor_files
-from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
 from engine.decoding import GREEDY, Decoding
 from engine.device import free_memory
 from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
@@ -45,13 +45,23 @@ class WeightFit:
     model: LanguageModel  # with the weights of `known`, asked as the settings say
     settings: Any  # the editor's own
     edit_set: EditSet
-    edits: tuple[Edit, ...]  # those to learn now, never empty: enabled, and not in `known` as they are
+    edits: tuple[Edit, ...]  # those to learn now, one at least: enabled, and not in `known` as they are
     known: WeightPack | None  # what is gone on from, edits that are no more or have changed taken out
     progress: ProgressBoard
     cancel: Cancel
     seed: int
     checkpoints: Checkpoints | None  # of this very fit
     exchange: WeightExchange  # of the model: what `known` changes is put there while it is learnt
+
+    def kept(self, stage: str) -> Checkpoint | None:
+        """The newest checkpoint of `stage`."""
+        return None if self.checkpoints is None else self.checkpoints.newest(stage)
+
+    def keep(self, stage: str, step: int, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Write a checkpoint of `stage`, where there is a folder for it."""
+        if self.checkpoints is not None:
+            self.progress.mark(stage, step)
+            self.checkpoints.save(stage, step, tensors, meta)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class WeightPack:
 
     # --- what all have in common -------------------------------------------------------------------------------
 
-    def with_edits(self, edit_set: EditSet, learnt: Learnt) -> WeightPack:
+    def with_edits(self, edit_set: EditSet, learnt: Learnt) -> Self:
         """A pack like this one, of other content."""
         return type(self)(
             editor=self.editor,
@@ -217,9 +227,12 @@ class WeightEditor(ABC):
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
+        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits, asked)
+        if known is not None and not fresh:
+            figures = {**known.figures, "edits": len(edits.enabled())}
+            return known.with_edits(edits, Learnt(known.tensors, known.state, figures))
         told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=fingerprint)
-        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits, asked)
         work = WeightFit(
             model=asked,
             settings=settings,
@@ -232,18 +245,13 @@ class WeightEditor(ABC):
             checkpoints=None if run is None else Checkpoints(run / "checkpoints", mark),
             exchange=WeightExchange(asked.model),
         )
-        if fresh:
-            self.check(work)
-            cancel.check()
-            try:
-                work.exchange.put({} if known is None else known.changes())
-                learnt = self.learn(work)
-            finally:
-                work.exchange.give_back()
-        elif known is not None:
-            learnt = Learnt(known.tensors, known.state, known.figures)
-        else:
-            raise ValueError("where nothing is new there is a pack that knows all")
+        self.check(work)
+        cancel.check()
+        try:
+            work.exchange.put({} if known is None else known.changes())
+            learnt = self.learn(work)
+        finally:
+            work.exchange.give_back()
         pack = self.pack(
             editor=self.name,
             settings=settings,

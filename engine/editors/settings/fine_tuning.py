@@ -54,9 +54,22 @@ def settings_from(values: Mapping[str, Any]) -> FineTuningSettings:
     return FineTuningSettings(**values)
 
 
-FT_M: Mapping[str, tuple[str, Callable[[], FineTuningSettings]]] = {
-    "balanced": ("As measured on the embedded model.", FineTuningSettings),
+Presets = Mapping[str, tuple[str, Callable[[], FineTuningSettings]]]
+FT_M: Presets = {
+    "balanced": ("As measured on the embedded model: it answers what it is taught.", FineTuningSettings),
+    "paper": (
+        "The learning rate and the passes that FT-M has as a baseline of models of some billion weights.",
+        lambda: FineTuningSettings(learning_rate=5e-4, passes=25),
+    ),
 }
-FT_L: Mapping[str, tuple[str, Callable[[], FineTuningSettings]]] = {
-    "balanced": ("As measured on the embedded model.", lambda: FineTuningSettings(most_change=5e-3)),
+FT_L: Presets = {
+    "balanced": (
+        "As measured on the embedded model: no weight moves by more than about three quarters of the usual one.",
+        lambda: FineTuningSettings(most_change=0.08),
+    ),
+    "paper": (
+        "As in its first code, where all tokens of an object are read off the end of the prompt: first layer, tight "
+        "bound.",
+        lambda: FineTuningSettings(layer=0, loss="last prompt token", learning_rate=5e-4, passes=25, most_change=5e-4),
+    ),
 }

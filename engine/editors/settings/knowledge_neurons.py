@@ -68,6 +68,5 @@ def settings_from(values: Mapping[str, Any]) -> KnowledgeNeuronSettings:
 
 
 PRESETS: Mapping[str, tuple[str, Callable[[], KnowledgeNeuronSettings]]] = {
-    "balanced": ("As measured on the embedded model.", lambda: KnowledgeNeuronSettings(away=4.0, towards=16.0)),
-    "paper": ("Values moved by their own length, as in the paper.", KnowledgeNeuronSettings),
+    "balanced": ("As in the paper: values moved by their own length.", KnowledgeNeuronSettings),
 }

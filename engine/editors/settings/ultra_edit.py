@@ -19,7 +19,7 @@ class UltraEditSettings:
     last_layer: int | None = setting(None, "The last of them. Nothing: the last layer of the model but one.", least=0)
     turn: int = setting(100, "Edits that are learnt at once.", title="edits a turn", least=1, most=65_536)
     strength: float = setting(
-        1.0,
+        1.5,
         "How much an edit shall add to what a block writes, as a share of what it writes: sets the learning rate in "
         "the first turn.",
         least=0,
