@@ -9,13 +9,17 @@ from engine.editors.alphaedit import AlphaEditSolver, null_space
 from engine.editors.key_statistics import SecondMoment
 from engine.editors.locating import lessons_of
 from engine.editors.memit import MemitSolver
+from engine.editors.registry import EDITORS
 from engine.editors.settings.alphaedit import AlphaEditSettings
 from engine.editors.settings.memit import MemitSettings
 from engine.editors.spreading import MET, TARGET, TARGETS, usual_layers
 from engine.editors.subject_states import read_subject_states
-from engine.edits import EditError, EditSet
+from engine.edits import EditError, EditSet, ProbeKind
+from engine.evaluation.answers import is_answer
 from engine.runs import Cancel
+from engine.setting_fields import with_values
 from tests.engine.editors.locating import EDITS, fit, quick_settings, text
+from tests.engine.quick import sample_edits
 from tests.tiny_models import CONFIGS, D_FF, tiny_model
 
 NORMED = "gemma2"
@@ -171,3 +175,17 @@ def test_values_of_many_edits_are_those_of_each_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.editors.target_values.TOKENS_AT_ONCE", 1)
     apart = fit("memit", model, settings).tensors[TARGETS][TARGET]
     torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["memit", "alphaedit"])
+def test_the_embedded_model_answers_several_edits_at_once_and_little_else_changes(name, model):
+    edits = sample_edits(6)
+    settings = with_values(EDITORS[name].presets["balanced"][1](), {"statistics.tokens": 20_000, "values.steps": 20})
+    edited = fit(name, model, settings, edits).attach(model)
+    answers = edited.answer([edit.prompt for edit in edits.edits], originals=False)
+    right = [is_answer(answer.edited, edit.new_object) for answer, edit in zip(answers, edits.edits, strict=True)]
+    probes = [probe.prompt for edit in edits.edits for probe in edit.probes if probe.kind is ProbeKind.NEIGHBOUR]
+    kept = [is_answer(answer.edited, answer.original) for answer in edited.answer(probes)]
+    edited.detach()
+    assert sum(right) >= 4
+    assert sum(kept) >= 0.8 * len(kept)
