@@ -95,7 +95,7 @@ class ValueSearch:
         it will reach every position, by what their keys have in common with it. Without them it is sought as if it
         reached the end of the subject alone, which is what the papers do.
         """
-        self.model, self.layer, self.lessons, self.size = model, layer, lessons, len(lessons)
+        self.model, self.layer, self.size = model, layer, len(lessons)
         self.edits = [lesson.edit for lesson in lessons]
         asks = max(len(lesson.asks) for lesson in lessons)
         texts = [

@@ -23,14 +23,14 @@ class AlphaEditSettings:
         "reads, or, as the first code has it, each that holds less than a number, whatever the model's scale.",
     )
     unused: float = setting(
-        0.1,
+        0.3,
         "The share, or the number, below which directions count as unused.",
         title="unused below",
         least=0,
         most=1e6,
     )
     ridge: float = setting(
-        0.001,
+        0.03,
         "How much a large change counts against it, in parts of an edit's key; for an absolute threshold, as it is.",
         least=0,
         most=1e9,
