@@ -217,7 +217,7 @@ class LanguageModel:
     def encode(self, prompts: Sequence[str]) -> Batch:
         """The prompts as one left-padded batch; raises QueryError for one that is empty or too long."""
         rows = [self.token_ids(prompt) for prompt in prompts]
-        return self._pad(rows)
+        return self.batch_of(rows)
 
     def encode_targets(self, prompts: Sequence[str], targets: Sequence[str], form: TargetForm = "answer") -> Batch:
         """Prompts followed by their targets in their `form`, with labels on the target's tokens alone."""
@@ -231,7 +231,7 @@ class LanguageModel:
                     f"than the {self.max_positions:,} that the model takes."
                 )
             labels.append([-100] * len(start) + rest)
-        return self._pad(rows, labels)
+        return self.batch_of(rows, labels)
 
     def token_ids(self, prompt: str) -> list[int]:
         """One prompt's tokens, with the beginning-of-text token where the tokenizer has one, or as a user's turn."""
@@ -273,11 +273,8 @@ class LanguageModel:
         """The length of " answer." in tokens."""
         return len(self.tokenizer(f" {answer.strip()}.", add_special_tokens=False, verbose=False)["input_ids"])
 
-    def batch_of(self, rows: Sequence[list[int]]) -> Batch:
-        """Rows of tokens as one left-padded batch."""
-        return self._pad(rows)
-
-    def _pad(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
+    def batch_of(self, rows: Sequence[list[int]], labels: Sequence[list[int]] | None = None) -> Batch:
+        """Rows of tokens as one left-padded batch; `labels`, if any, are as long as their rows."""
         length = max(len(row) for row in rows)
         pad = self.tokenizer.pad_token_id
 

@@ -47,6 +47,9 @@ EDITORS: dict[str, tuple[str, str]] = {
     "ft-l": ("engine.editors.weights", "WeightPack"),
     "ultraedit": ("engine.editors.weights", "WeightPack"),
     "kn": ("engine.editors.knowledge_neurons", "KnowledgeNeuronPack"),
+    "rome": ("engine.editors.rome", "RomePack"),
+    "memit": ("engine.editors.memit", "MemitPack"),
+    "alphaedit": ("engine.editors.alphaedit", "AlphaEditPack"),
 }
 """Where each editor's pack class is found: it has a `from_stored(stored, device)`; imported when it is wanted."""
 

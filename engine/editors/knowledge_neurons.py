@@ -72,7 +72,11 @@ class KnowledgeNeuronPack(WeightPack):
         """The sum of the columns that are left, in the weights that have any."""
         return _changes(Learnt(self.tensors, self.state))
 
-    def without(self, edit_ids: frozenset[str]) -> KnowledgeNeuronPack:
+    def without(
+        self,
+        edit_ids: frozenset[str],
+        model: LanguageModel,  # noqa: ARG002  what others need
+    ) -> KnowledgeNeuronPack:
         """The same pack without the columns of these edits: exactly as if they had never been added."""
         edits: list[str] = self.state["edits"]
         columns = self.tensors[COLUMNS]

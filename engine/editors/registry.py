@@ -11,12 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.editors.settings import (
+    alphaedit,
     fine_tuning,
     grace,
     ike,
     knowledge_neurons,
+    memit,
     memprompt,
     plain_retrieval,
+    rome,
     t_patcher,
     ultra_edit,
 )
@@ -100,6 +103,13 @@ def _stored(preset: Callable[[], meg.MegSettings]) -> Callable[[], meg.MegSettin
     return lambda: meg.stored(preset())
 
 
+_LOCATING = (
+    "prompt",
+    "new object",
+    "subject, named in the prompt",
+    "text that shows what the model usually reads: the file named in the settings, or else the facts that the "
+    "embedded model knows; another model writes the text itself",
+)
 EDITORS: Mapping[str, EditorKind] = {
     kind.name: kind
     for kind in (
@@ -314,6 +324,51 @@ EDITORS: Mapping[str, EditorKind] = {
             gated=False,
             undo="One edit is taken out of the few columns that it moved.",
             requires=("prompt", "new object", "original answer", "phrasings of the relation"),
+        ),
+        EditorKind(
+            "rome",
+            "ROME",
+            "Each edit is one rank-one change where its subject is read, one after the other.",
+            "engine.editors.rome",
+            "RomeEditor",
+            ("Statistics", "Values"),
+            (Group("ROME"), Group("Values", "values"), Group("Statistics", "statistics")),
+            rome.PRESETS,
+            rome.settings_from,
+            grows=True,
+            gated=False,
+            undo="One edit is taken out, and what was written after it is solved again.",
+            requires=_LOCATING,
+        ),
+        EditorKind(
+            "memit",
+            "MEMIT",
+            "All edits at once are spread over a few layers where their subjects are read.",
+            "engine.editors.memit",
+            "MemitEditor",
+            ("Statistics", "Values", "Solving"),
+            (Group("MEMIT"), Group("Values", "values"), Group("Statistics", "statistics")),
+            memit.PRESETS,
+            memit.settings_from,
+            grows=True,
+            gated=False,
+            undo="One edit is left out and the others are solved again from what was kept of them.",
+            requires=_LOCATING,
+        ),
+        EditorKind(
+            "alphaedit",
+            "AlphaEdit",
+            "As MEMIT, a batch at a time, and only where the model usually reads nothing.",
+            "engine.editors.alphaedit",
+            "AlphaEditEditor",
+            ("Statistics", "Values", "Solving"),
+            (Group("AlphaEdit"), Group("Values", "values"), Group("Statistics", "statistics")),
+            alphaedit.PRESETS,
+            alphaedit.settings_from,
+            grows=True,
+            gated=False,
+            undo="One edit is left out and the batches are solved again from what was kept of them.",
+            requires=_LOCATING,
         ),
     )
 }

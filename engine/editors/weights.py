@@ -33,7 +33,7 @@ from engine.meg.router import Clock
 from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
 from engine.runs import Cancel, ProgressBoard
 from engine.stopping import Extent
-from engine.weight_exchange import WeightExchange, exchanged, growth
+from engine.weight_exchange import WeightExchange, growth
 
 CHANGES = "changes"
 """The file of a pack with what is added to the weights, by parameter name, as the model stores them."""
@@ -52,6 +52,7 @@ class WeightFit:
     cancel: Cancel
     seed: int
     checkpoints: Checkpoints | None  # of this very fit
+    exchange: WeightExchange  # of the model: what `known` changes is put there while it is learnt
 
     def kept(self, stage: str) -> Checkpoint | None:
         """The newest checkpoint of `stage`."""
@@ -104,8 +105,11 @@ class WeightPack:
         """What is added to each weight, by parameter name and shaped as the model stores it."""
         return self.tensors[CHANGES]
 
-    def without(self, edit_ids: frozenset[str]) -> WeightPack:
-        """The same pack without these edits, at least one of its own. Raises EditError where that takes a training."""
+    def without(self, edit_ids: frozenset[str], model: LanguageModel) -> WeightPack:  # noqa: ARG002  what others need
+        """The same pack without these edits, at least one of its own. Raises EditError where that takes a training.
+
+        `model` has its original weights and is asked as the pack was trained; it has them again afterwards.
+        """
         named = next(edit for edit in self.edit_set.enabled() if edit.id in edit_ids)
         raise EditError(
             f"{editor_kind(self.editor).title} cannot take one edit back, such as {named.id} (“{named.prompt[:60]}”): "
@@ -224,7 +228,7 @@ class WeightEditor(ABC):
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
-        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits)
+        known, fresh = (None, edits.enabled()) if start is None else _gone_on_from(start, edits, asked)
         if known is not None and not fresh:
             figures = {**known.figures, "edits": len(edits.enabled())}
             return known.with_edits(edits, Learnt(known.tensors, known.state, figures))
@@ -240,11 +244,15 @@ class WeightEditor(ABC):
             cancel=cancel,
             seed=seed,
             checkpoints=None if run is None else Checkpoints(run / "checkpoints", mark),
+            exchange=WeightExchange(asked.model),
         )
         self.check(work)
         cancel.check()
-        with exchanged(asked.model, {} if known is None else known.changes()):
+        try:
+            work.exchange.put({} if known is None else known.changes())
             learnt = self.learn(work)
+        finally:
+            work.exchange.give_back()
         pack = self.pack(
             editor=self.name,
             settings=settings,
@@ -278,7 +286,7 @@ class WeightEditor(ABC):
 
     @abstractmethod
     def learn(self, work: WeightFit) -> Learnt:
-        """Learn `work.edits`. The weights may be exchanged, and must be given back before it returns or raises.
+        """Learn `work.edits`. Weights may be put into `work.exchange`, which gives all of them back afterwards.
 
         The result holds all that the pack shall hold: what was known is part of it.
         """
@@ -409,7 +417,9 @@ class WeightEditedModel:
         if off == self._pack.learnt():
             self._exchange.give_back()
         else:
-            self._exchange.put((self._pack.without(off) if off else self._pack).changes())
+            with self._exchange.originals():
+                pack = self._pack.without(off, self._model) if off else self._pack
+            self._exchange.put(pack.changes())
         self._off = off
 
 
@@ -430,7 +440,9 @@ def check_growth(name: str, original: Tensor, change: Tensor, edits: Sequence[Ed
         )
 
 
-def _gone_on_from(start: WeightPack, edits: EditSet) -> tuple[WeightPack | None, tuple[Edit, ...]]:
+def _gone_on_from(
+    start: WeightPack, edits: EditSet, model: LanguageModel
+) -> tuple[WeightPack | None, tuple[Edit, ...]]:
     """`start` without what is no more or has changed (None: nothing is left), and the edits that are to be learnt.
 
     An edit that has changed is learnt on top of what it was where the method cannot take that back.
@@ -443,7 +455,7 @@ def _gone_on_from(start: WeightPack, edits: EditSet) -> tuple[WeightPack | None,
     if gone | changed == frozenset(before):
         return None, edits.enabled()
     if gone or (changed and editor_kind(start.editor).undoes_one):
-        start = start.without(gone | changed)
+        start = start.without(gone | changed, model)
     return start, fresh
 
 

@@ -1,0 +1,115 @@
+"""Editors that find what to change by the keys of an edit's subject: what ROME, MEMIT and AlphaEdit have in common.
+
+Each reads a layer's *key* where the subject ends, seeks the *value* with which the model answers the new object, and
+writes the association of the two into the outlet of an FFN block, weighing with the second moment of the layer's keys
+what that does to everything else.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from assets import catalogue
+from engine.editors.contexts import lesson_of
+from engine.editors.corpus import Corpus, read_corpus
+from engine.editors.ffn_states import adds_to_the_stream
+from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
+from engine.editors.settings.locating import StatisticsSettings, ValueSettings
+from engine.editors.subject_tokens import find_mention, last_token
+from engine.editors.target_values import Lesson
+from engine.editors.weights import WeightEditor, WeightFit
+from engine.edits import Edit, EditError, EditSet, Relation, fold
+from engine.language_model import LanguageModel
+
+STATISTICS, VALUES = "Statistics", "Values"
+
+
+class LocatingEditor(WeightEditor):
+    """What the editors that write at an edit's subject check and measure before they learn."""
+
+    @abstractmethod
+    def layers(self, model: LanguageModel, settings: Any) -> range:
+        """The layers that are written to."""
+
+    def requirements(self) -> tuple[str, ...]:
+        """A subject that the prompt names, and text for the statistics of the model's keys."""
+        return (
+            "prompt",
+            "new object",
+            "subject, named in the prompt",
+            "text that shows what the model usually reads: the file named in the settings, or else the facts that the "
+            "embedded model knows; another model writes the text itself",
+        )
+
+    def check(self, work: WeightFit) -> None:
+        """Raise EditError for edits that cannot be located, layers that are not there, and where memory is short."""
+        check_layers(work.model, self.layers(work.model, work.settings))
+        for edit in work.edits:
+            last_token(work.model, find_mention(edit))
+            if edit.original_answer and fold(edit.new_object) == fold(edit.original_answer):
+                raise EditError(
+                    f"The new object of edit {edit.id} (“{edit.prompt[:60]}”) is its original answer "
+                    f"“{edit.original_answer[:60]}”: give another object, or switch the edit off."
+                )
+        super().check(work)
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """The second moments, and one layer's in float64, its factors and what is solved with it."""
+        layers = self.layers(model, self.settings)
+        widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
+        return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
+
+
+def check_layers(model: LanguageModel, layers: range) -> None:
+    """Raise EditError where `layers` are not all there."""
+    count = len(model.layers)
+    if layers and not 0 <= layers[0] <= layers[-1] < count:
+        named = f"layer {layers[0]}" if len(layers) == 1 else f"the layers {layers[0]} to {layers[-1]}"
+        raise EditError(f"“{model.name}” has the layers 0 to {count - 1}, and {named} was asked for: choose others.")
+
+
+def statistics(work: WeightFit, layers: Sequence[int]) -> tuple[dict[int, SecondMoment], Corpus]:
+    """The second moments of `layers` over the text that the settings name, with progress."""
+    settings: StatisticsSettings = work.settings.statistics
+    report = partial(work.progress.report, STATISTICS)
+    report(0, 0)
+    # The original weights: what the model usually reads does not hang on what was edited.
+    corpus = read_corpus(
+        work.model,
+        settings.corpus,
+        tokens=settings.tokens,
+        length=settings.length,
+        cancel=work.cancel,
+        report=report,
+    )
+    moments = second_moments(work.model, layers, corpus, cancel=work.cancel, report=report)
+    return moments, corpus
+
+
+def corpus_figures(corpus: Corpus) -> dict[str, Any]:
+    """What a pack tells of the text behind its statistics."""
+    return {"corpus": corpus.source, "corpus tokens": corpus.tokens}
+
+
+def lessons_of(
+    model: LanguageModel, edits: Sequence[Edit], edit_set: EditSet, contexts: Sequence[str], settings: ValueSettings
+) -> list[Lesson]:
+    """Each edit with the texts that it is learnt in."""
+    relations: Mapping[str, Relation] = {**catalogue.relations(), **edit_set.relations}
+    return [lesson_of(edit, model, contexts, relations, settings) for edit in edits]
+
+
+def stream_takes_all(model: LanguageModel, layer: int) -> bool:
+    """Whether what block `layer` writes is added to the stream as it is."""
+    start = [model.tokenizer.pad_token_id, *model.tokenizer("The", add_special_tokens=False)["input_ids"]]
+    return adds_to_the_stream(model, model.batch_of([start]), layer)
+
+
+def switched_off(edit_set: EditSet, edit_ids: frozenset[str]) -> EditSet:
+    """`edit_set` with these edits switched off."""
+    edits = tuple(replace(edit, enabled=edit.enabled and edit.id not in edit_ids) for edit in edit_set.edits)
+    return replace(edit_set, edits=edits)
