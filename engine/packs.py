@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from engine.editor import Pack
+    from engine.language_model import LanguageModel
 
 FORMAT = "meg-pack"
 VERSION = 3  # before: other evidence at the gate
@@ -230,6 +231,15 @@ def restored(stored: StoredPack, device: torch.device | str = "cpu") -> Pack:
         raise PackError(f"The pack {stored.folder} was made by the editor {name[:60]!a}; known here: {known}.")
     module, kind = EDITORS[name]
     return cast("Pack", getattr(import_module(module), kind).from_stored(stored, device))
+
+
+def check_base_model(model: LanguageModel, name: str, fingerprint: str) -> None:
+    """Raise PackError unless `model` is the one called `name` that a pack was trained on."""
+    if model.fingerprint() != fingerprint:
+        raise PackError(
+            f"This pack was trained on “{name}”, and “{model.name}” has other weights: "
+            "load the model it was trained on."
+        )
 
 
 def _created_by() -> str:

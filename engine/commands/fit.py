@@ -18,7 +18,7 @@ from engine.commands.options import DeviceOption, DtypeOption, ModelOption, refu
 from engine.editors.registry import EditorKind, editor_kind, make_editor
 from engine.edits import EditSet, find_conflicts, find_near_duplicates
 from engine.meg.settings import CollectionSettings, GateKind, GeneratorSettings, MegSettings
-from engine.packs import PackError, check_place, load_pack, pack_hash, read_manifest
+from engine.packs import PackError, check_base_model, check_place, load_pack, pack_hash, read_manifest
 from engine.run_folder import RunError, RunFolder, RunState
 from engine.runs import ProgressBoard
 from engine.setting_fields import help_of, with_values
@@ -208,10 +208,9 @@ def _check_start(start: Path, out: Path, kind: EditorKind) -> None:
 
 def _known_pack(start: Path, model: LanguageModel) -> Pack:
     """The pack to go on from, on the model's device; raises PackError where it was trained on another model."""
-    from engine.meg.pack import check_model
 
     identity = read_manifest(start).model
-    check_model(model, identity.name, identity.fingerprint)
+    check_base_model(model, identity.name, identity.fingerprint)
     return load_pack(start, model.device)
 
 

@@ -21,7 +21,7 @@ from engine.editors.settings.fine_tuning import FineTuningSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit
 from engine.language_model import Batch, LanguageModel, target_loss
-from engine.meg.training import choose_layer
+from engine.layer_choice import choose_layer
 from engine.training_state import flatten, unflatten
 from engine.weight_exchange import Matrix, WeightExchange
 

@@ -32,12 +32,11 @@ from engine.editors.settings.grace import GraceSettings, settings_from
 from engine.editors.values import Values, learn_values
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
+from engine.layer_choice import choose_layer
 from engine.meg.collection import Lesson, group_size
 from engine.meg.edited_model import SlottedModel
-from engine.meg.pack import check_model
 from engine.meg.settings import CollectionSettings
-from engine.meg.training import choose_layer
-from engine.packs import ModelIdentity, StoredPack, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.stopping import Extent
 
@@ -79,7 +78,7 @@ class GraceEditor:
         """
         settings = self.settings
         if start is not None:
-            check_model(model, start.model_name, start.fingerprint)
+            check_base_model(model, start.model_name, start.fingerprint)
             settings = dataclasses.replace(start.settings, layer=start.layer, radius=start.radius)
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
@@ -282,7 +281,7 @@ class GracePack:
 
     def attach(self, model: LanguageModel) -> GraceEditedModel:
         """`model` with this editor, asked as it was when the values were learnt; raises as `MegPack.attach` does."""
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         return GraceEditedModel(model.asked(chat=self.settings.chat), self)
 
 

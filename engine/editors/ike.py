@@ -21,8 +21,7 @@ from engine.editors.nearest_edit import INDEX, NearestEditEditor, NearestEditMod
 from engine.editors.settings.ike import IkeSettings, settings_from
 from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
-from engine.meg.pack import check_model
-from engine.packs import StoredPack
+from engine.packs import StoredPack, check_base_model
 from engine.runs import Cancel, ProgressBoard
 
 DEMONSTRATIONS = "Demonstrations"
@@ -90,7 +89,7 @@ class IkePack(NearestEditPack):
 
     def attach(self, model: LanguageModel) -> IkeEditedModel:
         """`model` with this editor, asked as it was when the pack was made; raises as `MegPack.attach` does."""
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         self.lookup = self.lookup.to(model.device)
         self.demonstrations = self.demonstrations.to(model.device)
         asked = model.asked(chat=self.settings.chat)

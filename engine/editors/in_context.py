@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from engine.clock import Clock
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel, Likelihood, QueryError, TargetForm
-from engine.meg.router import Clock
 from engine.runs import Cancel
 from engine.stopping import Extent
 

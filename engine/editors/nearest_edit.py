@@ -21,8 +21,7 @@ from engine.editors.lookup import ByMeaning, Lookup
 from engine.edits import Edit, EditError, EditSet, fold
 from engine.language_model import LanguageModel
 from engine.meg.encoder import QueryEncoder
-from engine.meg.pack import check_model
-from engine.packs import ModelIdentity, StoredPack, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 
 INDEX = "Index"
@@ -190,7 +189,7 @@ class NearestEditPack(ABC):
 
     def attach(self, model: LanguageModel) -> NearestEditModel:
         """`model` with this editor, asked as it was when the pack was made; raises as `MegPack.attach` does."""
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         self.lookup = self.lookup.to(model.device)
         return NearestEditModel(
             model.asked(chat=self.settings.chat), self.edit_set.enabled(), self.lookup, self.threshold, self.form
@@ -245,7 +244,7 @@ class NearestEditEditor(ABC):
         if not enabled:
             raise EditError("There is no edit to train: add one, or switch one on.")
         if start is not None:
-            check_model(model, start.model_name, start.fingerprint)
+            check_base_model(model, start.model_name, start.fingerprint)
         settings = self.settings if start is None else start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked

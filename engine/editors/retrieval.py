@@ -17,11 +17,11 @@ from engine.editors.in_context import InContextEditedModel, Recalled, check_room
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.gate import Gate
-from engine.meg.pack import check_model, gate_state, restored_gate
+from engine.meg.pack import gate_state, restored_gate
 from engine.meg.router import RoutedModel
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
-from engine.packs import ModelIdentity, StoredPack, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 
 
@@ -95,7 +95,7 @@ class RetrievalPack:
 
     def attach(self, model: LanguageModel) -> RetrievalEditedModel:
         """`model` with this editor, asked as it was when the gate was trained; raises as `MegPack.attach` does."""
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         if self.gate.index.prompts.device != model.device:
             self.gate = self.gate.to(model.device)
         return RetrievalEditedModel(model.asked(chat=self.settings.chat), self.gate)

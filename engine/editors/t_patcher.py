@@ -24,19 +24,16 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoints, fingerprint_of
-from engine.decoding import GREEDY, Decoding
-from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
 from engine.editors.learnable import check_learnable
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
+from engine.editors.registry import editor_kind
 from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
+from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel, Likelihood, TargetForm
+from engine.language_model import LanguageModel
 from engine.meg.curriculum import Curriculum
-from engine.meg.pack import check_model
-from engine.meg.router import Clock
-from engine.packs import ModelIdentity, StoredPack, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
-from engine.stopping import Extent
 
 NO_EDIT = -1
 """The owner of what is asked about no edit."""
@@ -75,7 +72,7 @@ class TPatcherEditor:
         """
         settings = self.settings
         if start is not None:
-            check_model(model, start.model_name, start.fingerprint)
+            check_base_model(model, start.model_name, start.fingerprint)
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
@@ -283,92 +280,21 @@ class TPatcherPack:
 
     def attach(self, model: LanguageModel) -> TPatcherEditedModel:
         """`model` with this editor, asked as it was when patches were learnt; raises as `MegPack.attach` does."""
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         return TPatcherEditedModel(model.asked(chat=self.settings.chat), self)
 
 
-class TPatcherEditedModel:
-    """A language model with patches beside its last block; usable where the transformers model is."""
-
-    gated = False
+class TPatcherEditedModel(UngatedModel):
+    """A language model with patches beside its last block."""
 
     def __init__(self, model: LanguageModel, pack: TPatcherPack) -> None:
-        self._model, self._pack = model, pack
+        """`model` is asked as the pack was trained."""
+        super().__init__(model, editor_kind("t-patcher").title, pack.edit_set)
+        self._pack = pack
         self._patches = pack.patches.to(model.device)
         self._off: set[str] = set()
         self._slot = PatchSlot(model.blocks[-1])
-        edits = {edit.id: edit for edit in pack.edit_set.edits}
-        learnt = [edits[key] for key in pack.order]
-        self._wanted = {fold(edit.prompt): edit.new_object for edit in learnt}
-        self._longest = max((model.extent(edit.new_object).tokens for edit in learnt), default=0)
         self._put()
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only for what is not defined here: generate, config, device, generation_config, …
-        return getattr(self._model.model, name)
-
-    @property
-    def threshold(self) -> float:
-        """0: nothing tells queries apart, and no threshold can be moved."""
-        return 0.0
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:  # noqa: ARG002
-        raise EditError("T-Patcher has no gate: every question meets every patch, and no threshold can be moved.")
-
-    def route(self, queries: Sequence[str]) -> list[Routing]:
-        """Every query meets the patches. Raises QueryError for one that the model cannot be asked."""
-        for query in queries:
-            self._model.token_ids(query)
-        return [ungated(query) for query in queries]
-
-    def explain(self, query: str) -> Explanation:
-        """That every query meets the patches."""
-        (routing,) = self.route([query])
-        return Explanation(routing, (), (), verbatim=False, calibrated=0.0)
-
-    def answer(
-        self,
-        queries: Sequence[str],
-        *,
-        cancel: Cancel | None = None,
-        originals: bool = True,
-        decoding: Decoding = GREEDY,
-    ) -> list[Answer]:
-        """Both models' answers; with `originals` False the original model is not asked."""
-        clock = Clock()
-        routings = self.route(queries)
-        extents = [self._extent(query).under(decoding) for query in queries]
-        edited = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
-        patched = clock.share(len(queries))
-        if not originals:
-            rows = zip(queries, edited, routings, strict=True)
-            return [Answer(query, "", text, routing, None, patched) for query, text, routing in rows]
-        self._slot.put(None)
-        try:
-            original = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
-        finally:
-            self._put()
-        plainly = clock.share(len(queries))
-        return [
-            Answer(query, before, after, routing, plainly, patched)
-            for query, before, after, routing in zip(queries, original, edited, routings, strict=True)
-        ]
-
-    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
-
-    def likelihoods(
-        self,
-        queries: Sequence[str],
-        targets: Sequence[str],
-        *,
-        form: TargetForm = "answer",
-        cancel: Cancel | None = None,
-    ) -> list[Likelihood]:
-        """How likely each target is after its query."""
-        return self._model.likelihoods(queries, targets, form=form, cancel=cancel)
 
     @contextmanager
     def original(self) -> Iterator[LanguageModel]:
@@ -378,12 +304,6 @@ class TPatcherEditedModel:
             yield self._model
         finally:
             self._put()
-
-    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
-        """The likeliest next tokens of both models."""
-        edited = self._model.next_tokens(query, k)
-        with self.original() as original:
-            return NextTokens(original.next_tokens(query, k), edited)
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Leave the neurons of these edits out."""
@@ -403,9 +323,3 @@ class TPatcherEditedModel:
         on = torch.tensor([key not in self._off for key in self._pack.order], dtype=torch.bool)
         live = on[self._pack.owners].to(self._model.device)
         self._slot.put(_adding(self._patches.of(live), self._model) if bool(live.any()) else None)
-
-    def _extent(self, query: str) -> Extent:
-        """How far both models answer: as far as the longest new object, or as that of the edit whose prompt it is."""
-        wanted = self._wanted.get(fold(query))
-        extent = Extent() if wanted is None else self._model.extent(wanted)
-        return dataclasses.replace(extent, tokens=max(extent.tokens, self._longest))

@@ -22,7 +22,7 @@ from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel
-from engine.meg.training import choose_layer
+from engine.layer_choice import choose_layer
 from engine.weight_exchange import Matrix, WeightExchange
 
 STAGE = "Turns"

@@ -22,17 +22,13 @@ from torch import Tensor
 
 from engine import tensor_files
 from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
-from engine.decoding import GREEDY, Decoding
 from engine.device import free_memory
-from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
 from engine.editors.registry import editor_kind
-from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel, Likelihood, TargetForm
-from engine.meg.pack import check_model
-from engine.meg.router import Clock
-from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
+from engine.editors.ungated import UngatedModel
+from engine.edits import Edit, EditError, EditSet
+from engine.language_model import LanguageModel
+from engine.packs import ModelIdentity, PackError, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
-from engine.stopping import Extent
 from engine.weight_exchange import WeightExchange, growth
 
 CHANGES = "changes"
@@ -181,7 +177,7 @@ class WeightPack:
 
         Raises PackError where that was another model, or the same with another editor's changes still in it.
         """
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         return WeightEditedModel(model.asked(chat=self.settings.chat), self)
 
 
@@ -224,7 +220,7 @@ class WeightEditor(ABC):
             if start.editor != self.name:
                 title = editor_kind(self.name).title
                 raise PackError(f"{title} cannot go on from a pack of {editor_kind(start.editor).title}.")
-            check_model(model, start.model_name, start.fingerprint)
+            check_base_model(model, start.model_name, start.fingerprint)
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
@@ -292,107 +288,23 @@ class WeightEditor(ABC):
         """
 
 
-class WeightEditedModel:
-    """A language model with changed weights; usable where the transformers model is."""
-
-    gated = False
+class WeightEditedModel(UngatedModel):
+    """A language model with changed weights."""
 
     def __init__(self, model: LanguageModel, pack: WeightPack) -> None:
         """`model` is asked as the pack was trained."""
-        self._model, self._pack = model, pack
+        super().__init__(model, editor_kind(pack.editor).title, pack.edit_set)
+        self._pack = pack
         self._off: frozenset[str] = frozenset()
         self._attached = True
-        asked = {fold(text): edit for edit in pack.edit_set.enabled() for text in (*edit.paraphrases, edit.prompt)}
-        self._extents = {text: model.extent(edit.new_object) for text, edit in asked.items()}
-        longest = max((extent.tokens for extent in self._extents.values()), default=Extent().tokens)
-        self._usual = Extent(longest)
         self._exchange = WeightExchange(model.model)
         self._exchange.put(pack.changes())
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only for what is not defined here: config, device, generation_config, …
-        return getattr(self._model.model, name)
-
-    @property
-    def threshold(self) -> float:
-        """0: every query meets the edits. Raises EditError where it is to be moved."""
-        return 0.0
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        if value != 0:
-            raise EditError(
-                f"{editor_kind(self._pack.editor).title} has no gate, so there is no threshold to move: "
-                "every question meets the changed weights."
-            )
-
-    def route(self, queries: Sequence[str]) -> list[Routing]:
-        """That every query meets the edits. Raises QueryError for a query that the model cannot be asked."""
-        for query in queries:
-            self._model.token_ids(query)
-        return [ungated(query) for query in queries]
-
-    def explain(self, query: str) -> Explanation:
-        """That there is no gate to explain: no edit is nearer than another, and no evidence is weighed."""
-        (routing,) = self.route([query])
-        return Explanation(routing, near=(), reasons=(), verbatim=False, calibrated=0.0)
-
-    def answer(
-        self,
-        queries: Sequence[str],
-        *,
-        cancel: Cancel | None = None,
-        originals: bool = True,
-        decoding: Decoding = GREEDY,
-    ) -> list[Answer]:
-        """Both models' answers; with `originals` False the original answers are left empty."""
-        routings = self.route(queries)
-        # A query that asks for an edit in known words ends as its new object does; the words decide of no token.
-        extents = [self._extents.get(fold(query), self._usual).under(decoding) for query in queries]
-        clock = Clock()
-        edited = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
-        edited_seconds = clock.share(len(queries))
-        originally, seconds = [""] * len(queries), None
-        if originals:
-            with self._exchange.originals():
-                originally = self._model.answer(queries, extents=extents, decoding=decoding, cancel=cancel)
-            seconds = clock.share(len(queries))
-        return [
-            Answer(query, before, after, routing, seconds, edited_seconds)
-            for query, before, after, routing in zip(queries, originally, edited, routings, strict=True)
-        ]
-
-    def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
-
-    def likelihoods(
-        self,
-        queries: Sequence[str],
-        targets: Sequence[str],
-        *,
-        form: TargetForm = "answer",
-        cancel: Cancel | None = None,
-    ) -> list[Likelihood]:
-        """How likely each target is after its query."""
-        return self._model.likelihoods(queries, targets, form=form, cancel=cancel)
 
     @contextmanager
     def original(self) -> Iterator[LanguageModel]:
         """The original model, asked as this one is, for as long as the context lasts."""
         with self._exchange.originals():
             yield self._model
-
-    def next_tokens(self, query: str, k: int = 8) -> NextTokens:
-        """The likeliest next tokens of both models."""
-        edited = self._model.next_tokens(query, k)
-        with self.original() as original:
-            return NextTokens(original.next_tokens(query, k), edited)
-
-    @torch.no_grad()
-    def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """As the transformers model's `generate`."""
-        return self._model.model.generate(*args, **kwargs)
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         """Give back what these edits changed; ids of edits that were not learnt are passed over.

@@ -11,12 +11,13 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
+from engine.clock import Clock
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
 from engine.language_model import LanguageModel, Likelihood, TargetForm, target_lengths, target_likelihoods
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
-from engine.meg.router import Clock, QueryRouter, Routed, Router
+from engine.meg.router import QueryRouter, Routed, Router
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS

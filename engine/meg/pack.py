@@ -24,7 +24,7 @@ from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot
-from engine.packs import ModelIdentity, PackError, StoredPack, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 
 
 class MegPack:
@@ -119,7 +119,7 @@ class MegPack:
 
         Raises PackError where that was another model, ModelError where it can no longer be asked so.
         """
-        check_model(model, self.model_name, self.fingerprint)
+        check_base_model(model, self.model_name, self.fingerprint)
         self.to(model.device)
         asked = model.asked(chat=self.settings.chat)
         return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
@@ -166,12 +166,3 @@ def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.devic
     network = FamiliarityNetwork(encoder.width, settings.familiarity).to(device)
     network.load_state_dict(stored.tensors["familiarity"])
     return Gate(index, network.eval().requires_grad_(False), Fusion.restored(state["fusion"]), settings.gate)
-
-
-def check_model(model: LanguageModel, name: str, fingerprint: str) -> None:
-    """Raise PackError unless `model` is the one called `name` that a pack was trained on."""
-    if model.fingerprint() != fingerprint:
-        raise PackError(
-            f"This pack was trained on “{name}”, and “{model.name}” has other weights: "
-            "load the model it was trained on."
-        )

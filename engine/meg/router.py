@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,18 +141,6 @@ class Router:
     def enable(self, edit_ids: Iterable[str]) -> None:
         """Queries about these edits are routed again."""
         self._disabled.difference_update(edit_ids)
-
-
-class Clock:
-    """Measures what one part of the work after the other takes."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-
-    def share(self, of: int) -> float:
-        """The seconds since the last look, for each of so many."""
-        before, self._last = self._last, time.perf_counter()
-        return (self._last - before) / max(of, 1)
 
 
 class Routed:

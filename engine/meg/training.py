@@ -15,9 +15,10 @@ from torch import Tensor
 
 from engine import processes
 from engine.checkpoints import Checkpoints, fingerprint_of
-from engine.edits import Edit, EditError, EditSet
+from engine.edits import Edit, EditSet
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
+from engine.layer_choice import choose_layer
 from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group_size
 from engine.meg.curriculum import Curriculum
 from engine.meg.edited_model import MegEditedModel
@@ -27,10 +28,11 @@ from engine.meg.gate_training import Asked, GateTraining
 from engine.meg.generator import Generator, train_generator
 from engine.meg.layer_sweep import SAMPLE, LayerFigure, best_layer, sweep_layers
 from engine.meg.neuron_source import NeuronSource
-from engine.meg.pack import MegPack, check_model
+from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
 from engine.meg.stored import StoredNeurons
 from engine.neuron import NeuronSlot, attached
+from engine.packs import check_base_model
 from engine.processes import Message
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
@@ -70,7 +72,7 @@ class Training:
     ) -> None:
         """`start` is a pack whose edits need not be learnt again; its settings hold then, and its layer."""
         if start is not None:
-            check_model(model, start.model_name, start.fingerprint)
+            check_base_model(model, start.model_name, start.fingerprint)
             start.to(model.device)
             settings = dataclasses.replace(start.settings, layer=start.layer, watched=settings.watched)
         self.model, self.edit_set, self.start = model.asked(chat=settings.chat), edit_set, start
@@ -440,12 +442,3 @@ class Training:
 def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
     """The first of `asks`, an edit's prompt, and some of the others: `count` in all, at most."""
     return (asks[0], *draw.sample(asks[1:], min(count, len(asks)) - 1))
-
-
-def choose_layer(model: LanguageModel, wanted: int | None) -> int:
-    """The block to edit: `wanted`, or the one in the middle; raises EditError for a block that is not there."""
-    if wanted is None:
-        return len(model.blocks) // 2
-    if not 0 <= wanted < len(model.blocks):
-        raise EditError(f"Layer {wanted} does not exist: this model has layers 0 to {len(model.blocks) - 1}.")
-    return wanted

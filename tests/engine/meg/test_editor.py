@@ -24,13 +24,14 @@ from engine.editor import EditedModel, Editor
 from engine.edits import Edit, EditError, EditSet, Relation, fill
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
+from engine.layer_choice import choose_layer
 from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.reasons import EVIDENCE
-from engine.meg.training import STAGES, SWEEP, choose_layer
+from engine.meg.training import STAGES, SWEEP
 from engine.model_files import ModelError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
