@@ -72,7 +72,9 @@ class SvgChart(QWidget):
         zoom = self._zoom()
         made = self._draw(round(self.width() / zoom), round(self.height() / zoom)) if self._draw is not None else None
         if made is None:
-            self._renderer = QSvgRenderer(self)
+            if self._renderer.isValid():
+                self._renderer.deleteLater()
+                self._renderer = QSvgRenderer(self)
         else:
             colours = tokens()
             made.set("xmlns", _NAMESPACE)

@@ -75,7 +75,11 @@ def test_what_the_editor_does_needs_and_takes_back_is_told_before_it_is_trained(
     dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).click()
     assert form.settings() == told_editor.ToldSettings(3)
     titles = [form.editor.itemText(place) for place in range(form.editor.count()) if not form.editor.itemData(place)]
-    assert titles == ["Gate: other questions are left alone", "No gate: edits are taken back together"]
+    assert titles == [
+        "Gate: other questions are left alone",
+        "No gate: each edit can be taken back",
+        "No gate: edits are taken back together",
+    ]
     form.editor.setCurrentIndex(form.editor.findData("meg"))
     assert all(fields(form).values())
     studio.settle()

@@ -230,7 +230,7 @@ def told_by_the_engine() -> set[str]:
     found |= {form.title for form in FORMATS.values()} | {"auto", *csv.SINGLE, *csv.MANY}
     found |= {str(field.metadata["help"]) for field in fields(Decoding)}
     for kind in EDITORS.values():
-        found |= {kind.title, kind.about, *kind.stages, *kind.presets}
+        found |= {kind.title, kind.about, kind.undo, *kind.stages, *kind.presets}
         for meaning, make in kind.presets.values():
             found |= {meaning, *(group.title for group in kind.groups), *described(make())}
     return found - {""}

@@ -99,25 +99,25 @@ def by_editor(page: EvaluationPage) -> dict[str, dict[str, str]]:
 
 def test_runs_on_the_same_edits_have_a_row_each(page: EvaluationPage) -> None:
     rows = by_editor(page)
-    assert set(rows) == {"MeG", "Retrieval"}
-    assert rows["Retrieval"]["Score"] == "100 %"
-    assert rows["Retrieval"]["Undo of one"] == "yes"
+    assert set(rows) == {"MeG", "Gated retrieval"}
+    assert rows["Gated retrieval"]["Score"] == "100 %"
+    assert rows["Gated retrieval"]["Undo of one"] == "yes"
     assert rows["MeG"]["Score"] == "–"
     assert "not evaluated" in rows["MeG"]["Note"]
     for name in ("Training", "Pack"):
         assert rows["MeG"][name] != "–", name
-    assert "Retrieval 100 % at 3 edits" in page.editors.chart.accessibleDescription()
-    assert [page.editors.runs.item(place).text() for place in range(2)] == ["Retrieval", "MeG (not evaluated)"]
+    assert "Gated retrieval 100 % at 3 edits" in page.editors.chart.accessibleDescription()
+    assert [page.editors.runs.item(place).text() for place in range(2)] == ["Gated retrieval", "MeG (not evaluated)"]
 
 
 def test_what_is_unticked_is_not_shown(page: EvaluationPage, window: MainWindow, settle: Settle) -> None:
     page.editors.runs.item(1).setCheckState(Qt.CheckState.Unchecked)
     settle(window)
-    assert set(by_editor(page)) == {"Retrieval"}
+    assert set(by_editor(page)) == {"Gated retrieval"}
     assert not page.editors.evaluate.isVisibleTo(page)
     page.editors.runs.item(1).setCheckState(Qt.CheckState.Checked)
     settle(window)
-    assert set(by_editor(page)) == {"MeG", "Retrieval"}
+    assert set(by_editor(page)) == {"MeG", "Gated retrieval"}
 
 
 def test_the_others_are_evaluated_one_after_the_other(
@@ -168,7 +168,7 @@ def test_a_comparison_is_opened_and_left(page: EvaluationPage, window: MainWindo
     assert not page.editors._list.isVisibleTo(page)
     page.editors.back.click()
     settle(window)
-    assert set(by_editor(page)) == {"MeG", "Retrieval"}
+    assert set(by_editor(page)) == {"MeG", "Gated retrieval"}
 
 
 def test_a_comparison_is_looked_at_without_a_run(window: MainWindow, settle: Settle, file: Path) -> None:
@@ -206,7 +206,7 @@ def test_the_export_is_the_engines_page_and_can_be_opened_again(
     settle(window)
     text = (tmp_path / "editors.html").read_text("utf-8")
     assert "<svg" in text
-    assert "Retrieval" in text
+    assert "Gated retrieval" in text
     assert str(tmp_path) not in text
     kept = read_comparison(tmp_path / "editors.json")
     assert kept == page.editors.comparison
