@@ -13,6 +13,7 @@ from transformers import pipeline
 from engine.decoding import Decoding
 from engine.editor import EditedModel, Editor, Pack, ungated
 from engine.editors.fine_tuning import FTMEditor
+from engine.editors.registry import EDITORS
 from engine.editors.settings.fine_tuning import FineTuningSettings
 from engine.editors.weights import WeightPack, check_growth
 from engine.edits import Edit, EditError, EditSet
@@ -233,3 +234,16 @@ def test_weights_that_blow_up_stop_it_and_name_the_edit() -> None:
         fit("ft-m", replace(SETTINGS, learning_rate=1.0, growth=0.5), model, tiny_edits())
     with unchanged(model), pytest.raises(EditError, match="no numbers any more"):
         check_growth("w", torch.ones(2), torch.tensor([1.0, torch.nan]), tiny_edits().edits[:1], 2.0)
+
+
+@pytest.mark.parametrize("name", ["ft-m", "ultraedit", "kn", "rome", "memit"])
+def test_an_edit_that_the_model_cannot_take_is_named_before_anything_begins(name: str) -> None:
+    board = ProgressBoard()
+    for text in (
+        replace(tiny_edits().edits[1], prompt="Of Norland " * 30),
+        replace(tiny_edits().edits[1], new_object="o" * 255),
+    ):
+        edits = EditSet("long", (tiny_edits().edits[0], text))
+        with pytest.raises(EditError, match=r"Edit 2 cannot be learnt\. The (question|new object) .* tokens long"):
+            fit(name, EDITORS[name].presets["balanced"][1](), tiny_model(), edits, board=board)
+    assert not board.latest().stage
