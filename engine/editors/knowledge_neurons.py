@@ -135,8 +135,9 @@ class KnowledgeNeuronEditor(WeightEditor):
             found.append(_found(edit, attributed, asked[0], settings))
         work.progress.report(STAGE, of, of)
         moved = _moved(work, _of_the_fact(found, settings))
-        for name, change in _changes(moved).items():
-            check_growth(name, model.model.get_parameter(name).data, change, work.edits, settings.growth)
+        with work.exchange.originals():
+            for name, change in _changes(moved).items():
+                check_growth(name, model.model.get_parameter(name).data, change, work.edits, settings.growth)
         each = len(moved.tensors[COLUMNS]["owners"]) / len(moved.state["edits"])
         return replace(moved, figures={"neurons an edit": each})
 
