@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from engine.editors.settings.fine_tuning import FineTuningSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit
-from engine.language_model import Batch, LanguageModel, target_loss
+from engine.language_model import Batch, LanguageModel, target_loss, targets_right
 from engine.layer_choice import choose_layer
 from engine.training_state import flatten, unflatten
 from engine.weight_exchange import Matrix, WeightExchange
@@ -118,7 +118,7 @@ class _Descent:
         losses = losses.detach()
         hardest = [some.edits[row] for row in losses.argsort(descending=True).tolist()]
         check_growth(self.matrix.name, self.original, self.total(), hardest, self.settings.growth)
-        return losses, int(_right(logits.detach(), some.labels).sum())
+        return losses, int(targets_right(logits.detach(), some.labels).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +159,6 @@ def last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
     counted[:, -1] = counted.sum(1) == 1
     losses = -chances.gather(1, wanted.clamp(min=0)) * counted
     return losses.sum(1) / counted.sum(1)
-
-
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether each row's labelled tokens are all the likeliest, given the true ones before: [rows], bool."""
-    wanted = labels[:, -(logits.shape[1] - 1) :]
-    return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
 
 
 class FTLEditor(FineTuningEditor):
