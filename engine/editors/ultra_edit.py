@@ -147,7 +147,7 @@ def chosen_layers(model: LanguageModel, settings: UltraEditSettings) -> range:
     last = choose_layer(model, max(0, count - 2) if settings.last_layer is None else settings.last_layer)
     first = choose_layer(model, min(last, count // 3) if settings.first_layer is None else settings.first_layer)
     if first > last:
-        raise EditError(f"The first layer, {first}, comes after the last, {last}: this model has {count} layers.")
+        raise EditError(f"The first layer, {first}, comes after the last, {last}: choose a later last layer.")
     return range(first, last + 1)
 
 
