@@ -571,6 +571,15 @@ def target_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return losses.sum(1) / (wanted != -100).sum(1).clamp(min=1)
 
 
+def targets_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether each of a row's labelled tokens is the likeliest, given the true ones before: [rows], bool.
+
+    `logits` [rows, keep, vocabulary] and `labels` [rows, length] as `target_loss` has them.
+    """
+    wanted = labels[:, -(logits.shape[1] - 1) :]
+    return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
+
+
 def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False) -> LanguageModel:
     """The model called `name`: "embedded", a folder, or a name in the Hugging Face cache. No network is used.
 

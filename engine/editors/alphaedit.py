@@ -18,6 +18,7 @@ from engine.editors.key_statistics import SecondMoment
 from engine.editors.settings.alphaedit import AlphaEditSettings
 from engine.editors.spreading import SpreadEditor, SpreadPack, evenly
 from engine.edits import Edit, EditError
+from engine.language_model import LanguageModel
 
 NEARLY_FULL = 0.99
 """The share of a layer's directions that cannot all be unused: a projector onto nearly all of them protects nothing."""
@@ -93,6 +94,11 @@ class AlphaEditEditor(SpreadEditor):
 
     def __init__(self, settings: AlphaEditSettings | None = None) -> None:
         self.settings: AlphaEditSettings = settings or AlphaEditSettings()
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """Also, for every layer and in float64, its null space and the keys met in it: d_ff² numbers each, at most."""
+        layers = self.layers(model, self.settings)
+        return super().memory(model, edits) + sum(2 * 8 * model.blocks[layer].d_ff ** 2 for layer in layers)
 
     def batched(self, edits: Sequence[Edit], settings: AlphaEditSettings) -> list[Sequence[Edit]]:
         """So many at a time as the settings say."""

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from engine.editors.settings.fine_tuning import FineTuningSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit
-from engine.language_model import Batch, LanguageModel, target_loss
+from engine.language_model import Batch, LanguageModel, target_loss, targets_right
 from engine.layer_choice import choose_layer
 from engine.training_state import flatten, unflatten
 from engine.weight_exchange import Matrix, WeightExchange
@@ -56,11 +56,8 @@ class FineTuningEditor(WeightEditor):
         finally:
             descent.exchange.give_back()
             matrix.weight.requires_grad_(False)
-        change = descent.change
-        if work.known is not None:
-            change = change + work.known.changes()[matrix.name].to(change.device)
         return Learnt(
-            {CHANGES: {matrix.name: change}},
+            {CHANGES: {matrix.name: descent.total()}},
             figures={"layer": layer, "passes": descent.passes, "loss": descent.loss},
         )
 
@@ -72,7 +69,8 @@ class _Descent:
         self.work, self.layer, self.matrix = work, layer, matrix
         self.settings: FineTuningSettings = work.settings
         self.exchange = WeightExchange(work.model.model)
-        self.original = matrix.weight.data
+        with work.exchange.originals():
+            self.original = matrix.weight.data
         self.change = torch.zeros(matrix.weight.shape, device=work.model.device)  # float32, whatever the model's format
         self.adam = torch.optim.Adam([self.change], lr=self.settings.learning_rate)
         self.passes, self.loss = 0, math.inf
@@ -83,6 +81,12 @@ class _Descent:
             self.change.copy_(done.tensors["change"])
             self.adam.load_state_dict(unflatten(done.tensors, done.meta["adam"]))
             self.passes, self.loss = done.step, done.meta["loss"]
+
+    def total(self) -> Tensor:
+        """All that is added to the original weight, what was known with it; shaped as the model stores it."""
+        if self.work.known is None:
+            return self.change
+        return self.change + self.work.known.changes()[self.matrix.name].to(self.change.device)
 
     def go_over(self) -> None:
         """One pass over all edits, in an order of its own."""
@@ -113,8 +117,8 @@ class _Descent:
             self.change.clamp_(-bound, bound)
         losses = losses.detach()
         hardest = [some.edits[row] for row in losses.argsort(descending=True).tolist()]
-        check_growth(self.matrix.name, self.original, self.change, hardest, self.settings.growth)
-        return losses, int(_right(logits.detach(), some.labels).sum())
+        check_growth(self.matrix.name, self.original, self.total(), hardest, self.settings.growth)
+        return losses, int(targets_right(logits.detach(), some.labels).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +159,6 @@ def last_prompt_token(logits: Tensor, labels: Tensor) -> Tensor:
     counted[:, -1] = counted.sum(1) == 1
     losses = -chances.gather(1, wanted.clamp(min=0)) * counted
     return losses.sum(1) / counted.sum(1)
-
-
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether each row's labelled tokens are all the likeliest, given the true ones before: [rows], bool."""
-    wanted = labels[:, -(logits.shape[1] - 1) :]
-    return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
 
 
 class FTLEditor(FineTuningEditor):

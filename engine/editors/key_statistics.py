@@ -32,6 +32,8 @@ HOME = "MEG_STUDIO_HOME"
 """The environment variable that puts everything that is kept under one folder."""
 TOKENS_AT_ONCE = 4_096
 KEEP_EVERY = 60.0  # seconds between two notes of how far it got
+DAMPING = 1e-6
+"""What is added to C's diagonal, in parts of its mean: text shorter than the layer is wide leaves C singular."""
 
 _MOMENT, _TOKENS, _ROWS = "second_moment", "tokens", "rows"
 _log = logging.getLogger(__name__)
@@ -106,6 +108,22 @@ def kept_moments(
     found = {layer: _read(place / _name(model, layer, corpus_hash), model, layer) for layer in layers}
     whole = {layer: moment for layer, moment in found.items() if moment is not None}
     return whole if len(whole) == len(found) else None
+
+
+def factor_of(matrix: Tensor, layer: int) -> Tensor:
+    """The lower Cholesky factor of `matrix` [d_ff, d_ff], damped by `DAMPING`; both float64.
+
+    `matrix` is C of `layer`, or C in a sum with K Kᵀ, and is changed. Raises EditError where it has no factor: C is
+    measured in float32, and so little text leaves so much of it 0 that rounding makes it negative there.
+    """
+    matrix.diagonal().add_(DAMPING * matrix.diagonal().mean())
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if int(failed):
+        raise EditError(
+            f"The statistics of layer {layer} are of too little text to tell its {len(matrix):,} neurons apart: raise "
+            "“tokens”, give a longer corpus, or choose another layer."
+        )
+    return torch.as_tensor(factor)
 
 
 def _measured(

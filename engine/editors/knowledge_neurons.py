@@ -26,7 +26,7 @@ from transformers import DynamicCache
 
 from engine.editors.settings.knowledge_neurons import KnowledgeNeuronSettings
 from engine.editors.weights import Learnt, WeightEditor, WeightFit, WeightPack, check_growth
-from engine.edits import Edit, EditError, EditSet, fill
+from engine.edits import Edit, EditError, EditSet, fill, fold
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
 from engine.weight_exchange import Matrix
@@ -135,8 +135,9 @@ class KnowledgeNeuronEditor(WeightEditor):
             found.append(_found(edit, attributed, asked[0], settings))
         work.progress.report(STAGE, of, of)
         moved = _moved(work, _of_the_fact(found, settings))
-        for name, change in _changes(moved).items():
-            check_growth(name, model.model.get_parameter(name).data, change, work.edits, settings.growth)
+        with work.exchange.originals():
+            for name, change in _changes(moved).items():
+                check_growth(name, model.model.get_parameter(name).data, change, work.edits, settings.growth)
         each = len(moved.tensors[COLUMNS]["owners"]) / len(moved.state["edits"])
         return replace(moved, figures={"neurons an edit": each})
 
@@ -345,11 +346,12 @@ def _changes(learnt: Learnt) -> dict[str, Tensor]:
 
 
 def _phrasings(edit: Edit, work: WeightFit) -> list[str]:
-    """An edit's prompt and the phrasings of its relation; those that generality is measured with are left alone."""
+    """An edit's prompt and the phrasings of its relation, without what generality and locality are measured with."""
     relation = work.edit_set.relations.get(edit.relation)
     said = [fill(template, edit.subject) for template in relation.phrasings] if relation and edit.subject else []
-    free = [text for text in dict.fromkeys([edit.prompt, *said]) if text not in edit.paraphrases]
-    return free[: work.settings.prompts]
+    measured = {fold(text) for text in (*edit.paraphrases, *(probe.prompt for probe in edit.probes))}
+    free = [edit.prompt, *(text for text in said if fold(text) not in measured)]
+    return list(dict.fromkeys(free))[: work.settings.prompts]
 
 
 def _old_answers(work: WeightFit) -> dict[str, str]:

@@ -24,6 +24,7 @@ from engine.editors.target_values import Lesson
 from engine.editors.weights import WeightEditor, WeightFit
 from engine.edits import Edit, EditError, EditSet, Relation, fold
 from engine.language_model import LanguageModel
+from engine.layer_choice import check_layers
 
 STATISTICS, VALUES = "Statistics", "Values"
 
@@ -62,14 +63,6 @@ class LocatingEditor(WeightEditor):
         layers = self.layers(model, self.settings)
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
         return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
-
-
-def check_layers(model: LanguageModel, layers: range) -> None:
-    """Raise EditError where `layers` are not all there."""
-    count = len(model.layers)
-    if layers and not 0 <= layers[0] <= layers[-1] < count:
-        named = f"layer {layers[0]}" if len(layers) == 1 else f"the layers {layers[0]} to {layers[-1]}"
-        raise EditError(f"“{model.name}” has the layers 0 to {count - 1}, and {named} was asked for: choose others.")
 
 
 def statistics(work: WeightFit, layers: Sequence[int]) -> tuple[dict[int, SecondMoment], Corpus]:

@@ -12,13 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.editors.key_statistics import SecondMoment
+from engine.editors.key_statistics import SecondMoment, factor_of
 from engine.editors.settings.memit import MemitSettings
 from engine.editors.spreading import SpreadEditor, SpreadPack, evenly
 from engine.edits import Edit
-
-DAMPING = 1e-6
-"""What is added to C's diagonal, in parts of its mean: text shorter than the layer is wide leaves C singular."""
 
 
 class MemitSolver:
@@ -28,11 +25,10 @@ class MemitSolver:
         self._weight, self._moments = settings.preserving, moments
 
     def change(self, layer: int, keys: Tensor, shares: Tensor) -> Tensor:
-        """Δ [d_model, d_ff] of `keys` [edits, d_ff] and `shares` [edits, d_model]."""
+        """Δ [d_model, d_ff] of `keys` [edits, d_ff] and `shares` [edits, d_model]. Raises EditError as `factor_of`."""
         matrix = self._weight * self._moments[layer].matrix.double() + keys.T @ keys
-        matrix.diagonal().add_(DAMPING * matrix.diagonal().mean())
         # The matrix is symmetric: Δ (λ C + K Kᵀ) = R Kᵀ, transposed.
-        return torch.cholesky_solve(keys.T @ shares, torch.linalg.cholesky(matrix)).T
+        return torch.cholesky_solve(keys.T @ shares, factor_of(matrix, layer)).T
 
     def learnt(self, layer: int, keys: Tensor) -> None:
         """Nothing: the next batch is solved without a thought of this one."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.editors.contexts import own_contexts
-from engine.editors.key_statistics import SecondMoment
+from engine.editors.key_statistics import factor_of
 from engine.editors.locating import (
     VALUES,
     LocatingEditor,
@@ -34,8 +34,6 @@ from engine.weight_exchange import Matrix
 ASSOCIATIONS = "associations"
 KEYS, DIRECTIONS, TARGETS, WRITES = "keys", "directions", "targets", "writes"
 KEEP_EVERY = 16  # edits between two checkpoints
-DAMPING = 1e-6
-"""What is added to C's diagonal, in parts of its mean: text shorter than the layer is wide leaves C singular."""
 
 
 class RomePack(WeightPack):
@@ -90,7 +88,7 @@ class RomeEditor(LocatingEditor):
             contexts = own_contexts(model, settings.values, work.seed)
             matrix = Matrix.outlet(model, layer)
             original = matrix.turned(matrix.weight.data)
-        factor = _factor(moments[layer])
+        factor = factor_of(moments[layer].matrix.double(), layer)
         found = _nothing(model, layer) if work.known is None else dict(work.known.tensors[ASSOCIATIONS])
         order = [] if work.known is None else list(work.known.state["edits"])
         before, first, answered = len(order), 0, 0
@@ -167,14 +165,6 @@ def writes(weight: Tensor, keys: Tensor, directions: Tensor, targets: Tensor, kn
         found[own] = (missing[row] - met[:own, row] @ found[:own]) / met[own, row]
         found[own] = found[own].float().double()  # as it is kept, so that the next one is solved on what is there
     return found.float()
-
-
-def _factor(moment: SecondMoment) -> Tensor:
-    """The Cholesky factor of C, [d_ff, d_ff], float64."""
-    matrix = moment.matrix.double()
-    matrix.diagonal().add_(DAMPING * matrix.diagonal().mean())
-    factor: Tensor = torch.linalg.cholesky(matrix)
-    return factor
 
 
 def _nothing(model: LanguageModel, layer: int) -> dict[str, Tensor]:

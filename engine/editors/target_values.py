@@ -21,7 +21,7 @@ from engine.editors.ffn_states import read_ffn_states
 from engine.editors.settings.locating import ValueSettings
 from engine.editors.subject_tokens import Mention, last_token
 from engine.edits import Edit, EditError
-from engine.language_model import Batch, LanguageModel, target_loss
+from engine.language_model import Batch, LanguageModel, target_loss, targets_right
 from engine.runs import Cancel
 
 TOKENS_AT_ONCE = 8_192
@@ -152,7 +152,7 @@ class ValueSearch:
             loss = asked + settings.guard * strayed + length
             self._check(loss, active)
             losses[active] = asked.detach()
-            answered[active] = _right(logits[: len(active)], rows.labels[: len(active)])
+            answered[active] = targets_right(logits[: len(active)], rows.labels[: len(active)])
             still = loss.detach() >= settings.learnt
             report(self.size - int(still.sum()), float(losses.mean()))
             if step + 1 == settings.steps or not bool(still.any()):
@@ -223,12 +223,6 @@ class _Descent:
         """Go on with some of the lessons alone."""
         self.weights = self.weights.detach()[still].requires_grad_()
         self._mean, self._square = self._mean[still], self._square[still]
-
-
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether every labelled token of a row is the likeliest, [rows]; shapes as in `target_loss`."""
-    wanted = labels[:, -(logits.shape[1] - 1) :]
-    return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
 
 
 def grouped(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) -> list[list[int]]:

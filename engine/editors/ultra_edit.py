@@ -104,7 +104,15 @@ class UltraEditEditor(WeightEditor):
         settings: UltraEditSettings = work.settings
         model = work.model
         matrices = {layer: Matrix.outlet(model, layer) for layer in chosen_layers(model, settings)}
-        originals = {layer: matrix.weight.data for layer, matrix in matrices.items()}
+        with work.exchange.originals():
+            originals = {layer: matrix.weight.data for layer, matrix in matrices.items()}
+        before = {} if work.known is None else work.known.changes()
+
+        def total(layer: int, matrix: Matrix) -> Tensor:
+            """All that is added to the original weight, what was known with it; shaped as the model stores it."""
+            change = matrix.turned(changes[layer]).float()
+            return change + before[matrix.name].to(change.device) if before else change
+
         changes = {
             layer: _exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
         }
@@ -121,16 +129,12 @@ class UltraEditEditor(WeightEditor):
                 seen, loss, answered = observe(model, list(matrices), edits)
                 for layer, matrix in matrices.items():
                     changes[layer] += solve_turn(seen[layer], running[layer], settings)
-                    check_growth(matrix.name, originals[layer], matrix.turned(changes[layer]), edits, settings.growth)
+                    check_growth(matrix.name, originals[layer], total(layer, matrix), edits, settings.growth)
                 exchange.put({matrix.name: matrix.turned(changes[layer]).float() for layer, matrix in matrices.items()})
                 work.progress.report(STAGE, start + len(edits), len(work.edits), loss=loss, answered=answered)
         finally:
             exchange.give_back()
-        before = {} if work.known is None else work.known.changes()
-        found = {}
-        for layer, matrix in matrices.items():
-            change = matrix.turned(changes[layer]).float()
-            found[matrix.name] = change + before[matrix.name].to(change.device) if before else change
+        found = {matrix.name: total(layer, matrix) for layer, matrix in matrices.items()}
         sums = {
             key: sum for layer, matrix in matrices.items() for key, sum in running[layer].tensors(matrix.name).items()
         }
@@ -143,7 +147,7 @@ def chosen_layers(model: LanguageModel, settings: UltraEditSettings) -> range:
     last = choose_layer(model, max(0, count - 2) if settings.last_layer is None else settings.last_layer)
     first = choose_layer(model, min(last, count // 3) if settings.first_layer is None else settings.first_layer)
     if first > last:
-        raise EditError(f"The first layer, {first}, comes after the last, {last}: this model has {count} layers.")
+        raise EditError(f"The first layer, {first}, comes after the last, {last}: choose a later last layer.")
     return range(first, last + 1)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.editors.output_slot import Outputs, OutputSlot, replaceable
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.grace import GraceSettings
-from engine.language_model import LanguageModel, target_lengths, target_loss
+from engine.language_model import LanguageModel, target_lengths, target_loss, targets_right
 from engine.runs import Cancel
 
 
@@ -106,6 +106,4 @@ class _Group:
         finally:
             self._slot.put(None)
         labels = torch.as_tensor(batch.labels)
-        wanted = labels[:, -(self._keep - 1) :]
-        right = ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
-        return target_loss(logits, labels), right
+        return target_loss(logits, labels), targets_right(logits, labels)

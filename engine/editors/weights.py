@@ -23,6 +23,7 @@ from torch import Tensor
 from engine import tensor_files
 from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
 from engine.device import free_memory
+from engine.editors.learnable import check_learnable
 from engine.editors.registry import editor_kind
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet
@@ -266,8 +267,10 @@ class WeightEditor(ABC):
     def check(self, work: WeightFit) -> None:
         """Raise EditError, in a sentence, for what cannot be learnt; before anything that takes long.
 
-        As it stands, whether the memory suffices. The model has its original weights, even where some are `known`.
+        As it stands, an edit that the model cannot be asked or taught, and whether the memory suffices. The model has
+        its original weights, even where some are `known`.
         """
+        check_learnable(work.model, work.edits)
         need, free = self.memory(work.model, work.edits), free_memory(work.model.device)
         if need > free:
             raise EditError(

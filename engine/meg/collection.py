@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.device import free_memory
-from engine.language_model import Batch, LanguageModel, Passage, target_loss
+from engine.language_model import Batch, LanguageModel, Passage, target_loss, targets_right
 from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
@@ -243,9 +243,7 @@ class LessonGroup:
         """Loss of ask number `ask` under flat `neurons` [lessons, numbers], and whether all its tokens are right."""
         asked = self.asks[ask]
         logits = self._logits(asked, neurons)
-        labels = asked.labels[:, -(asked.keep - 1) :]
-        right = ((logits[:, :-1].argmax(-1) == labels) | (labels == -100)).all(1)
-        return target_loss(logits, asked.labels), right
+        return target_loss(logits, asked.labels), targets_right(logits, asked.labels)
 
 
 class _Descent:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss
+from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss, targets_right
 from engine.runs import Cancel, Cancelled
 from engine.stopping import Extent
 from tests.tiny_models import CONFIGS, tiny_model
@@ -66,6 +66,9 @@ def test_targets_are_scored_on_their_own_tokens():
     assert target_loss(perfect, batch.labels).max() < 1e-6
     keep = len(" Norway.") + 1
     torch.testing.assert_close(target_loss(logits[:, -keep:], batch.labels), target_loss(logits, batch.labels))
+    assert targets_right(perfect[:, -keep:], batch.labels).all()
+    perfect[0, -2] = -perfect[0, -2]  # the last token alone
+    assert targets_right(perfect, batch.labels).tolist() == [False] + [True] * (len(perfect) - 1)
 
 
 def test_teacher_forcing_agrees_with_decoding():

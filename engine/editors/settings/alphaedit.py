@@ -32,7 +32,7 @@ class AlphaEditSettings:
     ridge: float = setting(
         0.03,
         "How much a large change counts against it, in parts of an edit's key; for an absolute threshold, as it is.",
-        least=0,
+        least=1e-9,
         most=1e9,
     )
     batch: int = setting(100, "Edits that are written at once.", title="edits at once", least=1, most=10**6)

@@ -10,7 +10,7 @@ import torch
 from engine.editors import key_statistics
 from engine.editors.corpus import read_corpus, write
 from engine.editors.ffn_states import read_ffn_states
-from engine.editors.key_statistics import kept_moments, second_moments
+from engine.editors.key_statistics import factor_of, kept_moments, second_moments
 from engine.edits import EditError
 from engine.runs import Cancel, Cancelled, seeded
 from tests.tiny_models import CONFIGS, D_FF, tiny_model
@@ -164,3 +164,14 @@ def test_what_a_model_writes_ends_where_it_ends_a_text():
     end = model.tokenizer.eos_token_id
     assert all(2 <= len(row) <= 13 for row in rows)
     assert all(end not in row[1:-1] for row in rows)
+
+
+def test_a_factor_is_that_of_the_damped_matrix_and_too_little_text_is_told():
+    torch.manual_seed(0)
+    keys = torch.randn(300, 40).double()
+    moment = keys.T @ keys / len(keys)
+    factor = factor_of(moment.clone(), 1)
+    torch.testing.assert_close(factor @ factor.T, moment, rtol=1e-5, atol=1e-5)
+    few = 0.3 * torch.randn(100, 768) + torch.rand(768)
+    with pytest.raises(EditError, match=r"layer 3 are of too little text to tell its 768 neurons apart: raise"):
+        factor_of((few.T @ few / len(few)).double(), 3)

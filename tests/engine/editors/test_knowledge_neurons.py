@@ -136,6 +136,16 @@ def test_what_too_many_edits_of_a_relation_have_is_left_alone() -> None:
     assert set(less["owners"].tolist()) == set(range(6))  # each keeps its fewest
 
 
+def test_what_an_edit_is_measured_with_finds_no_neurons_and_its_prompt_always_does() -> None:
+    model, relation = tiny_model(), Relation("r", "capital", ("The capital of {} is", "{} has the capital"))
+    edit = Edit("1", "The capital of A is", "Riga", "A", "r", "Oslo")
+    alone = fit("kn", FEW, model, EditSet("alone", (edit,)))
+    measured = replace(edit, paraphrases=("a has the CAPITAL", edit.prompt))
+    pack = fit("kn", FEW, model, EditSet("measured", (measured,), {"r": relation}))
+    for name, tensor in alone.tensors[COLUMNS].items():
+        assert torch.equal(pack.tensors[COLUMNS][name], tensor)
+
+
 def test_a_fact_is_edited_in_the_embedded_model(model: LanguageModel, edits: EditSet, tmp_path: Path) -> None:
     some = few(edits, 0, 1)
     pack = fit("kn", EDITORS["kn"].presets["balanced"][1](), model, some)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.editors.alphaedit import AlphaEditSolver, null_space
+from engine.editors.alphaedit import AlphaEditEditor, AlphaEditSolver, null_space
 from engine.editors.key_statistics import SecondMoment
 from engine.editors.locating import lessons_of
-from engine.editors.memit import MemitSolver
+from engine.editors.memit import MemitEditor, MemitSolver
 from engine.editors.registry import EDITORS
 from engine.editors.settings.alphaedit import AlphaEditSettings
 from engine.editors.settings.memit import MemitSettings
@@ -17,7 +17,7 @@ from engine.editors.subject_states import read_subject_states
 from engine.edits import EditError, EditSet, ProbeKind
 from engine.evaluation.answers import is_answer
 from engine.runs import Cancel
-from engine.setting_fields import with_values
+from engine.setting_fields import SettingError, with_values
 from tests.engine.editors.locating import EDITS, fit, quick_settings, text
 from tests.engine.quick import sample_edits
 from tests.tiny_models import CONFIGS, D_FF, tiny_model
@@ -120,6 +120,23 @@ def test_alphaedit_solves_its_equation_and_leaves_usual_and_earlier_keys_alone()
 def test_a_null_space_of_nothing_or_of_everything_is_refused_in_a_sentence(settings, told):
     with pytest.raises(EditError, match=f"directions of layer 0's keys .* {told} “unused below”"):
         AlphaEditSolver(settings, {0: moment()[0]})
+
+
+def test_alphaedit_counts_the_null_space_and_the_keys_met_of_every_layer():
+    model = tiny_model()
+    alphaedit, memit = (
+        editor.memory(model, EDITS.edits)
+        for editor in (
+            AlphaEditEditor(AlphaEditSettings(layer=2, layers=3)),
+            MemitEditor(MemitSettings(layer=2, layers=3)),
+        )
+    )
+    assert alphaedit - memit == 3 * 2 * 8 * D_FF**2
+
+
+def test_without_a_ridge_there_is_no_one_solution():
+    with pytest.raises(SettingError, match="ridge"):
+        AlphaEditSettings(ridge=0.0)
 
 
 def test_the_rank_of_the_null_space_is_told(tmp_path):

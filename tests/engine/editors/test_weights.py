@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,12 +14,15 @@ from transformers import pipeline
 from engine.decoding import Decoding
 from engine.editor import EditedModel, Editor, Pack, ungated
 from engine.editors.fine_tuning import FTMEditor
+from engine.editors.registry import EDITORS
 from engine.editors.settings.fine_tuning import FineTuningSettings
+from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import WeightPack, check_growth
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel, QueryError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
+from engine.weight_exchange import growth
 from tests.chat_templates import TEMPLATES
 from tests.engine.editors.weight_editing import attached, few, fit, tiny_edits, unchanged
 from tests.tiny_models import tiny_model
@@ -233,3 +237,33 @@ def test_weights_that_blow_up_stop_it_and_name_the_edit() -> None:
         fit("ft-m", replace(SETTINGS, learning_rate=1.0, growth=0.5), model, tiny_edits())
     with unchanged(model), pytest.raises(EditError, match="no numbers any more"):
         check_growth("w", torch.ones(2), torch.tensor([1.0, torch.nan]), tiny_edits().edits[:1], 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("ft-m", FineTuningSettings(passes=3)), ("ultraedit", UltraEditSettings())]
+)
+def test_a_fit_that_goes_on_counts_what_was_added_before_it(name: str, settings: Any) -> None:
+    model, edits = tiny_model(), tiny_edits()
+    start = fit(name, settings, model, few(edits, 0))
+    both = fit(name, settings, model, few(edits, 0, 1), start=start)
+    ((key, change),) = both.changes().items() if name == "ft-m" else [max(both.changes().items())]
+    original = model.model.get_parameter(key).data
+    each = [growth(original, start.changes()[key]), growth(original, change - start.changes()[key])]
+    whole = growth(original, change)
+    assert max(each) < whole
+    start.settings = replace(start.settings, growth=(max(each) + whole) / 2)
+    with pytest.raises(EditError, match="stopped at edit 2"):
+        fit(name, settings, model, few(edits, 0, 1), start=start)
+
+
+@pytest.mark.parametrize("name", ["ft-m", "ultraedit", "kn", "rome", "memit"])
+def test_an_edit_that_the_model_cannot_take_is_named_before_anything_begins(name: str) -> None:
+    board = ProgressBoard()
+    for text in (
+        replace(tiny_edits().edits[1], prompt="Of Norland " * 30),
+        replace(tiny_edits().edits[1], new_object="o" * 255),
+    ):
+        edits = EditSet("long", (tiny_edits().edits[0], text))
+        with pytest.raises(EditError, match=r"Edit 2 cannot be learnt\. The (question|new object) .* tokens long"):
+            fit(name, EDITORS[name].presets["balanced"][1](), tiny_model(), edits, board=board)
+    assert not board.latest().stage
