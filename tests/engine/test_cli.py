@@ -416,7 +416,7 @@ class TestOtherEditors:
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
-            (("--editor", "rome"), "There is no editor “rome”: choose among meg,"),
+            (("--editor", "nonesuch"), "There is no editor “nonesuch”: choose among meg,"),
             (("--editor", "ike", "--set", "copy=many"), "“copy demonstrations” takes a whole number."),
             (("--editor", "ike", "--set", "copy=-1"), "“copy demonstrations” is 0 to 256: -1 is too little."),
             (("--editor", "memprompt", "--set", "lookup=eye"), "“lookup” is “meaning” or “letters”: “eye” is none"),
