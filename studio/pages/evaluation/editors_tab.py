@@ -222,7 +222,7 @@ def _columns() -> tuple[Column[EditorRow], ...]:
             help=tr("Room that the trained editor takes on disk."),
         ),
         Column(
-            tr("Query"),
+            tr("Question"),
             lambda row: _told(_query(row), lambda value: seconds(value / 1000)),
             _query,
             number=True,

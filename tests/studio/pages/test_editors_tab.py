@@ -163,7 +163,7 @@ def test_a_comparison_is_opened_and_left(page: EvaluationPage, window: MainWindo
     assert rows[0]["Undo of one"] == "yes, 6 of 8"
     assert rows[0]["Weights back"] == "bit for bit"
     assert rows[0]["Training"] == "12 s"
-    assert rows[0]["Query"] == "35 ms"
+    assert rows[0]["Question"] == "35 ms"
     assert rows[1]["Note"] == f"Edit e1 has no {BAD}."
     assert not page.editors._list.isVisibleTo(page)
     page.editors.back.click()
