@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -44,16 +45,16 @@ class Slot(Protocol[PutT]):
         """Take the slot out of the block for good."""
 
 
-class SlottedModel(Routed, Generic[InsertT]):
+class SlottedModel(Routed, ABC, Generic[InsertT]):
     """A language model that has something in one FFN block for routed queries; usable where transformers' model is."""
 
     def __init__(self, model: LanguageModel, router: QueryRouter, slot: Slot[InsertT]) -> None:
         super().__init__(model, router)
         self._slot = slot
 
+    @abstractmethod
     def _inserts(self, z: Tensor, routings: Sequence[Routing]) -> InsertT:
         """What is put in for routed queries, given what they were told by: a row of z each."""
-        raise NotImplementedError
 
     def _before(self, inserts: InsertT, targets: Tensor) -> InsertT:  # noqa: ARG002  what it does for those who ask where they are
         """`inserts` for rows whose prompts are followed by so many tokens: `targets` [rows]."""
