@@ -72,6 +72,8 @@ class _Descent:
         with work.exchange.originals():
             self.original = matrix.weight.data
         self.change = torch.zeros(matrix.weight.shape, device=work.model.device)  # float32, whatever the model's format
+        known = None if work.known is None else work.known.changes()[matrix.name]
+        self.before = torch.zeros_like(self.change) if known is None else known.to(self.change)
         self.adam = torch.optim.Adam([self.change], lr=self.settings.learning_rate)
         self.passes, self.loss = 0, math.inf
         self.loss_of = last_prompt_token if self.settings.loss == "last prompt token" else target_loss
@@ -84,9 +86,7 @@ class _Descent:
 
     def total(self) -> Tensor:
         """All that is added to the original weight, what was known with it; shaped as the model stores it."""
-        if self.work.known is None:
-            return self.change
-        return self.change + self.work.known.changes()[self.matrix.name].to(self.change.device)
+        return self.before + self.change
 
     def go_over(self) -> None:
         """One pass over all edits, in an order of its own."""
@@ -113,8 +113,8 @@ class _Descent:
         self.change.grad = slope.float()
         self.adam.step()
         bound = self.settings.most_change
-        if bound is not None:
-            self.change.clamp_(-bound, bound)
+        if bound is not None:  # on the way from the original weight, however many trainings that took
+            self.change.copy_(self.total().clamp(-bound, bound) - self.before)
         losses = losses.detach()
         hardest = [some.edits[row] for row in losses.argsort(descending=True).tolist()]
         check_growth(self.matrix.name, self.original, self.total(), hardest, self.settings.growth)

@@ -77,6 +77,18 @@ def test_ft_l_moves_no_weight_further_than_its_bound(model: LanguageModel, edits
         assert float((change.abs() > 0.99 * bound).float().mean()) > 0.2
 
 
+def test_the_bound_is_one_from_the_original_weight_however_often_it_is_gone_on_from() -> None:
+    model, edits = tiny_model("gpt2"), tiny_edits()
+    settings = FineTuningSettings(passes=3, learning_rate=1e-3, most_change=2e-3, learnt=0.0)
+    pack = fit("ft-l", settings, model, replace(edits, edits=edits.edits[:1]))
+    for count in range(2, len(edits.edits) + 1):
+        before = pack.changes()
+        pack = fit("ft-l", settings, model, replace(edits, edits=edits.edits[:count]), start=pack)
+    ((name, change),) = pack.changes().items()
+    assert not torch.equal(change, before[name])
+    assert float(change.abs().max()) <= 2e-3 * (1 + 1e-6)
+
+
 @pytest.mark.parametrize("name", ["ft-l", "ft-m"])
 def test_every_preset_can_be_made_and_restored(name: str) -> None:
     model, edits = tiny_model(), tiny_edits()
