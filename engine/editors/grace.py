@@ -28,6 +28,7 @@ from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
 from engine.editors.learnable import check_learnable
 from engine.editors.output_slot import Outputs, OutputSlot
+from engine.editors.registered import RegisteredEditor
 from engine.editors.settings.grace import GraceSettings, settings_from
 from engine.editors.values import Values, learn_values
 from engine.edits import Edit, EditError, EditSet
@@ -46,19 +47,13 @@ THRESHOLD = 0.5  # the familiarity of a query that lies just as far off as its k
 NEAR = 8  # entries that an explanation names
 
 
-class GraceEditor:
+class GraceEditor(RegisteredEditor):
     """GRACE behind the Editor protocol."""
+
+    name = "grace"
 
     def __init__(self, settings: GraceSettings | None = None) -> None:
         self.settings = settings or GraceSettings()
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return ("Radius", "Values")
-
-    def requirements(self) -> tuple[str, ...]:
-        """No subject, no relation."""
-        return ("prompt", "new object")
 
     def fit(
         self,

@@ -8,7 +8,6 @@ prompt is nearest, for whatever question: nothing tells questions about edits fr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -17,8 +16,9 @@ from torch import Tensor
 
 from engine.editors.demonstrations import FORM, Demonstrations, PoolFact, make_pool
 from engine.editors.lookup import ByMeaning, Lookup
-from engine.editors.nearest_edit import INDEX, NearestEditEditor, NearestEditModel, NearestEditPack
-from engine.editors.settings.ike import IkeSettings, settings_from
+from engine.editors.nearest_edit import NearestEditEditor, NearestEditModel, NearestEditPack
+from engine.editors.registry import editor_kind
+from engine.editors.settings.ike import IkeSettings
 from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
 from engine.packs import StoredPack, check_base_model
@@ -62,17 +62,12 @@ class IkePack(NearestEditPack):
         self.demonstrations = demonstrations
         self.figures["pool"] = len(demonstrations.pool)
 
-    @staticmethod
-    def restore(values: Mapping[str, Any]) -> IkeSettings:
-        """The settings as a manifest has them."""
-        return settings_from(values)
-
     @classmethod
     def from_stored(cls, stored: StoredPack, device: torch.device | str = "cpu") -> Self:
         """The pack that `save` wrote."""
         manifest = stored.manifest
         state: dict[str, Any] = dict(manifest.state)
-        settings = settings_from(manifest.settings)
+        settings = editor_kind(cls.editor).restore(manifest.settings)
         lookup = cls.restored_index(settings, stored, device)
         pool = [PoolFact(**fact) for fact in state["pool"]]
         encoder = cast("ByMeaning", lookup).encoder
@@ -99,14 +94,11 @@ class IkePack(NearestEditPack):
 class IkeEditor(NearestEditEditor):
     """Editing by demonstrations, behind the Editor protocol."""
 
+    name = "ike"
     pack = IkePack
 
     def __init__(self, settings: IkeSettings | None = None) -> None:
         super().__init__(settings or IkeSettings())
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return (INDEX, DEMONSTRATIONS)
 
     def fit(
         self,

@@ -101,10 +101,6 @@ class KnowledgeNeuronEditor(WeightEditor):
     def __init__(self, settings: KnowledgeNeuronSettings | None = None) -> None:
         self.settings: KnowledgeNeuronSettings = settings or KnowledgeNeuronSettings()
 
-    def requirements(self) -> tuple[str, ...]:
-        """An old answer is asked of the model where it is missing; without phrasings the prompt alone is asked."""
-        return ("prompt", "new object", "original answer", "phrasings of the relation")
-
     def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
         """What one edit's rows remember for their slopes."""
         rows = self.settings.steps * self.settings.prompts

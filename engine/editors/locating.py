@@ -36,16 +36,6 @@ class LocatingEditor(WeightEditor):
     def layers(self, model: LanguageModel, settings: Any) -> range:
         """The layers that are written to."""
 
-    def requirements(self) -> tuple[str, ...]:
-        """A subject that the prompt names, and text for the statistics of the model's keys."""
-        return (
-            "prompt",
-            "new object",
-            "subject, named in the prompt",
-            "text that shows what the model usually reads: the file named in the settings, or else the facts that the "
-            "embedded model knows; another model writes the text itself",
-        )
-
     def check(self, work: WeightFit) -> None:
         """Raise EditError for edits that cannot be located, layers that are not there, and where memory is short."""
         check_layers(work.model, self.layers(work.model, work.settings))

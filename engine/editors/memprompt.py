@@ -6,14 +6,14 @@ reference samples from an instructed model; here decoding is whatever is asked f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from engine.editors.lookup import ByLetters, Lookup
 from engine.editors.nearest_edit import NearestEditEditor, NearestEditPack
-from engine.editors.settings.memprompt import MemPromptSettings, settings_from
+from engine.editors.settings.memprompt import MemPromptSettings
 from engine.edits import Edit
 from engine.packs import StoredPack
 from engine.runs import Cancel
@@ -24,11 +24,6 @@ class MemPromptPack(NearestEditPack):
 
     editor = "memprompt"
     form = "{question} | clarification: {fact} "
-
-    @staticmethod
-    def restore(values: Mapping[str, Any]) -> MemPromptSettings:
-        """The settings as a manifest has them."""
-        return settings_from(values)
 
     @property
     def threshold(self) -> float:
@@ -63,6 +58,7 @@ class MemPromptPack(NearestEditPack):
 class MemPromptEditor(NearestEditEditor):
     """Editing by a memory of clarifications."""
 
+    name = "memprompt"
     pack = MemPromptPack
 
     def __init__(self, settings: MemPromptSettings | None = None) -> None:

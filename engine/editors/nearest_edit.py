@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from engine.editor import Explanation, NearEdit, Routing, ungated
 from engine.editors.in_context import InContextEditedModel, Recalled, check_room, passage
 from engine.editors.lookup import ByMeaning, Lookup
+from engine.editors.registered import RegisteredEditor
+from engine.editors.registry import editor_kind
 from engine.edits import Edit, EditError, EditSet, fold
 from engine.language_model import LanguageModel
 from engine.meg.encoder import QueryEncoder
@@ -127,11 +129,6 @@ class NearestEditPack(ABC):
         self.seed, self.edit_set, self.lookup = seed, edit_set, lookup
         self.figures: dict[str, Any] = {"edits": len(edit_set.enabled())}
 
-    @staticmethod
-    @abstractmethod
-    def restore(values: Mapping[str, Any]) -> Any:
-        """The settings as a manifest has them."""
-
     @property
     @abstractmethod
     def threshold(self) -> float | None:
@@ -163,7 +160,7 @@ class NearestEditPack(ABC):
     def from_stored(cls, stored: StoredPack, device: torch.device | str = "cpu") -> Self:
         """The pack that `save` wrote."""
         manifest = stored.manifest
-        settings = cls.restore(manifest.settings)
+        settings = editor_kind(cls.editor).restore(manifest.settings)
         lookup = cls.restored_index(settings, stored, device)
         return cls(settings, manifest.model.name, manifest.model.fingerprint, manifest.seed, stored.edits, lookup)
 
@@ -196,21 +193,13 @@ class NearestEditPack(ABC):
         )
 
 
-class NearestEditEditor(ABC):
+class NearestEditEditor(RegisteredEditor, ABC):
     """An editor that trains nothing, behind the Editor protocol."""
 
     pack: ClassVar[type[NearestEditPack]]
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return (INDEX,)
-
-    def requirements(self) -> tuple[str, ...]:
-        """A prompt and a new object, and nothing else."""
-        return ("prompt", "new object")
 
     def fit(
         self,

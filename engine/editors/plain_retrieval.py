@@ -5,11 +5,8 @@ The baseline that every editor has to beat (arXiv 2503.05683): an untuned encode
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from engine.editors.nearest_edit import NearestEditEditor, NearestEditPack
-from engine.editors.settings.plain_retrieval import PlainRetrievalSettings, settings_from
+from engine.editors.settings.plain_retrieval import PlainRetrievalSettings
 
 
 class PlainRetrievalPack(NearestEditPack):
@@ -17,11 +14,6 @@ class PlainRetrievalPack(NearestEditPack):
 
     editor = "plain-retrieval"
     form = "{fact} "
-
-    @staticmethod
-    def restore(values: Mapping[str, Any]) -> PlainRetrievalSettings:
-        """The settings as a manifest has them."""
-        return settings_from(values)
 
     @property
     def threshold(self) -> float:
@@ -32,6 +24,7 @@ class PlainRetrievalPack(NearestEditPack):
 class PlainRetrievalEditor(NearestEditEditor):
     """Editing by the nearest edit before every question."""
 
+    name = "plain-retrieval"
     pack = PlainRetrievalPack
 
     def __init__(self, settings: PlainRetrievalSettings | None = None) -> None:

@@ -60,7 +60,7 @@ class EditorKind:
     about: str
     module: str
     made: str  # the class in `module`; takes the settings
-    stages: tuple[str, ...]  # as its `stages()` gives them without a sweep
+    stages: tuple[str, ...]  # of a fit, in order, without a sweep
     groups: tuple[Group, ...]
     presets: Mapping[str, tuple[str, Callable[[], Any]]]  # by name: what it means in a sentence, and its settings
     restore: Callable[[Mapping[str, Any]], Any]  # settings from their `dataclasses.asdict`
@@ -69,7 +69,7 @@ class EditorKind:
     gated: bool = True  # whether its edited models tell queries apart
     undoes_one: bool = True  # whether one edit can be switched off without training again
     undo: str = ""  # how that is done, as a sentence
-    requires: tuple[str, ...] = ("prompt", "new object")  # as its `requirements()` gives them
+    requires: tuple[str, ...] = ("prompt", "new object")  # of an edit
 
     def usual(self) -> tuple[str, Callable[[], Any]]:
         """The preset that is taken where none is named."""

@@ -14,6 +14,7 @@ import torch
 
 from engine.editor import Routing
 from engine.editors.in_context import InContextEditedModel, Recalled, check_room, statement
+from engine.editors.registered import RegisteredEditor
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.gate import Gate
@@ -25,19 +26,13 @@ from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 
 
-class RetrievalEditor:
+class RetrievalEditor(RegisteredEditor):
     """Editing by a sentence before the question, behind the Editor protocol."""
+
+    name = "retrieval"
 
     def __init__(self, settings: MegSettings | None = None) -> None:
         self.settings = settings or MegSettings()
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return ("Encoder", "Gate")
-
-    def requirements(self) -> tuple[str, ...]:
-        """As for MeG: a subject and a relation make the gate much surer."""
-        return ("prompt", "new object")
 
     def fit(
         self,

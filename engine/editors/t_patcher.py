@@ -26,6 +26,7 @@ from torch import Tensor
 from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.editors.learnable import check_learnable
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
+from engine.editors.registered import RegisteredEditor
 from engine.editors.registry import editor_kind
 from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
 from engine.editors.ungated import UngatedModel
@@ -40,19 +41,13 @@ NO_EDIT = -1
 ANSWERED_AT_ONCE = 256
 
 
-class TPatcherEditor:
+class TPatcherEditor(RegisteredEditor):
     """T-Patcher behind the Editor protocol."""
+
+    name = "t-patcher"
 
     def __init__(self, settings: TPatcherSettings | None = None) -> None:
         self.settings = settings or TPatcherSettings()
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return ("Memory", "Patches")
-
-    def requirements(self) -> tuple[str, ...]:
-        """With a subject and a relation, questions are found that are nearly about the edit."""
-        return ("prompt", "new object")
 
     def fit(
         self,

@@ -24,6 +24,7 @@ from engine import tensor_files
 from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
 from engine.device import free_memory
 from engine.editors.learnable import check_learnable
+from engine.editors.registered import RegisteredEditor
 from engine.editors.registry import editor_kind
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet
@@ -182,20 +183,10 @@ class WeightPack:
         return WeightEditedModel(model.asked(chat=self.settings.chat), self)
 
 
-class WeightEditor(ABC):
+class WeightEditor(RegisteredEditor, ABC):
     """What editors that change weights do alike when they learn."""
 
-    name: ClassVar[str]  # in the registry
     pack: ClassVar[type[WeightPack]] = WeightPack
-    settings: Any
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return editor_kind(self.name).stages
-
-    def requirements(self) -> tuple[str, ...]:
-        """Nothing beyond a prompt and a new object, unless the method says more."""
-        return ("prompt", "new object")
 
     def fit(
         self,

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.editors.registered import RegisteredEditor
 from engine.edits import EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
-from engine.meg.training import STAGES, SWEEP, Training
+from engine.meg.training import Training
 from engine.runs import Cancel, ProgressBoard
 
 
-class MegEditor:
+class MegEditor(RegisteredEditor):
     """Massive editing by generated neurons (arXiv 2512.14395), behind the Editor protocol."""
+
+    name = "meg"
 
     def __init__(self, settings: MegSettings | None = None) -> None:
         self.settings = settings or MegSettings()
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of a fit, in order."""
-        return (STAGES[0], SWEEP, *STAGES[1:]) if self.settings.layer == "auto" else STAGES
-
-    def requirements(self) -> tuple[str, ...]:
-        """Nothing beyond a prompt and a new object; a subject and a relation make the gate much surer."""
-        return ("prompt", "new object")
 
     def fit(
         self,

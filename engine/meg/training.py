@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine import processes
 from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.editors.registry import SWEEP
 from engine.edits import Edit, EditSet
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
@@ -37,7 +38,6 @@ from engine.processes import Message
 from engine.runs import Cancel, ProgressBoard, seeded
 from engine.training_state import flatten, unflatten
 
-SWEEP = "Layers"  # the stage before collection where the layer is found by a sweep
 STAGES = ("Encoder", "Collection", "Gate", "Generator", "Check")
 LESSON_ASKS = 3  # queries with which each neuron is taught, its edit's prompt among them
 TRAINED_QUERIES = 4_096  # that gate and generator learn from; each edit has as many as a lesson at least

@@ -21,6 +21,7 @@ from transformers import pipeline
 from engine.checkpoints import Checkpoints
 from engine.decoding import Decoding
 from engine.editor import EditedModel, Editor
+from engine.editors.registry import SWEEP
 from engine.edits import Edit, EditError, EditSet, Relation, fill
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
@@ -31,7 +32,7 @@ from engine.meg.editor import MegEditor
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.reasons import EVIDENCE
-from engine.meg.training import STAGES, SWEEP
+from engine.meg.training import STAGES
 from engine.model_files import ModelError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
