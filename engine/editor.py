@@ -73,6 +73,7 @@ class Answer:
     # In a batch, each query's even share of it.
     original_seconds: float | None = field(default=None, compare=False)  # None where the original model was not asked
     edited_seconds: float | None = field(default=None, compare=False)  # the gate's part and the generator's included
+    gate_seconds: float | None = field(default=None, compare=False)  # the gate's part; None where there is no gate
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import psutil
 import torch
@@ -21,6 +21,7 @@ from engine.runs import ProgressBoard
 
 INTERVAL = 0.05  # seconds between two looks at the memory
 QUERIES = 50  # edited queries whose milliseconds are measured
+Result = TypeVar("Result")
 
 
 class Memory:
@@ -100,12 +101,12 @@ class Generating(Protocol):
 class QueryCost:
     """Milliseconds of one query at batch 1, the median over several; None where an editor has no generator."""
 
-    gate: float
+    gate: float | None  # its part of the answer to a query about an edit; None where an editor has no gate
     gate_and_generator: float | None
     answer: float  # everything, gate and generator included
     share: float | None  # of gate and generator in the whole answer
     queries: int
-    gate_elsewhere: float | None = None  # of a query about no edit, where the model need not be asked
+    gate_elsewhere: float | None = None  # of a query that names no edit's subject: the model is seldom read for it
 
 
 def queries_about_edits(edited: EditedModel, edit_set: EditSet) -> list[str]:
@@ -128,17 +129,16 @@ def query_cost(edited: EditedModel, queries: Sequence[str], elsewhere: Sequence[
     gates, generators, answers = [], [], []
     edited.answer(queries[:1], originals=False)  # what is prepared once is no query's cost
     for query in queries[1:]:
-        # The edited model keeps what it found out of the last query: each part is measured on its own.
-        gates.append(_milliseconds(partial(edited.route, [query])))
-        if isinstance(edited, Generating):
-            generators.append(_milliseconds(partial(edited.generate_neurons, [query])))
-        answers.append(gates[-1] + _milliseconds(partial(edited.answer, [query], originals=False)))
-    unconcerned = []
-    if isinstance(edited, Generating):  # what routes nothing generates nothing: what is left is the gate
-        unconcerned = [_milliseconds(partial(edited.generate_neurons, [query])) for query in elsewhere]
+        gate, whole = _asked(edited, query)
+        answers.append(whole)
+        if gate is not None:
+            gates.append(gate)
+            if isinstance(edited, Generating):  # the edited model keeps what the gate said of the last query
+                generators.append(_milliseconds(partial(edited.generate_neurons, [query]))[1])
+    unconcerned = [gate for gate, _ in (_asked(edited, query) for query in elsewhere) if gate is not None]
     both = [gate + generator for gate, generator in zip(gates, generators, strict=False)]
     return QueryCost(
-        gate=median(gates),
+        gate=median(gates) if gates else None,
         gate_and_generator=median(both) if both else None,
         answer=median(answers),
         share=median(part / whole for part, whole in zip(both, answers, strict=True)) if both else None,
@@ -147,9 +147,16 @@ def query_cost(edited: EditedModel, queries: Sequence[str], elsewhere: Sequence[
     )
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
+def _asked(edited: EditedModel, query: str) -> tuple[float | None, float]:
+    """Milliseconds of the gate, if there is one, and of the whole answer."""
+    (answer,), whole = _milliseconds(partial(edited.answer, [query], originals=False))
+    return None if answer.gate_seconds is None else 1_000 * answer.gate_seconds, whole
+
+
+def _milliseconds(work: Callable[[], Result]) -> tuple[Result, float]:
+    """What `work` gives, and how long it took."""
     began = time.perf_counter()
-    work()
+    found = work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return 1_000 * (time.perf_counter() - began)
+    return found, 1_000 * (time.perf_counter() - began)

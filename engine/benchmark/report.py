@@ -104,7 +104,7 @@ def _rows() -> list[Row]:
         ("Peak CUDA memory, MB", ("memory", "peak cuda"), 1e-6, 0),
         ("Pack, MB", ("pack bytes",), 1e-6, 2),
         ("Gate, ms a query", ("milliseconds a query", "gate"), 1, 1),
-        ("Gate, ms a query about no edit", ("milliseconds a query", "gate_elsewhere"), 1, 1),
+        ("  where no edit's subject is named", ("milliseconds a query", "gate_elsewhere"), 1, 1),
         ("Gate and generator, ms a query", ("milliseconds a query", "gate_and_generator"), 1, 1),
         ("  share of the whole answer, %", ("milliseconds a query", "share"), 100, 1),
     ]

@@ -268,7 +268,7 @@ def _ask(
         queries = queries_about_edits(edited, edit_set)
         if len(queries) > 1:
             cost = query_cost(edited, queries, far_queries(edit_set))
-            found.answer, found.gate = cost.answer, cost.gate if contender.kind.gated else None
+            found.answer, found.gate = cost.answer, cost.gate
         for name in asking.protocols:
             found.protocols[name] = _measured(name, edited, edit_set, asking, seed, board, cancel)
         board.report(UNDO, 0, 1)

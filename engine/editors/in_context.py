@@ -65,6 +65,7 @@ def check_room(model: LanguageModel, edit: Edit, before: str) -> None:
 class InContextEditedModel(ABC):
     """A language model that is told something before each question that meets an edit."""
 
+    gated: bool
     _model: LanguageModel
 
     @abstractmethod
@@ -102,7 +103,13 @@ class InContextEditedModel(ABC):
             seconds |= dict.fromkeys(others, clock.share(len(others)))
         return [
             Answer(
-                query, originally.get(row, ""), edited[row], recalled[row].routing, seconds.get(row), looked + changed
+                query,
+                originally.get(row, ""),
+                edited[row],
+                recalled[row].routing,
+                seconds.get(row),
+                looked + changed,
+                looked if self.gated else None,
             )
             for row, query in enumerate(queries)
         ]

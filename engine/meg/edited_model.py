@@ -106,6 +106,7 @@ class SlottedModel(Routed, ABC, Generic[InsertT]):
                 routings[row],
                 plainly if row in originally else None,
                 gate + (changed if row in known else plainly),
+                gate,
             )
             for row, query in enumerate(queries)
         ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
+from engine.editor import Answer, ungated
 from engine.meg.pack import MegPack
 from engine.runs import ProgressBoard
 
@@ -59,32 +60,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Slow:
     """Takes a while for each part, and knows the last query."""
 
+    gated = True
+
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.last: str | None = None
 
-    def route(self, queries: Sequence[str]) -> list[Any]:
-        if self.last != queries[0]:
-            self.clock.now += 0.002
-        self.last = queries[0]
-        return []
+    def look(self, query: str) -> float:
+        seconds = 0.0 if self.last == query else 0.001 if query == "far" else 0.002
+        self.clock.now += seconds
+        self.last = query
+        return seconds
 
-    def answer(self, queries: Sequence[str], **_: Any) -> list[Any]:
-        self.route(queries)
+    def answer(self, queries: Sequence[str], **_: Any) -> list[Answer]:
+        (query,) = queries
+        seconds = self.look(query) if self.gated else None
         self.clock.now += 0.012
-        return []
+        return [Answer(query, "", "new", ungated(query), gate_seconds=seconds)]
 
 
 class SlowGenerating(Slow):
     def generate_neurons(self, queries: Sequence[str]) -> object:
-        self.route(queries)
+        self.look(queries[0])
         self.clock.now += 0.004
         return None
 
 
+class SlowUngated(Slow):
+    gated = False
+
+
 def test_the_parts_of_an_answer_are_told_apart(clock: Clock) -> None:
     cost = query_cost(SlowGenerating(clock), [f"query {number}" for number in range(8)], ["far"])  # type: ignore[arg-type]
-    assert cost.gate_elsewhere == pytest.approx(6)
+    assert cost.gate_elsewhere == pytest.approx(1)
     assert cost.queries == 7
     assert (cost.gate, cost.gate_and_generator, cost.answer) == pytest.approx((2, 6, 14))
     assert cost.share == pytest.approx(6 / 14)
@@ -93,4 +101,11 @@ def test_the_parts_of_an_answer_are_told_apart(clock: Clock) -> None:
 def test_an_editor_without_a_generator(clock: Clock) -> None:
     cost = query_cost(Slow(clock), ["one", "two"])  # type: ignore[arg-type]
     assert (cost.gate_and_generator, cost.share, cost.queries) == (None, None, 1)
+    assert cost.gate == pytest.approx(2)
     assert cost.gate_elsewhere is None
+
+
+def test_an_editor_without_a_gate(clock: Clock) -> None:
+    cost = query_cost(SlowUngated(clock), ["one", "two"], ["far"])  # type: ignore[arg-type]
+    assert (cost.gate, cost.gate_and_generator, cost.gate_elsewhere) == (None, None, None)
+    assert cost.answer == pytest.approx(12)

@@ -122,6 +122,8 @@ class TestAnswers:
         assert full.original_seconds > 0
         assert short.original_seconds is None
         assert short.edited_seconds is not None
+        assert short.gate_seconds is not None
+        assert 0 < short.gate_seconds < short.edited_seconds
 
     def test_the_reasons_stand_behind_the_decision(self, edited: MegEditedModel, edits: EditSet) -> None:
         own = edited.explain(edits.edits[0].prompt)
