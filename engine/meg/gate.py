@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
@@ -398,18 +399,14 @@ class Fusion:
         }
         return cls(**parts)
 
-    def familiarity(self, evidence: Sequence[float]) -> float:
-        """The probability that the query is about the candidate."""
-        return float(1 / (1 + np.exp(-np.clip(self.log_odds(evidence), -40, 40))))
+    def familiarity(self, evidence: ArrayLike) -> np.ndarray:
+        """The probability that the query is about the candidate: `evidence` […, features] → […]."""
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.log_odds(evidence), -40, 40))))
 
-    def log_odds(self, evidence: Sequence[float]) -> float:
-        """The logarithm of the odds that the query is about the candidate."""
-        total = self.bias
-        for value, least, most, centre, scale, weight in zip(
-            evidence, self.least, self.most, self.centre, self.scale, self.weights, strict=True
-        ):
-            total += weight * (min(max(value, least), most) - centre) / scale
-        return total
+    def log_odds(self, evidence: ArrayLike) -> np.ndarray:
+        """The logarithm of the odds that the query is about the candidate: `evidence` […, features] → […]."""
+        within = np.clip(np.asarray(evidence, dtype=float), self.least, self.most)
+        return np.asarray((within - self.centre) / self.scale @ np.array(self.weights) + self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,9 +506,9 @@ class Gate:
             left = look.rows(open_rows)
             evidence = self.index.evidence(left, read([queries[row] for row in open_rows]))
             for row, candidates, disorder in zip(open_rows, evidence, left.entropy.tolist(), strict=True):
-                judged = [(self.fusion.familiarity(candidate.row), candidate) for candidate in candidates]
-                familiarity, best = max(judged, key=lambda pair: pair[0])
-                verdicts[row] = Verdict(familiarity, best.edit, best.similarity, disorder)
+                judged = self.fusion.familiarity([candidate.row for candidate in candidates])
+                best = candidates[int(judged.argmax())]
+                verdicts[row] = Verdict(float(judged.max()), best.edit, best.similarity, disorder)
         return [verdicts[row] for row in range(len(queries))], look.z
 
     def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
@@ -526,7 +523,9 @@ class Gate:
             verbatim = self.kind == "fused"
             return Weighed(decided, look.z, (first, *others), verbatim)
         (evidence,) = self.index.evidence(look, read([query]))
-        weights = [Weight(each.edit, each.similarity, self.fusion.familiarity(each.row), each.row) for each in evidence]
+        weights = [
+            Weight(each.edit, each.similarity, float(self.fusion.familiarity(each.row)), each.row) for each in evidence
+        ]
         weights.sort(key=lambda weight: -(weight.familiarity or 0.0))
         best = weights[0]
         verdict = Verdict(best.familiarity or 0.0, best.edit, best.similarity, disorder)
@@ -544,9 +543,7 @@ class Gate:
             return Verdict(1.0, asked, float(z @ self.index.prompts[asked]), disorder)
         if thorough:
             return None
-        judged = [
-            (max(self.fusion.familiarity(_features(candidate, disorder, thought)) for thought in EXTREMES), candidate)
-            for candidate in candidates
-        ]
-        most, best = max(judged, key=lambda pair: pair[0])
+        rows = [[_features(candidate, disorder, thought) for thought in EXTREMES] for candidate in candidates]
+        judged = self.fusion.familiarity(rows).max(1)
+        most, best = float(judged.max()), candidates[int(judged.argmax())]
         return Verdict(most, best.edit, best.similarity, disorder) if most < self.threshold else None

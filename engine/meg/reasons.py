@@ -37,7 +37,7 @@ def reasons(fusion: Fusion, row: Sequence[float]) -> tuple[Reason, ...]:
     Together they are what the log-odds of `row` have more than those of a query about which nothing is known.
     """
     found, usual = row[: len(SIGNS)], fusion.centre[: len(SIGNS)]
-    known = [fusion.log_odds(features_of(_mixed(found, usual, kinds))) for kinds in range(1 << _KINDS)]
+    known = fusion.log_odds([features_of(_mixed(found, usual, kinds)) for kinds in range(1 << _KINDS)]).tolist()
     told = []
     for kind, (name, places) in enumerate(zip(EVIDENCE, _PLACES, strict=True)):
         bit = 1 << kind
