@@ -137,12 +137,14 @@ class _Training:
             for begin in range(first, count, settings.group):
                 rows = torch.arange(begin, min(begin + settings.group, count))
                 heard = every if settings.others == "all" else every.of(every.owners < begin + len(rows))
-                group = PatchGroup(self.model, pairs[begin : begin + len(rows)], self.patches.to(device), settings)
+                group = PatchGroup(
+                    self.model, pairs[begin : begin + len(rows)], self.patches.to(device), settings, slot
+                )
 
                 def report(learnt: int, loss: float, begin: int = begin) -> None:
                     self.progress.report("Patches", begin + learnt, count, loss=loss, answered=(begin + learnt) / count)
 
-                found = group.learnt(memory.with_others(heard), self.named[rows], margin, slot, self.cancel, report)
+                found = group.learnt(memory.with_others(heard), self.named[rows], margin, self.cancel, report)
                 self._check_finite(found, begin)
                 self.patches = self.patches.with_others(found.patches)
                 self.owners = torch.cat([self.owners, begin + found.edits])

@@ -14,7 +14,7 @@ so far, which every step says (`anew`): it forgets nothing by its order, and pay
 
 A folder keeps it all, and a run that was stopped or killed goes on there:
 
-regime.jsonl   the head; for each step a line for every question, and last one that says what was learnt
+regime.jsonl   the head; for each step what its training took, a line for every question, and last what was learnt
 pack-0001/     the editor after a batch, where the next is to go on from it
 training/      the checkpoints of a batch that is being learnt
 """
@@ -25,7 +25,6 @@ import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -52,6 +51,7 @@ FILE = "regime.jsonl"
 TRAINING = "training"
 AT_EDIT, SO_FAR, UNRELATED_ROWS = "at edit", "so far", "unrelated"
 """Where a question counts."""
+_TRAINED = {"learning", "learnt"}  # what lines that are about a training begin with
 STAGE = "Evaluation"
 """The stage in which a step is measured, beside those of the editor's own `fit`."""
 SIZES = tuple(2**power for power in range(11))
@@ -273,18 +273,19 @@ class _Run:
             return self._load(number), known
         more: dict[str, Any] = {"start": before} if self.grows and before is not None else {}
         start = 0 if self.on_top else batch.start
-        training = self.record.folder / TRAINING
-        began = time.perf_counter()
-        pack = self.editor.fit(
-            self.model,
-            self._some(range(start, batch.stop)),
-            progress=self.progress,
-            cancel=self.cancel,
-            seed=self.schedule.seed,
-            run=training,
-            **more,
-        )
-        seconds = time.perf_counter() - began
+        # A training that was killed goes on from its last checkpoint: what it took until then is part of its cost.
+        began = self.progress.seconds() - self.record.spent.get(number, 0.0)
+        with self.progress.at_marks(lambda: self.record.note_spent(number, self.progress.seconds() - began)):
+            pack = self.editor.fit(
+                self.model,
+                self._some(range(start, batch.stop)),
+                progress=self.progress,
+                cancel=self.cancel,
+                seed=self.schedule.seed,
+                run=self.record.folder / TRAINING,
+                **more,
+            )
+        seconds = self.progress.seconds() - began
         if self.grows:
             self.record.note(number, seconds)
             pack.save(self.record.pack(number))
@@ -352,11 +353,13 @@ class _Record:
                 f"{folder} holds something else than edits that were measured: choose another folder."
             )
         self.learnt = {int(line["learnt"]): float(line["seconds"]) for line in lines if "learnt" in line}
+        # Seconds that went into checkpoints of a training that is not done, by the number of its step.
+        self.spent = {int(line["learning"]): float(line["seconds"]) for line in lines if "learning" in line}
         self._head = {"format": FORMAT, "version": VERSION, **asdict(head)}
         self._regime = head.regime
         self.steps = list(_steps(lines[1:], head.regime))
         self._drop_packs(before=len(self.steps))
-        kept = [line for line in lines[1:] if "learnt" in line or int(line.get("step", 0)) <= len(self.steps)]
+        kept = [line for line in lines[1:] if _TRAINED & line.keys() or int(line.get("step", 0)) <= len(self.steps)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Written anew, so that what a killed process left half-written is gone.
@@ -371,6 +374,10 @@ class _Record:
     def note(self, number: int, seconds: float) -> None:
         """Keep what a training took, before its pack is written."""
         self._append([{"learnt": number, "seconds": seconds}])
+
+    def note_spent(self, number: int, seconds: float) -> None:
+        """Keep what a training has taken so far, when it writes a checkpoint."""
+        self._append([{"learning": number, "seconds": seconds}])
 
     def keep(self, learnt: _Learnt, found: Sequence[tuple[tuple[str, ...], Asked]], texts: Sequence[Row]) -> Step:
         """Write down a step and give it back as it will be read."""
@@ -417,7 +424,7 @@ def _steps(lines: Sequence[Mapping[str, Any]], regime: Regime) -> list[Step]:
     found: list[tuple[tuple[str, ...], Asked]] = []
     texts: list[Row] = []
     for line in lines:
-        if "learnt" in line:
+        if _TRAINED & line.keys():
             continue
         if line.get("step") != len(steps) + 1:
             break

@@ -192,6 +192,43 @@ def test_one_that_was_killed_while_it_measured_trains_nothing_twice(model: Langu
     assert len((folder / FILE).read_bytes().splitlines()) == len(lines)
 
 
+def test_a_training_that_was_killed_costs_what_it_took_up_to_its_checkpoint_too(model: LanguageModel, tmp_path: Path):
+    class Clock(ProgressBoard):
+        now = 100.0
+
+        def seconds(self) -> float:
+            return self.now
+
+    class Slow(KnownEditor):
+        killed = False
+
+        def fit(self, *given: Any, progress: ProgressBoard, **more: Any) -> Any:
+            if not self.killed and len(self.fits) == 2:
+                self.killed = True
+                for seconds in (4, 6):
+                    board.now += seconds
+                    progress.mark("work", 1)
+                board.now += 50
+                raise Cancelled
+            board.now += 3
+            return super().fit(*given, progress=progress, **more)
+
+    editor, steps = Slow(), []
+    for _ in range(2):
+        board = Clock()
+        try:
+            steps = list(
+                run_regime(
+                    "known", editor, model, sample_edits(4), tmp_path / "run", Schedule(**SHORT), settings={},
+                    grows=True, progress=board, cancel=Cancel(),
+                )  # type: ignore[arg-type]
+            )  # fmt: skip
+        except Cancelled:
+            assert len(read_regime(tmp_path / "run")) == 2
+    assert [step.seconds for step in steps] == [3.0, 3.0, 13.0]
+    assert untimed(steps) == untimed(read_regime(tmp_path / "run"))
+
+
 def test_another_editor_or_schedule_begins_anew(model: LanguageModel, tmp_path: Path):
     for settings, schedule in (
         ({}, Schedule(**SHORT)),
