@@ -369,33 +369,6 @@ class LanguageModel:
         count = min(len(self.layers), READ_LAYERS, max(1, READ_WIDTH // self.d_model))
         return [int((place + 0.5) * len(self.layers) / count) for place in range(count)]
 
-    @torch.no_grad()
-    def block_adds(self, batch: Batch, passage: Passage, layer: int) -> bool:
-        """Whether what FFN block `layer` writes arrives unchanged in what its layer returns: a norm may come between.
-
-        `passage` is that of `batch`. Where it does, a change of what the block writes may be added to `passage.after`,
-        and the layer need not run again.
-        """
-        shape = passage.after.shape
-        strength = passage.after.float().abs().mean()
-        loud = (strength * torch.linspace(-1, 1, shape[-1], device=self.device)).to(passage.after.dtype)
-        written: list[bool] = []
-
-        def shout(_: nn.Module, __: object, output: Tensor) -> Tensor:
-            written.append(output.shape == shape)  # an expert of a mixture gets tokens of its own choice
-            return output + loud
-
-        handle = self.blocks[layer].outlet.register_forward_hook(shout)
-        try:
-            after = self.passage(batch, layer).after
-        finally:
-            handle.remove()
-        if written != [True]:
-            return False
-        strayed = (after.float() - passage.after.float() - loud.float()) * batch.attention_mask[:, :, None]
-        size = loud.float().norm() * batch.attention_mask.sum().sqrt()
-        return bool(strayed.norm() < 0.05 * size)
-
     def logits_after(self, batch: Batch, hidden: Tensor, layer: int, keep: int) -> Tensor:
         """The logits of the last `keep` positions when `hidden` (of a `passage`) enters `layer`.
 

@@ -242,6 +242,13 @@ class Records:
             raise EvaluationError(f"The record cannot be written to {self.folder}: {error.strerror}.") from error
         return True
 
+    def further(self, name: str) -> None:
+        """Note that the measuring of `name` got further: what ends the process from now on counts anew."""
+        try:
+            atomic.write_file(self._begun(name), [b"."])
+        except OSError as error:
+            raise EvaluationError(f"The record cannot be written to {self.folder}: {error.strerror}.") from error
+
     def end(self, name: str) -> None:
         """Note that the process outlived the measuring of `name`."""
         self._begun(name).unlink(missing_ok=True)

@@ -26,8 +26,9 @@ from assets import catalogue
 from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
+from engine.editors.going_on import check_start, mark_of
 from engine.editors.learnable import check_learnable
-from engine.editors.output_slot import Outputs, OutputSlot
+from engine.editors.output_slot import Outputs, OutputSlot, check_replaceable
 from engine.editors.settings.grace import GraceSettings, settings_from
 from engine.editors.values import Values, learn_values
 from engine.edits import Edit, EditError, EditSet
@@ -78,11 +79,12 @@ class GraceEditor:
         """
         settings = self.settings
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, "grace", model)
             settings = dataclasses.replace(start.settings, layer=start.layer, radius=start.radius)
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
         layer = choose_layer(asked, settings.layer)
+        check_replaceable(asked, layer)
         enabled = edits.enabled()
         check_learnable(asked, enabled)
         kept = {} if start is None else start.rows_of(enabled)
@@ -92,7 +94,7 @@ class GraceEditor:
         if radius is None:
             radius = settings.reach * usual_distance(asked, layer, cancel)
         progress.report("Radius", 1, 1)
-        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.order})
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         checkpoints = None
         if run is not None:
             mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=model.fingerprint())
@@ -183,9 +185,9 @@ def _learn(
             share = (int(found.answered.sum()) + learnt) / count
             progress.report("Values", begin + learnt, count, loss=loss, answered=share)
 
-        with seeded(seed, f"values {begin}"):
-            asked = [(edits[row].prompt, edits[row].new_object) for row in rows]
-            group = learn_values(model, layer, asked, settings, cancel=cancel, report=report)
+        asked = [(edits[row].prompt, edits[row].new_object) for row in rows]
+        start = None if settings.start == "warm" else _cold(model.d_model, [edits[row] for row in rows], seed)
+        group = learn_values(model, layer, asked, settings, start, cancel=cancel, report=report)
         for part in _PARTS:
             getattr(found, part.name)[rows] = getattr(group, part.name)
         if checkpoints is not None:
@@ -197,8 +199,19 @@ def _learn(
     return found
 
 
+def _cold(d_model: int, edits: Sequence[Edit], seed: int) -> Tensor:
+    """A random start for the value of each edit, [edits, d_model]: its own, whatever edits are learnt beside it."""
+    drawn = []
+    for edit in edits:
+        with seeded(seed, f"value {edit.id}"):
+            drawn.append(torch.rand(d_model))
+    return torch.stack(drawn)
+
+
 class GracePack:
     """Keys and values of all edits, in the order in which they came, and how far a new key reaches."""
+
+    editor = "grace"
 
     def __init__(
         self,
@@ -245,18 +258,25 @@ class GracePack:
         wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
         return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
+    def mark(self) -> str:
+        """A sha256 that tells this training from others."""
+        return mark_of(self.seed, self.order, self._tensors())
+
+    def _tensors(self) -> dict[str, dict[str, Tensor]]:
+        learnt = {part.name: getattr(self.learnt, part.name) for part in _PARTS}
+        return {"codebook": {"keys": self.keys, **learnt}}
+
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
-        tensors = {part.name: getattr(self.learnt, part.name) for part in _PARTS}
         write_pack(
             folder,
-            editor="grace",
+            editor=self.editor,
             model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
             seed=self.seed,
             settings=dataclasses.asdict(self.settings),
             figures=self.figures,
             state={"layer": self.layer, "radius": self.radius, "order": self.order, "labels": self.labels},
-            tensors={"codebook": {"keys": self.keys, **tensors}},
+            tensors=self._tensors(),
             edits=self.edit_set,
         )
 

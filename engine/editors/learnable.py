@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.edits import Edit, EditError
+from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
 
 
@@ -17,3 +18,12 @@ def check_learnable(model: LanguageModel, edits: Sequence[Edit]) -> None:
             model.encode_targets([edit.prompt], [edit.new_object])
         except QueryError as error:
             raise EditError(f"Edit {edit.id} cannot be learnt. {error}") from error
+
+
+def check_new(edit: Edit, original: str) -> None:
+    """Raise EditError where an edit wants what the model answers already; an `original` that is empty is not known."""
+    if original and is_answer(original, edit.new_object):
+        raise EditError(
+            f"Edit {edit.id} (“{edit.prompt[:60]}”) wants “{edit.new_object[:60]}”, which is the original answer "
+            "already: switch it off, or give another new object."
+        )

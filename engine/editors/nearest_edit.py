@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.editor import Explanation, NearEdit, Routing, ungated
+from engine.editors.going_on import check_start
 from engine.editors.in_context import InContextEditedModel, Recalled, check_room, passage
 from engine.editors.lookup import ByMeaning, Lookup
 from engine.edits import Edit, EditError, EditSet, fold
@@ -244,7 +245,7 @@ class NearestEditEditor(ABC):
         if not enabled:
             raise EditError("There is no edit to train: add one, or switch one on.")
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, self.pack.editor, model)
         settings = self.settings if start is None else start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.editors.going_on import check_start, mark_of
 from engine.editors.learnable import check_learnable
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
 from engine.editors.registry import editor_kind
@@ -72,12 +73,12 @@ class TPatcherEditor:
         """
         settings = self.settings
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, "t-patcher", model)
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
         check_learnable(asked, edits.enabled())
-        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.order})
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         checkpoints = None
         if run is not None:
             mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=model.fingerprint())
@@ -226,6 +227,8 @@ def _adding(patches: Patches, model: LanguageModel) -> Callable[[Tensor], Tensor
 class TPatcherPack:
     """The patches of all edits; `owners` [neurons] are the places in `order`, the ids of the edits as they came."""
 
+    editor = "t-patcher"
+
     def __init__(
         self,
         *,
@@ -249,17 +252,24 @@ class TPatcherPack:
         wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
         return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
+    def mark(self) -> str:
+        """A sha256 that tells this training from others."""
+        return mark_of(self.seed, self.order, self._tensors())
+
+    def _tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {"patches": {**self.patches.tensors(), "owners": self.owners}}
+
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
         write_pack(
             folder,
-            editor="t-patcher",
+            editor=self.editor,
             model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
             seed=self.seed,
             settings=dataclasses.asdict(self.settings),
             figures=self.figures,
             state={"order": self.order},
-            tensors={"patches": {**self.patches.tensors(), "owners": self.owners}},
+            tensors=self._tensors(),
             edits=self.edit_set,
         )
 

@@ -271,6 +271,15 @@ def test_an_editor_that_ended_the_process_twice_is_a_row(add: Callable[..., Cont
     assert f"{path.stem}.begun" in dead.sentence
 
 
+def test_what_got_further_may_end_the_process_again(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    assert records.begin("one")
+    assert records.begin("one")
+    records.further("one")
+    assert records.begin("one")
+    assert not records.begin("one")
+
+
 def test_a_stop_is_a_stop(add: Callable[..., Contender], tmp_path: Path) -> None:
     cancel = Cancel()
     cancel.set()
