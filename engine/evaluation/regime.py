@@ -33,13 +33,14 @@ from typing import Any, Literal
 from engine import atomic
 from engine.editor import EditedModel, Editor, Pack
 from engine.edits import EditError, EditSet, ProbeKind
+from engine.evaluation.answers import spread
 from engine.evaluation.document import figures_as_json
-from engine.evaluation.perplexity import default_texts, drift, halves_of, perplexities
+from engine.evaluation.perplexity import default_texts, drift, halves_of, perplexities, weighed
 from engine.evaluation.protocol import Row
 from engine.evaluation.record import EvaluationError, asked_of
 from engine.evaluation.report import KINDS, Asked, Measured, Planned, Report, ask, plan
 from engine.evaluation.unedited import question, unedited_facts
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, Likelihood
 from engine.metrics import MetricsError, read_lines
 from engine.packs import load_pack
 from engine.runs import Cancel, ProgressBoard
@@ -58,6 +59,8 @@ SIZES = tuple(2**power for power in range(11))
 """1, 2, 4 … 1,024 edits."""
 UNRELATED = 64
 """Questions about unedited facts that are asked at every point of the curve."""
+TEXTS = 256
+"""Plain texts, evenly spread, whose perplexity is measured there: as many however many edits there are."""
 
 Regime = Literal["instance", "single", "batch", "sequential"]
 REGIMES: Mapping[Regime, str] = {
@@ -247,6 +250,7 @@ class _Run:
         self.chosen = edits.enabled()
         self.on_top = schedule.regime in ("single", "sequential")
         self.grows = self.on_top and grows
+        self.plain_text: tuple[list[tuple[str, str, str]], list[Likelihood]] | None = None
         self.unrelated = [Planned("", ProbeKind.FAR.value, "", text, "") for text in schedule.unrelated or ()]
 
     def rest(self) -> Iterator[Step]:
@@ -294,6 +298,14 @@ class _Run:
     def _load(self, number: int) -> Pack:
         return load_pack(self.record.pack(number), self.model.device)
 
+    def _plain_text(self, edited: EditedModel) -> tuple[list[tuple[str, str, str]], list[Likelihood]]:
+        """The pieces of plain text, and how likely the original model finds them: the same at every point."""
+        if self.plain_text is None:
+            with edited.original() as model:
+                pieces = [("plain text", *half) for half in halves_of(model, self.schedule.texts or ())]
+                self.plain_text = pieces, weighed(model, pieces, self.cancel)
+        return self.plain_text
+
     def _some(self, places: range) -> EditSet:
         return EditSet(self.edits.name, self.chosen[places.start : places.stop], self.edits.relations)
 
@@ -318,10 +330,8 @@ class _Run:
         found = [(tuple(places[one]), row) for one, row in zip(planned, rows, strict=True)]
         texts: list[Row] = []
         if is_point:
-            with edited.original() as model:
-                halves = halves_of(model, self.schedule.texts or ())
-            pieces = [("plain text", *half) for half in halves]
-            texts = drift(edited, pieces, cancel=self.cancel)
+            pieces, before = self._plain_text(edited)
+            texts = drift(edited, pieces, before=before, cancel=self.cancel)
         anew = self.on_top and not self.grows and number > 1
         return self.record.keep(_Learnt(number, batch.stop, len(batch), anew, seconds, is_point), found, texts)
 
@@ -482,7 +492,8 @@ def _unrelated(edits: EditSet, schedule: Schedule) -> tuple[str, ...]:
 def _texts(edits: EditSet, schedule: Schedule) -> tuple[str, ...]:
     if schedule.texts is not None:
         return schedule.texts
-    return tuple(text for texts in default_texts(edits, schedule.seed).values() for text in texts)
+    every = [text for texts in default_texts(edits, schedule.seed).values() for text in texts]
+    return tuple(spread(every, TEXTS))
 
 
 def _mark(values: Mapping[str, Any] | Sequence[Any]) -> str:
