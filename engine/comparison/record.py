@@ -88,6 +88,7 @@ class Cost(Value):
 
     stages: dict[str, float] = {}  # seconds of each stage
     seconds: float | None = None  # the whole training
+    memory_stated: int | None = None  # bytes beside the model that the editor said it would take at most
     memory_before: int | None = None  # bytes resident before the training
     memory_peak: int | None = None  # bytes
     memory_peak_cuda: int | None = None  # bytes; None without CUDA

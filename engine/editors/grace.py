@@ -27,14 +27,15 @@ from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
 from engine.editors.going_on import check_start, mark_of
-from engine.editors.learnable import check_learnable
+from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.output_slot import Outputs, OutputSlot, check_replaceable
+from engine.editors.registry import editor_kind
 from engine.editors.settings.grace import GraceSettings, settings_from
 from engine.editors.values import Values, learn_values
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
-from engine.meg.collection import Lesson, group_size
+from engine.meg.collection import Lesson, group_size, lesson_bytes
 from engine.meg.edited_model import SlottedModel
 from engine.meg.settings import CollectionSettings
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
@@ -60,6 +61,13 @@ class GraceEditor:
     def requirements(self) -> tuple[str, ...]:
         """No subject, no relation."""
         return ("prompt", "new object")
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """A group of values with what the later layers remember of it, and a key and a value for each edit."""
+        settings, layer = self.settings, choose_layer(model, self.settings.layer)
+        lessons = [Lesson((edit.prompt,), edit.new_object) for edit in edits]
+        group = min(len(edits), group_size(model, layer, lessons, CollectionSettings(group=settings.group)))
+        return group * lesson_bytes(model, layer, lessons) + 4 * 8 * len(edits) * model.d_model
 
     def fit(
         self,
@@ -87,6 +95,7 @@ class GraceEditor:
         check_replaceable(asked, layer)
         enabled = edits.enabled()
         check_learnable(asked, enabled)
+        check_memory(editor_kind("grace").title, self.memory(asked, enabled), model.device)
         kept = {} if start is None else start.rows_of(enabled)
         new = [edit for edit in enabled if edit.id not in kept]
         progress.report("Radius", 0, 1)

@@ -21,7 +21,7 @@ from engine.editors.in_context import InContextEditedModel, Recalled, check_room
 from engine.editors.lookup import ByMeaning, Lookup
 from engine.edits import Edit, EditError, EditSet, fold
 from engine.language_model import LanguageModel
-from engine.meg.encoder import QueryEncoder
+from engine.meg.encoder import QueryEncoder, encoder_bytes
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 
@@ -29,6 +29,7 @@ INDEX = "Index"
 """The stage in which the edits are made ready to be looked up."""
 _PROMPTS = "prompts"  # the file of a pack with the vectors
 NEAR = 8  # edits that an explanation names
+WIDTH = 1_024  # numbers of an encoder's vector, where it is not loaded yet: about so many
 
 
 class NearestEditModel(InContextEditedModel):
@@ -212,6 +213,10 @@ class NearestEditEditor(ABC):
     def requirements(self) -> tuple[str, ...]:
         """A prompt and a new object, and nothing else."""
         return ("prompt", "new object")
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:  # noqa: ARG002  the model is only asked
+        """The text encoder, where edits are looked up by one, and a vector for each edit."""
+        return encoder_bytes(self.settings.encoder) + 4 * len(edits) * WIDTH
 
     def fit(
         self,

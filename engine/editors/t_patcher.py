@@ -25,13 +25,13 @@ from torch import Tensor
 
 from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.editors.going_on import check_start, mark_of
-from engine.editors.learnable import check_learnable
+from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
 from engine.editors.registry import editor_kind
 from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel
+from engine.language_model import BATCH_TOKENS, LanguageModel
 from engine.meg.curriculum import Curriculum
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
@@ -54,6 +54,21 @@ class TPatcherEditor:
     def requirements(self) -> tuple[str, ...]:
         """With a subject and a relation, questions are found that are nearly about the edit."""
         return ("prompt", "new object")
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """What patches stay silent for, and of a group its drive at all of it and the logits of its tokens.
+
+        Before that the questions are answered, with what a batch of them remembers.
+        """
+        settings, group = self.settings, min(len(edits), self.settings.group)
+        tokens = max(model.tokens_of(edit.new_object) for edit in edits)
+        states = (settings.memory + len(edits)) * (tokens + 1)
+        neurons = group * min(settings.neurons, tokens)
+        vocabulary = int(model.model.get_output_embeddings().weight.shape[0])
+        passed = 4 * 8 * group * tokens * vocabulary
+        answering = 2 * BATCH_TOKENS * len(model.blocks) * model.d_model * int(model.model.dtype.itemsize)
+        learning = 4 * (2 * states * model.d_model + 6 * neurons * states + 20 * neurons * model.d_model) + passed
+        return answering + learning
 
     def fit(
         self,
@@ -78,6 +93,7 @@ class TPatcherEditor:
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
         check_learnable(asked, edits.enabled())
+        check_memory(editor_kind("t-patcher").title, self.memory(asked, edits.enabled()), model.device)
         told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         checkpoints = None
         if run is not None:

@@ -20,9 +20,8 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
-from engine.device import free_memory
 from engine.editors.going_on import check_start, mark_of
-from engine.editors.learnable import check_learnable
+from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.registry import editor_kind
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet
@@ -265,13 +264,7 @@ class WeightEditor(ABC):
         its original weights, even where some are `known`.
         """
         check_learnable(work.model, work.edits)
-        need, free = self.memory(work.model, work.edits), free_memory(work.model.device)
-        if need > free:
-            raise EditError(
-                f"{editor_kind(self.name).title} needs about {need / 2**30:.1f} GiB beside the model and "
-                f"{work.model.device} has {free / 2**30:.1f} GiB free: take fewer layers, a smaller model, or close "
-                "other programs."
-            )
+        check_memory(editor_kind(self.name).title, self.memory(work.model, work.edits), work.model.device)
 
     @abstractmethod
     def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:

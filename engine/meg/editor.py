@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from engine.edits import EditError, EditSet
+import torch
+
+from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
+from engine.layer_choice import choose_layer
+from engine.meg.collection import Lesson, group_size, lesson_bytes
+from engine.meg.encoder import encoder_bytes
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
 from engine.meg.training import STAGES, SWEEP, Training
 from engine.runs import Cancel, ProgressBoard
+
+ASKED = 8  # questions that a neuron is sought with, its guards among them: about so many
+WIDTH = 1_024  # numbers of a question's vector, where the encoder is not loaded yet: about so many
 
 
 class MegEditor:
@@ -25,6 +34,26 @@ class MegEditor:
     def requirements(self) -> tuple[str, ...]:
         """Nothing beyond a prompt and a new object; a subject and a relation make the gate much surer."""
         return ("prompt", "new object")
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """A group of neurons with what the later layers remember of it, the encoder, all neurons and the generator.
+
+        What is trained is there four times: itself, its slopes, and their means and squares.
+        """
+        from engine.meg.generator import new_transformer
+
+        settings = self.settings
+        layer = choose_layer(model, settings.layer if isinstance(settings.layer, int) else None)
+        lessons = [Lesson((edit.prompt,) * ASKED, edit.new_object) for edit in edits]
+        group = min(len(edits), group_size(model, layer, lessons, settings.collection))
+        neurons = len(edits) * settings.collection.neurons * (2 * model.d_model + 1)
+        made = 0
+        if settings.generator.kind != "stored":
+            with torch.device("meta"):
+                network = new_transformer(WIDTH, settings.generator.components, settings.generator)
+            made = sum(parameter.numel() for parameter in network.parameters())
+        trained = 4 * (encoder_bytes(settings.encoder) + 4 * (neurons + made))
+        return group * lesson_bytes(model, layer, lessons) + trained
 
     def fit(
         self,

@@ -22,7 +22,7 @@ from engine.comparison.record import Record, Records, Undo
 from engine.editor import Answer, ungated
 from engine.editors.registry import EDITORS, EditorKind
 from engine.editors.retrieval import RetrievalEditor
-from engine.edits import EditError, EditSet
+from engine.edits import Edit, EditError, EditSet
 from engine.evaluation import perplexity, regime
 from engine.language_model import LanguageModel, load
 from engine.meg import gate_training
@@ -49,6 +49,9 @@ class Refusing:
 
     def stages(self) -> tuple[str, ...]:
         return ("Learn",)
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        return 8 * len(edits)
 
     def fit(self, model: LanguageModel, edits: EditSet, *, cancel: Cancel, **_: Any) -> Any:
         raise EditError(f"Edit {edits.edits[0].id} has no subject: give it one.")

@@ -13,6 +13,7 @@ import pytest
 
 from engine import packs
 from engine.edits import EditError
+from engine.evaluation import regime
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.regime import FILE, Schedule, Step, curve, read_regime, run_regime
 from engine.language_model import LanguageModel
@@ -122,6 +123,20 @@ def test_every_figure_has_its_rows_with_what_was_written(model: LanguageModel, t
     assert [row.query for row in last.rows] == list(QUESTIONS)
     assert [row.given for row in last.rows] == model.answer(QUESTIONS)
     assert [f"{row.query} {row.wanted}" for row in last.texts] == [text.removesuffix(".") for text in TEXTS]
+
+
+def test_plain_text_is_as_much_however_many_edits_there_are(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    every = {"far": [f"Number {one} comes after all before it" for one in range(90)], "facts": ["A king had a son"] * 9}
+    monkeypatch.setattr(regime, "default_texts", lambda *_: every)
+    monkeypatch.setattr(regime, "TEXTS", 11)
+    steps = run(KnownEditor(), model, tmp_path / "run", Schedule(unrelated=QUESTIONS, most=2), edits=2)
+    queries = [[row.query for row in step.texts] for step in steps]
+    assert len(queries[0]) == 11
+    assert queries[0] == queries[1]
+    assert queries[0][-1] == "A king"
+    assert all(point.perplexity[0] == point.perplexity[1] for point in curve(steps))
 
 
 def test_an_editor_that_cannot_go_on_is_trained_anew_and_says_so(model: LanguageModel, tmp_path: Path):
