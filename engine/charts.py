@@ -71,6 +71,23 @@ def value_axis(title: str, values: Sequence[float]) -> Axis:
     return Axis(title, first * step, last * step, tuple((n * step, f"{n * step:,.6g}") for n in range(first, last + 1)))
 
 
+def ratio_axis(title: str, values: Sequence[float]) -> Axis:
+    """Each ten times as far up as the one before: from a round number below the least of `values`, all above 0.
+
+    It ends at a round number above the greatest; there is one value at least.
+    """
+    low, high = min(values), max(values)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = -(-(last - first) // _TICKS)  # powers of ten from one tick to the next
+    if last - first > 2:
+        marks = [10.0**power for power in range(first, last + every, every)]
+    else:
+        marks = [times * 10.0**power for power in range(first, last + 1) for times in (1, 2, 5)]
+    begin = max(mark for mark in marks if mark <= low)
+    end = min(mark for mark in marks if mark > high)
+    return Axis(title, begin, end, tuple((mark, f"{mark:,.6g}") for mark in marks if begin <= mark <= end), log=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The room of a chart and what lies around its axes, in units of the picture."""

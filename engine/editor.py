@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from engine.decoding import GREEDY, Decoding
-from engine.edits import EditSet
+from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel, Likelihood, TargetForm, TokenChance
 from engine.runs import Cancel, ProgressBoard
 
@@ -162,6 +162,9 @@ class Editor(Protocol):
 
     def requirements(self) -> tuple[str, ...]:
         """What an edit must have for this method ("subject", "original answer", …), for the user to read."""
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """About how many bytes learning these edits, one at least, takes at most beside the model."""
 
     def fit(
         self,

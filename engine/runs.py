@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -112,6 +112,7 @@ class ProgressBoard:
         self._stages: dict[str, float] = {}
         self._recorder: Recorder | None = None
         self._usage: Usage | None = None
+        self._at_mark: Callable[[], None] | None = None
         self._held: float | None = None  # since when the clock stands still
         self._started = time.monotonic()
         self._stage_started, self._stage_first = 0.0, 0
@@ -193,6 +194,17 @@ class ProgressBoard:
         """Note that a checkpoint is about to be written."""
         if self._recorder is not None:
             self._recorder.mark(stage, step)
+        if self._at_mark is not None:
+            self._at_mark()
+
+    @contextmanager
+    def at_marks(self, told: Callable[[], None]) -> Iterator[None]:
+        """Call `told` whenever a checkpoint is about to be written while the block runs."""
+        self._at_mark = told
+        try:
+            yield
+        finally:
+            self._at_mark = None
 
     def latest(self) -> Progress:
         """The progress as it stands."""

@@ -13,7 +13,7 @@ import torch
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, Explanation, NextTokens, Routing, ungated
 from engine.editors.registry import EditorKind, Group
-from engine.edits import EditError, EditSet
+from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.packs import ModelIdentity, StoredPack, write_pack
 from engine.runs import Cancel, ProgressBoard
@@ -45,6 +45,9 @@ class ToldEditor:
 
     def requirements(self) -> tuple[str, ...]:
         return NEEDS
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        return 1_000 * len(edits)
 
     def fit(
         self,

@@ -17,6 +17,7 @@ from engine.commands.protocols import (
     block,
     check_data,
     check_options,
+    chosen_harness,
     chosen_protocols,
     chosen_tasks,
     measure_protocols,
@@ -53,7 +54,11 @@ def evaluate(
         list[str] | None, typer.Option("--task", metavar="NAME=FILE", help="A task's data file; may be given again.")
     ] = None,
     harness: Annotated[
-        list[str] | None, typer.Option(help="A task that lm-eval runs, where it is installed; may be given again.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=FILE]",
+            help="A task that lm-eval runs, where it is installed, on its own data or a file's; may be given again.",
+        ),
     ] = None,
     shared: Annotated[
         bool, typer.Option("--shared-neighbours", help="Neighbours share their edit's answer, as CounterFact's do.")
@@ -71,7 +76,7 @@ def evaluate(
         shared=shared,
         texts=tuple(texts or ()),
         tasks=chosen_tasks(tasks or ()),
-        harness=tuple(harness or ()),
+        harness=chosen_harness(harness or ()),
     )
     check_data(options)
     if report is not None:

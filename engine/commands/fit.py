@@ -110,6 +110,7 @@ def fit(
     settings = _settings(ctx, kind, preset, given, values or ())
     edit_set = read_edit_set(edits)
     _name_conflicts(edit_set)
+    from engine.editors.learnable import memory_stated
     from engine.language_model import load
     from engine.model_check import check_model
     from engine.model_files import ModelError
@@ -133,6 +134,9 @@ def fit(
         return
     told = json.loads(json.dumps(dataclasses.asdict(settings))) | ({} if start is None else {"start": pack_hash(start)})
     run = _resumed_run(out, edit_set, told, editor, model, language_model.fingerprint(), seed)
+    need = memory_stated(method, language_model, edit_set.enabled())
+    if need is not None:
+        say(f"{kind.title} takes up to about {need / 2**20:,.0f} MiB beside the model.")
     with progress(method.stages()) as board, stop_at_interrupt() as cancel, run.training():
         pack = method.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder, **known)
         pack.save(out)

@@ -45,6 +45,12 @@ def chosen_tasks(texts: Sequence[str]) -> dict[str, Path]:
     return tasks
 
 
+def chosen_harness(texts: Sequence[str]) -> dict[str, Path | None]:
+    """The tasks that lm-eval runs, given as NAME or, to be read from a file, as NAME=FILE."""
+    named = (text.partition("=") for text in texts)
+    return {name.strip(): Path(path) if path else None for name, _, path in named}
+
+
 def measure_protocols(
     names: Sequence[str], edited: EditedModel, edit_set: EditSet, options: Options
 ) -> list[ProtocolReport]:
@@ -82,13 +88,14 @@ def check_data(options: Options) -> None:
 
 def block(report: ProtocolReport) -> str:
     """A protocol's figures as lines of text: its title, what it is, its table, its notes."""
-    lines = ["", report.title, report.about, f"{'':<28}{'original':>10}{'edited':>10}{'asked':>8}"]
+    wide = max(28, *(len(figure.name) + 2 for figure in report.figures))
+    lines = ["", report.title, report.about, f"{'':<{wide}}{'original':>10}{'edited':>10}{'asked':>8}"]
     for figure in report.figures:
         if figure.asked:
             cells = f"{_cell(figure, figure.original)}{_cell(figure, figure.edited)}{figure.asked:8,}"
         else:
             cells = f"{'not measured':>28}"
-        lines.append(f"{figure.name:<28}{cells}")
+        lines.append(f"{figure.name:<{wide}}{cells}")
     return "\n".join([*lines, *report.notes])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from engine.charts import LABEL, Axis, Chart, Frame, bar, count_axis, picture, share_axis, value_axis, write
+from engine.charts import LABEL, Axis, Chart, Frame, bar, count_axis, picture, ratio_axis, share_axis, write
 from engine.comparison.comparison import Comparison
 
 NAMES = 150  # room for the names of the contenders, …
@@ -49,13 +49,30 @@ def forgetting_charts(comparison: Comparison) -> list[tuple[str, Element]]:
     """Each chart of what is forgotten with its title, as far as it was measured."""
     found = []
     for figure, title, up in FORGETTING:
-        named = comparison.forgetting(figure)
-        if not named:
-            continue
-        values = [value for points in named.values() for _, value in points]
-        axis = value_axis(up, values) if figure == "perplexity" else share_axis(up)
-        found.append((title, _curves(title, comparison, named, axis, "edits learnt, one batch after the other")))
+        chart = forgetting_chart(comparison, figure, title, up)
+        if chart is not None:
+            found.append((title, chart))
     return found
+
+
+def forgetting_chart(
+    comparison: Comparison,
+    figure: str,
+    title: str,
+    up: str,
+    across: str = "edits learnt, one batch after the other",
+    *,
+    wide: int = WIDE,
+    high: int = HIGH,
+) -> Element | None:
+    """Curves of one `figure` of FORGETTING, named as in `score_chart`; None where it was not measured."""
+    named = comparison.forgetting(figure)
+    if not named:
+        return None
+    # The perplexity of one that falls apart is a hundred times that of the others.
+    values = [value for points in named.values() for _, value in points]
+    axis = ratio_axis(up, values) if figure == "perplexity" else share_axis(up)
+    return _curves(title, comparison, named, axis, across, wide, high)
 
 
 def _curves(

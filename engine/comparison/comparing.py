@@ -177,6 +177,7 @@ class Comparing:
                 minutes=self._plan.minutes,
                 watch=self._watch,
                 cancel=self._cancel,
+                further=lambda: self._records.further(name),
             )
         finally:
             self._records.end(name)

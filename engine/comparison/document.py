@@ -50,6 +50,7 @@ COSTS = (
     Measure("training, s", lambda record: record.cost.seconds, 1),
     Measure("edits/s", lambda record: record.edits_a_second, 2),
     Measure("peak, MB", lambda record: record.cost.memory_peak, 0, 1e-6),
+    Measure("stated, MB", lambda record: record.cost.memory_stated, 0, 1e-6),
     Measure("taken, MB", lambda record: record.memory_taken, 0, 1e-6),
     Measure("GPU peak, MB", lambda record: record.cost.memory_peak_cuda, 0, 1e-6),
     Measure("pack, MB", lambda record: record.cost.pack, 2, 1e-6),
@@ -69,10 +70,11 @@ ABOUT_FIGURES = (
 )
 ABOUT_COSTS = (
     "Training: from edits to pack; statistics of the model that an editor keeps for the next one are counted where "
-    "they were made. Peak: most memory of the process during the training; taken: of it, what was not "
-    "in use before. Pack: room on disk. ms/question: the median of a question about an edit, asked alone. Undo of one: "
-    "edits taken back one at a time, and how many were answered by the original answer again. Detach: whether the "
-    "original weights came back bit for bit."
+    "they were made. Peak: most memory of the process during the training; stated: what the editor said before it that "
+    "it would take beside the model at most; taken: of the peak, what was not in use before. Pack: room on disk. "
+    "ms/question: the median of a question about an edit, asked alone. Undo of one: edits taken back one at a time, "
+    "and how many were answered by the original answer again. Detach: whether the original weights came back bit for "
+    "bit."
 )
 ABOUT_FORGETTING = (
     "Edits are learnt one batch after the other, each on top of all before it; after each number of edits all of them "

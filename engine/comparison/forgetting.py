@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -28,12 +28,13 @@ def forget(
     minutes: float | None,
     watch: Watch,
     cancel: Cancel,
+    further: Callable[[], None],
 ) -> tuple[Curve, Exception | None]:
     """The curve of `contender` under `schedule`; what is learnt and asked meanwhile lies in `folder`, until the end.
 
     A curve that takes more than `minutes` ends there, as one that the editor, the memory or a fault of the program
-    ends does, with the points that it has. Returns the fault too, if there was one. Raises Cancelled when asked to
-    stop.
+    ends does, with the points that it has. `further` is called after each step that was not known before. Returns the
+    fault too, if there was one. Raises Cancelled when asked to stop.
     """
     steps: list[Step] = []
     outcome: Outcome = "measured"
@@ -42,20 +43,22 @@ def forget(
     try:
         editor = make_editor(contender.kind.name, contender.settings)
         with watch((*editor.stages(), regime.STAGE)) as board:
-            steps.extend(
-                run_regime(
-                    contender.kind.name,
-                    editor,
-                    model,
-                    edit_set,
-                    folder,
-                    schedule,
-                    settings=as_plain(contender.settings),
-                    grows=contender.kind.grows,
-                    progress=board,
-                    cancel=deadline,
-                )
-            )
+            known = len(regime.read_regime(folder))
+            for step in run_regime(
+                contender.kind.name,
+                editor,
+                model,
+                edit_set,
+                folder,
+                schedule,
+                settings=as_plain(contender.settings),
+                grows=contender.kind.grows,
+                progress=board,
+                cancel=deadline,
+            ):
+                steps.append(step)
+                if len(steps) > known:
+                    further()
     except Cancelled:
         if cancel.requested:
             raise

@@ -28,6 +28,7 @@ from engine.benchmark.costs import (
 from engine.comparison.contenders import Contender
 from engine.comparison.record import Cost, Figures, Outcome, ProtocolFigures, Record, Undo
 from engine.editor import EditedModel, Editor, Pack
+from engine.editors.learnable import memory_stated
 from engine.editors.registry import make_editor
 from engine.edits import Edit, EditError, EditSet
 from engine.evaluation.answers import spread
@@ -84,6 +85,7 @@ class _Finding:
 
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
+    stated: int | None = None
     memory: Memory | None = None
     pack: Pack | None = None
     pack_bytes: int | None = None
@@ -100,6 +102,7 @@ class _Finding:
         return Cost(
             stages=self.stages,
             seconds=self.seconds if self.pack is not None else None,
+            memory_stated=self.stated,
             memory_before=memory.baseline if memory else None,
             memory_peak=memory.peak if memory else None,
             memory_peak_cuda=memory.peak_cuda if memory else None,
@@ -231,6 +234,7 @@ def _train(
     gc.collect()  # what an editor before left behind is not counted as this one's
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    found.stated = memory_stated(editor, model, edit_set.enabled())
     began = time.monotonic()
     try:
         with watched_memory() as found.memory:

@@ -88,6 +88,7 @@ class Cost(Value):
 
     stages: dict[str, float] = {}  # seconds of each stage
     seconds: float | None = None  # the whole training
+    memory_stated: int | None = None  # bytes beside the model that the editor said it would take at most
     memory_before: int | None = None  # bytes resident before the training
     memory_peak: int | None = None  # bytes
     memory_peak_cuda: int | None = None  # bytes; None without CUDA
@@ -241,6 +242,13 @@ class Records:
         except OSError as error:
             raise EvaluationError(f"The record cannot be written to {self.folder}: {error.strerror}.") from error
         return True
+
+    def further(self, name: str) -> None:
+        """Note that the measuring of `name` got further: what ends the process from now on counts anew."""
+        try:
+            atomic.write_file(self._begun(name), [b"."])
+        except OSError as error:
+            raise EvaluationError(f"The record cannot be written to {self.folder}: {error.strerror}.") from error
 
     def end(self, name: str) -> None:
         """Note that the process outlived the measuring of `name`."""

@@ -26,15 +26,17 @@ from assets import catalogue
 from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
-from engine.editors.learnable import check_learnable
-from engine.editors.output_slot import Outputs, OutputSlot
+from engine.editors.going_on import check_start, mark_of
+from engine.editors.learnable import check_learnable, check_memory
+from engine.editors.output_slot import Outputs, OutputSlot, check_replaceable
 from engine.editors.registered import RegisteredEditor
+from engine.editors.registry import editor_kind
 from engine.editors.settings.grace import GraceSettings, settings_from
 from engine.editors.values import Values, learn_values
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
-from engine.meg.collection import Lesson, group_size
+from engine.meg.collection import Lesson, group_size, lesson_bytes
 from engine.meg.edited_model import SlottedModel
 from engine.meg.settings import CollectionSettings
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
@@ -55,6 +57,13 @@ class GraceEditor(RegisteredEditor):
     def __init__(self, settings: GraceSettings | None = None) -> None:
         self.settings = settings or GraceSettings()
 
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """A group of values with what the later layers remember of it, and a key and a value for each edit."""
+        settings, layer = self.settings, choose_layer(model, self.settings.layer)
+        lessons = [Lesson((edit.prompt,), edit.new_object) for edit in edits]
+        group = min(len(edits), group_size(model, layer, lessons, CollectionSettings(group=settings.group)))
+        return group * lesson_bytes(model, layer, lessons) + 4 * 8 * len(edits) * model.d_model
+
     def fit(
         self,
         model: LanguageModel,
@@ -73,13 +82,15 @@ class GraceEditor(RegisteredEditor):
         """
         settings = self.settings
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, "grace", model)
             settings = dataclasses.replace(start.settings, layer=start.layer, radius=start.radius)
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
         layer = choose_layer(asked, settings.layer)
+        check_replaceable(asked, layer)
         enabled = edits.enabled()
         check_learnable(asked, enabled)
+        check_memory(editor_kind("grace").title, self.memory(asked, enabled), model.device)
         kept = {} if start is None else start.rows_of(enabled)
         new = [edit for edit in enabled if edit.id not in kept]
         progress.report("Radius", 0, 1)
@@ -87,7 +98,7 @@ class GraceEditor(RegisteredEditor):
         if radius is None:
             radius = settings.reach * usual_distance(asked, layer, cancel)
         progress.report("Radius", 1, 1)
-        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.order})
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         checkpoints = None
         if run is not None:
             mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=model.fingerprint())
@@ -178,9 +189,9 @@ def _learn(
             share = (int(found.answered.sum()) + learnt) / count
             progress.report("Values", begin + learnt, count, loss=loss, answered=share)
 
-        with seeded(seed, f"values {begin}"):
-            asked = [(edits[row].prompt, edits[row].new_object) for row in rows]
-            group = learn_values(model, layer, asked, settings, cancel=cancel, report=report)
+        asked = [(edits[row].prompt, edits[row].new_object) for row in rows]
+        start = None if settings.start == "warm" else _cold(model.d_model, [edits[row] for row in rows], seed)
+        group = learn_values(model, layer, asked, settings, start, cancel=cancel, report=report)
         for part in _PARTS:
             getattr(found, part.name)[rows] = getattr(group, part.name)
         if checkpoints is not None:
@@ -192,8 +203,19 @@ def _learn(
     return found
 
 
+def _cold(d_model: int, edits: Sequence[Edit], seed: int) -> Tensor:
+    """A random start for the value of each edit, [edits, d_model]: its own, whatever edits are learnt beside it."""
+    drawn = []
+    for edit in edits:
+        with seeded(seed, f"value {edit.id}"):
+            drawn.append(torch.rand(d_model))
+    return torch.stack(drawn)
+
+
 class GracePack:
     """Keys and values of all edits, in the order in which they came, and how far a new key reaches."""
+
+    editor = "grace"
 
     def __init__(
         self,
@@ -240,18 +262,25 @@ class GracePack:
         wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
         return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
+    def mark(self) -> str:
+        """A sha256 that tells this training from others."""
+        return mark_of(self.seed, self.order, self._tensors())
+
+    def _tensors(self) -> dict[str, dict[str, Tensor]]:
+        learnt = {part.name: getattr(self.learnt, part.name) for part in _PARTS}
+        return {"codebook": {"keys": self.keys, **learnt}}
+
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
-        tensors = {part.name: getattr(self.learnt, part.name) for part in _PARTS}
         write_pack(
             folder,
-            editor="grace",
+            editor=self.editor,
             model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
             seed=self.seed,
             settings=dataclasses.asdict(self.settings),
             figures=self.figures,
             state={"layer": self.layer, "radius": self.radius, "order": self.order, "labels": self.labels},
-            tensors={"codebook": {"keys": self.keys, **tensors}},
+            tensors=self._tensors(),
             edits=self.edit_set,
         )
 

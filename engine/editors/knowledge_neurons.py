@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import DynamicCache
 
+from engine.editors.learnable import check_new
 from engine.editors.settings.knowledge_neurons import KnowledgeNeuronSettings
 from engine.editors.weights import Learnt, WeightEditor, WeightFit, WeightPack, check_growth
 from engine.edits import Edit, EditError, EditSet, fill, fold
-from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
 from engine.weight_exchange import Matrix
 
@@ -112,8 +112,7 @@ class KnowledgeNeuronEditor(WeightEditor):
         """Raise EditError, besides, where an edit wants what is answered already."""
         super().check(work)
         for edit in work.edits:
-            if edit.original_answer and is_answer(edit.original_answer, edit.new_object):
-                raise _nothing_to_move(edit)
+            check_new(edit, edit.original_answer)
 
     def learn(self, work: WeightFit) -> Learnt:
         """Find every edit's neurons, then move their values."""
@@ -353,20 +352,13 @@ def _phrasings(edit: Edit, work: WeightFit) -> list[str]:
 def _old_answers(work: WeightFit) -> dict[str, str]:
     """Each edit's original answer by its id, asked of the model where it is missing; raises EditError without one."""
     unknown = [edit for edit in work.edits if not edit.original_answer]
-    answers = work.model.answer([edit.prompt for edit in unknown], cancel=work.cancel)
+    with work.exchange.originals():  # what was learnt before may answer for the model
+        answers = work.model.answer([edit.prompt for edit in unknown], cancel=work.cancel)
     for edit, answer in zip(unknown, answers, strict=True):
         if not answer:
             raise EditError(
                 f"Edit {edit.id} (“{edit.prompt[:60]}”) has no original answer, and the model gives none: type one."
             )
-        if is_answer(answer, edit.new_object):
-            raise _nothing_to_move(edit)
+        check_new(edit, answer)
     asked = {edit.id: answer for edit, answer in zip(unknown, answers, strict=True)}
     return {edit.id: edit.original_answer or asked[edit.id] for edit in work.edits}
-
-
-def _nothing_to_move(edit: Edit) -> EditError:
-    return EditError(
-        f"Edit {edit.id} (“{edit.prompt[:60]}”) wants “{edit.new_object[:60]}”, which is the original answer already: "
-        "switch it off, or give another new object."
-    )

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from engine.editor import Explanation, NearEdit, Routing, ungated
+from engine.editors.going_on import check_start
 from engine.editors.in_context import InContextEditedModel, Recalled, check_room, passage
 from engine.editors.lookup import ByMeaning, Lookup
 from engine.editors.registered import RegisteredEditor
 from engine.editors.registry import editor_kind
 from engine.edits import Edit, EditError, EditSet, fold
 from engine.language_model import LanguageModel
-from engine.meg.encoder import QueryEncoder
+from engine.meg.encoder import QueryEncoder, encoder_bytes
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 
@@ -30,6 +31,7 @@ INDEX = "Index"
 """The stage in which the edits are made ready to be looked up."""
 _PROMPTS = "prompts"  # the file of a pack with the vectors
 NEAR = 8  # edits that an explanation names
+WIDTH = 1_024  # numbers of an encoder's vector, where it is not loaded yet: about so many
 
 
 class NearestEditModel(InContextEditedModel):
@@ -201,6 +203,10 @@ class NearestEditEditor(RegisteredEditor, ABC):
     def __init__(self, settings: Any) -> None:
         self.settings = settings
 
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:  # noqa: ARG002  the model is only asked
+        """The text encoder, where edits are looked up by one, and a vector for each edit."""
+        return encoder_bytes(self.settings.encoder) + 4 * len(edits) * WIDTH
+
     def fit(
         self,
         model: LanguageModel,
@@ -233,7 +239,7 @@ class NearestEditEditor(RegisteredEditor, ABC):
         if not enabled:
             raise EditError("There is no edit to train: add one, or switch one on.")
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, self.pack.editor, model)
         settings = self.settings if start is None else start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked

@@ -13,7 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from engine.edits import EditError
 from engine.ffn_blocks import FFNBlock
+from engine.language_model import LanguageModel
 
 Places = Literal["last", "all", "prompt"]
 
@@ -89,6 +91,16 @@ class OutputSlot:
         last = ((length if first else known) - 1 - outputs.behind)[:, None]
         place = torch.arange(length, device=outputs.values.device)[None]
         return place == last if outputs.places == "last" else place < last
+
+
+def check_replaceable(model: LanguageModel, layer: int) -> None:
+    """Raise EditError where rows and positions cannot be told apart in what FFN block `layer` gives out."""
+    passage = model.passage(model.encode(["The"]), layer)
+    if passage.entered.shape != passage.after.shape:
+        raise EditError(
+            f"The FFN block of layer {layer} gets rows and positions in one, or tokens of its own choice as an expert "
+            "of a mixture does: whose output is whose cannot be told; choose another layer."
+        )
 
 
 @contextmanager

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.t_patcher import TPatcherSettings
 from engine.ffn_blocks import FFNBlock
-from engine.language_model import LanguageModel, target_lengths, target_loss
+from engine.language_model import Batch, LanguageModel, target_lengths
 from engine.runs import Cancel
 
 LOOK_EVERY = 25  # steps between two looks at which patches are learnt
@@ -179,47 +180,70 @@ class Learnt:
 
 
 class PatchGroup:
-    """Edits whose patches are learnt side by side, on top of those that are there."""
+    """Edits whose patches are learnt side by side, on top of those that are there.
+
+    Everything below the patches is computed once. Where what the block writes arrives as it is in what the layer
+    returns, a step is the head alone; elsewhere the last layer runs again.
+    """
 
     def __init__(
-        self, model: LanguageModel, asked: Sequence[tuple[str, str]], known: Patches, settings: TPatcherSettings
+        self,
+        model: LanguageModel,
+        asked: Sequence[tuple[str, str]],
+        known: Patches,
+        settings: TPatcherSettings,
+        slot: PatchSlot,
     ) -> None:
-        self._model, self._settings, self._layer = model, settings, len(model.blocks) - 1
+        """`slot` is in the last block of `model`, and empty."""
+        self._model, self._settings, self._layer, self._slot = model, settings, len(model.blocks) - 1, slot
         self._block = model.blocks[-1]
-        self._batch = model.encode_targets([prompt for prompt, _ in asked], [target for _, target in asked])
-        passage = model.passage(self._batch, self._layer)
-        self._before, self._many = passage.before, target_lengths(self._batch)
-        self._keep = int(self._many.max()) + 1
-        self._states = passage.entered[:, -self._keep : -1].float()  # [edits, tokens, d_model], one before each token
-        labels = torch.as_tensor(self._batch.labels)
-        self._wanted = labels[:, -(self._keep - 1) :]
+        batch = model.encode_targets([prompt for prompt, _ in asked], [target for _, target in asked])
+        passage = model.passage(batch, self._layer)
+        self._keep = int(target_lengths(batch).max()) + 1
+        # One state before each token of the longest target, and the last, after which nothing is asked.
+        self._states = passage.entered[:, -self._keep :].float()  # [edits, keep, d_model]
+        self._wanted = torch.as_tensor(batch.labels)[:, -(self._keep - 1) :]
+        self._batch, self._adds = batch, adds_to_the_stream(model, batch, self._layer)
+        self._hidden = passage.after[:, -self._keep :] if self._adds else passage.before
         with torch.no_grad():
-            self._base = known.adds(passage.entered[:, -self._keep :], self._block.activation)
+            self._base = known.adds(self._states, self._block.activation)
 
-    def read(self, patches: Patches | None, rows: Tensor, slot: PatchSlot) -> tuple[Tensor, Tensor]:
+    def read(self, patches: Patches | None, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of each of `rows` under its own patches, and which tokens are right: [rows], [rows, tokens]."""
-        base = self._base[rows]
+        made = self._base[rows]
+        if patches is not None:
+            made = made + patches.adds(self._states[rows], self._block.activation)
+        wanted = self._wanted[rows]
+        asked = wanted != -100
+        logits = self._logits(made, rows, asked)
+        losses = torch.zeros(wanted.shape, device=wanted.device)
+        losses = losses.masked_scatter(asked, F.cross_entropy(logits, wanted[asked], reduction="none"))
+        right = torch.ones_like(asked).masked_scatter(asked, logits.argmax(-1) == wanted[asked])
+        return losses.sum(1) / asked.sum(1), right
 
-        def adds(states: Tensor) -> Tensor:
-            last = states[:, -self._keep :]
-            made = base if patches is None else base + patches.adds(last, self._block.activation)
-            return F.pad(made, (0, 0, states.shape[1] - made.shape[1], 0))
+    def _logits(self, made: Tensor, rows: Tensor, asked: Tensor) -> Tensor:
+        """The logits where `rows` are `asked` [rows, tokens] when `made` [rows, keep, d_model] is added to the block.
 
-        batch = self._batch.rows(rows)
-        slot.put(adds)
+        [asked, vocabulary], float32.
+        """
+        hidden = self._hidden[rows]
+        if self._adds:
+            # No layer is left that looks at other positions: what is asked becomes rows of one position each.
+            states = (hidden + made.to(hidden.dtype))[:, :-1][asked][:, None]
+            alone = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+            return self._model.logits_after(Batch(alone, alone), states, self._layer + 1, 1)[:, 0].float()
+        self._slot.put(lambda states: F.pad(made, (0, 0, states.shape[1] - made.shape[1], 0)))
         try:
-            logits = self._model.logits_after(batch, self._before[rows], self._layer, self._keep)
+            logits = self._model.logits_after(self._batch.rows(rows), hidden, self._layer, self._keep)
         finally:
-            slot.put(None)
-        right = (logits[:, :-1].argmax(-1) == self._wanted[rows]) | (self._wanted[rows] == -100)
-        return target_loss(logits, torch.as_tensor(batch.labels)), right
+            self._slot.put(None)
+        return logits[:, :-1][asked].float()
 
     def learnt(
         self,
         memory: Memory,
         owners: Tensor,
         margin: float,
-        slot: PatchSlot,
         cancel: Cancel,
         report: Callable[[int, float], None],
     ) -> Learnt:
@@ -230,7 +254,7 @@ class PatchGroup:
         settings, device = self._settings, self._states.device
         everyone = torch.arange(len(self._states), device=device)
         with torch.no_grad():
-            wrong = ~self.read(None, everyone, slot)[1]
+            wrong = ~self.read(None, everyone)[1]
         each = int(wrong.sum(1).clamp(max=settings.neurons).max())
         mistaken = everyone[wrong.any(1)]
         if not each:
@@ -249,13 +273,14 @@ class PatchGroup:
         result = [part.clone() for part in parts]
         active = torch.arange(len(mistaken), device=device)
         before = torch.full((len(mistaken),), torch.inf, device=device)
+        mine = (memory.owners[None] == owners[mistaken.cpu(), None]).to(device)
         done = len(everyone) - len(mistaken)
         for step in range(1, settings.steps + 1):
             cancel.check()
             rows = mistaken[active]
             patches = self._patches(descent.tensors, used[rows])
-            loss, right = self.read(patches, rows, slot)
-            silence = _silence(patches, own[active], used[rows], memory, owners[rows.cpu()], margin, settings)
+            loss, right = self.read(patches, rows)
+            silence = _silence(patches, own[active], used[rows], memory, mine[active], margin, settings.hardest)
             fires = _firing(patches, own[active], used[rows])
             whole = loss + settings.activation_weight * fires + settings.memory_weight * silence
             if step >= settings.least_steps and step % LOOK_EVERY == 0:
@@ -293,31 +318,34 @@ class PatchGroup:
 
 def _firing(patches: Patches, own: Tensor, used: Tensor) -> Tensor:
     """l_a: how little each patch fires for its own tokens' states `own` [rows, neurons, d_model]; [rows]."""
-    drive = patches.drive(own).diagonal(dim1=-2, dim2=-1)
+    drive = _own_drive(patches, own)
     weakest = (-drive).masked_fill(~used, -torch.inf).topk(min(FIRING, used.shape[1]), dim=1).values
     return weakest.exp().sum(1) / used.sum(1).clamp(max=FIRING)
 
 
 def _silence(
-    patches: Patches,
-    own: Tensor,
-    used: Tensor,
-    memory: Memory,
-    owners: Tensor,
-    margin: float,
-    settings: TPatcherSettings,
+    patches: Patches, own: Tensor, used: Tensor, memory: Memory, mine: Tensor, margin: float, most: int
 ) -> Tensor:
     """l_m1 + l_m2: how far each patch is from silence in `memory`, by itself and beside its own tokens; [rows].
 
-    exp(a + margin) and exp(a − a_own + margin), the mean over the `hardest`.
+    exp(a + margin) and exp(a − a_own + margin), the mean over the `most` that are hardest; `mine` [rows, states] are
+    no concern.
     """
-    drive = patches.drive(memory.states).mT  # [rows, neurons, states]
-    fires = patches.drive(own).diagonal(dim1=-2, dim2=-1)[..., None]
-    mine = (memory.owners[None] == owners[:, None]).to(drive.device)[:, None]
-    counted = used[..., None] & ~mine
-    total = torch.zeros(len(drive), device=drive.device)
-    for depth in (drive, drive - fires):
-        flat = depth.masked_fill(~counted, -torch.inf).flatten(1)
-        hardest = flat.topk(min(settings.hardest, flat.shape[1]), dim=1).values
-        total = total + (hardest + margin).exp().mean(1)
-    return total
+    row, _ = used.nonzero(as_tuple=True)
+    neurons, fires = patches.of(used), _own_drive(patches, own)[used]
+    drive = (neurons.k @ memory.states.mT + neurons.b[:, None]).masked_fill(mine[row], -torch.inf)
+    # A neuron's own firing moves all of its states alike: the same ones are hardest either way.
+    hardest = drive.topk(min(most, drive.shape[1]), dim=1, sorted=False).values  # [neurons of all rows, hardest]
+    total = torch.zeros(len(used), device=drive.device)
+    for depth in (hardest, hardest - fires[:, None]):
+        if used.shape[1] > 1:
+            apart = depth.new_full((*used.shape, depth.shape[1]), -torch.inf)
+            depth = apart.index_put((used,), depth).flatten(1)
+            depth = depth.topk(min(most, depth.shape[1]), dim=1, sorted=False).values
+        total = total + (depth + margin).exp().sum(1)
+    return total / (drive.shape[1] * used.sum(1)).clamp(max=most)
+
+
+def _own_drive(patches: Patches, own: Tensor) -> Tensor:
+    """What enters each neuron at its own token's state `own` [rows, neurons, d_model]: [rows, neurons]."""
+    return (own * patches.k).sum(-1) + patches.b

@@ -17,6 +17,7 @@ from engine.editors.in_context import InContextEditedModel, Recalled, check_room
 from engine.editors.registered import RegisteredEditor
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
+from engine.meg.encoder import encoder_bytes
 from engine.meg.gate import Gate
 from engine.meg.pack import gate_state, restored_gate
 from engine.meg.router import RoutedModel
@@ -24,6 +25,8 @@ from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
+
+WIDTH = 1_024  # numbers of a question's vector, where the encoder is not loaded yet: about so many
 
 
 class RetrievalEditor(RegisteredEditor):
@@ -33,6 +36,10 @@ class RetrievalEditor(RegisteredEditor):
 
     def __init__(self, settings: MegSettings | None = None) -> None:
         self.settings = settings or MegSettings()
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:  # noqa: ARG002  the model is only asked
+        """The encoder, which is there four times while it is tuned: itself, its slopes, their means and squares."""
+        return 4 * encoder_bytes(self.settings.encoder) + 4 * 16 * len(edits) * WIDTH
 
     def fit(
         self,

@@ -24,14 +24,15 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoints, fingerprint_of
-from engine.editors.learnable import check_learnable
+from engine.editors.going_on import check_start, mark_of
+from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
 from engine.editors.registered import RegisteredEditor
 from engine.editors.registry import editor_kind
 from engine.editors.settings.t_patcher import TPatcherSettings, settings_from
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet, fold
-from engine.language_model import LanguageModel
+from engine.language_model import BATCH_TOKENS, LanguageModel
 from engine.meg.curriculum import Curriculum
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
@@ -45,9 +46,25 @@ class TPatcherEditor(RegisteredEditor):
     """T-Patcher behind the Editor protocol."""
 
     name = "t-patcher"
+    settings: TPatcherSettings
 
     def __init__(self, settings: TPatcherSettings | None = None) -> None:
         self.settings = settings or TPatcherSettings()
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """What patches stay silent for, and of a group its drive at all of it and the logits of its tokens.
+
+        Before that the questions are answered, with what a batch of them remembers.
+        """
+        settings, group = self.settings, min(len(edits), self.settings.group)
+        tokens = max(model.tokens_of(edit.new_object) for edit in edits)
+        states = (settings.memory + len(edits)) * (tokens + 1)
+        neurons = group * min(settings.neurons, tokens)
+        vocabulary = int(model.model.get_output_embeddings().weight.shape[0])
+        passed = 4 * 8 * group * tokens * vocabulary
+        answering = 2 * BATCH_TOKENS * len(model.blocks) * model.d_model * int(model.model.dtype.itemsize)
+        learning = 4 * (2 * states * model.d_model + 6 * neurons * states + 20 * neurons * model.d_model) + passed
+        return answering + learning
 
     def fit(
         self,
@@ -67,12 +84,13 @@ class TPatcherEditor(RegisteredEditor):
         """
         settings = self.settings
         if start is not None:
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, "t-patcher", model)
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)
         check_learnable(asked, edits.enabled())
-        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.order})
+        check_memory(editor_kind("t-patcher").title, self.memory(asked, edits.enabled()), model.device)
+        told = dataclasses.asdict(settings) | ({} if start is None else {"start": start.mark()})
         checkpoints = None
         if run is not None:
             mark = fingerprint_of(settings=told, edits=edits, seed=seed, model=model.fingerprint())
@@ -132,12 +150,14 @@ class _Training:
             for begin in range(first, count, settings.group):
                 rows = torch.arange(begin, min(begin + settings.group, count))
                 heard = every if settings.others == "all" else every.of(every.owners < begin + len(rows))
-                group = PatchGroup(self.model, pairs[begin : begin + len(rows)], self.patches.to(device), settings)
+                group = PatchGroup(
+                    self.model, pairs[begin : begin + len(rows)], self.patches.to(device), settings, slot
+                )
 
                 def report(learnt: int, loss: float, begin: int = begin) -> None:
                     self.progress.report("Patches", begin + learnt, count, loss=loss, answered=(begin + learnt) / count)
 
-                found = group.learnt(memory.with_others(heard), self.named[rows], margin, slot, self.cancel, report)
+                found = group.learnt(memory.with_others(heard), self.named[rows], margin, self.cancel, report)
                 self._check_finite(found, begin)
                 self.patches = self.patches.with_others(found.patches)
                 self.owners = torch.cat([self.owners, begin + found.edits])
@@ -219,6 +239,8 @@ def _adding(patches: Patches, model: LanguageModel) -> Callable[[Tensor], Tensor
 class TPatcherPack:
     """The patches of all edits; `owners` [neurons] are the places in `order`, the ids of the edits as they came."""
 
+    editor = "t-patcher"
+
     def __init__(
         self,
         *,
@@ -242,17 +264,24 @@ class TPatcherPack:
         wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
         return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
+    def mark(self) -> str:
+        """A sha256 that tells this training from others."""
+        return mark_of(self.seed, self.order, self._tensors())
+
+    def _tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {"patches": {**self.patches.tensors(), "owners": self.owners}}
+
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
         write_pack(
             folder,
-            editor="t-patcher",
+            editor=self.editor,
             model=ModelIdentity(name=self.model_name, fingerprint=self.fingerprint),
             seed=self.seed,
             settings=dataclasses.asdict(self.settings),
             figures=self.figures,
             state={"order": self.order},
-            tensors={"patches": {**self.patches.tensors(), "owners": self.owners}},
+            tensors=self._tensors(),
             edits=self.edit_set,
         )
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from engine.editors.learnable import check_new
 from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit, EditError
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, target_lengths, target_loss, targets_right
 from engine.layer_choice import choose_layer
 from engine.weight_exchange import Matrix, WeightExchange
 
@@ -98,6 +98,12 @@ class UltraEditEditor(WeightEditor):
         vocabulary = int(model.model.get_output_embeddings().weight.shape[0])
         passed = 4 * (3 * tokens * vocabulary + 16 * turn * length * model.d_model * len(model.blocks))
         return passed + 8 * (layers * (d_ff * model.d_model + 2 * tokens * width) + 2 * min(tokens, d_ff) ** 2)
+
+    def check(self, work: WeightFit) -> None:
+        """Raise EditError, besides, where an edit wants what is answered already."""
+        super().check(work)
+        for edit in work.edits:
+            check_new(edit, edit.original_answer)
 
     def learn(self, work: WeightFit) -> Learnt:
         """Turn by turn: what is asked in one turn is asked of the weights that the turns before it left."""
@@ -193,23 +199,32 @@ def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) 
         return module.register_forward_hook(after)
 
     handles = [note(layer, model.blocks[layer].outlet) for layer in layers]
-    keep = int((batch.labels != -100).sum(1).max()) + 1
+    keep = int(target_lengths(batch).max()) + 1
     try:
-        logits = model.logits(batch, keep)[:, :-1]
+        logits = model.logits(batch, keep)
     finally:
         for handle in handles:
             handle.remove()
-    wanted = batch.labels[:, -(keep - 1) :]
-    losses = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none")
-    slopes = torch.autograd.grad(losses.sum(), [left[layer] for layer in layers])
+    tokens = target_lengths(batch)
+    loss = (target_loss(logits, batch.labels) * tokens).sum()
+    slopes = torch.autograd.grad(loss, [left[layer] for layer in layers])
     said = torch.zeros_like(batch.labels, dtype=torch.bool)
     said[:, :-1] = batch.labels[:, 1:] != -100
+
+    def where_said(states: Tensor, layer: int) -> Tensor:
+        if states.numel() != said.numel() * states.shape[-1]:
+            raise EditError(
+                f"The FFN block of layer {layer} reads tokens of its own choice, as an expert of a mixture does: "
+                "UltraEdit cannot tell whose they are; choose other layers."
+            )
+        return _exact(states.reshape(*said.shape, -1)[said])  # a block may have rows and positions in one
+
     seen = {
-        layer: Seen(_exact(entered[layer][said]), _exact(slope[said]), _exact(left[layer].detach()[said]))
+        layer: Seen(*(where_said(states, layer) for states in (entered[layer], slope, left[layer].detach())))
         for layer, slope in zip(layers, slopes, strict=True)
     }
-    right = ((logits.argmax(-1) == wanted) | (wanted == -100)).all(1)
-    return seen, float(losses.detach().sum() / said.sum()), float(right.float().mean())
+    right = targets_right(logits, batch.labels)
+    return seen, float(loss.detach() / tokens.sum()), float(right.float().mean())
 
 
 def _exact(tensor: Tensor) -> Tensor:

@@ -32,17 +32,18 @@ def learn_values(
     layer: int,
     asked: Sequence[tuple[str, str]],
     settings: GraceSettings,
+    start: Tensor | None = None,
     *,
     cancel: Cancel,
     report: Callable[[int, float], None],
 ) -> Values:
     """For each (prompt, new object) the output of FFN block `layer` that lowers the new object's loss most.
 
-    `report` is told, after every step, how many are learnt and the mean loss. A cold start draws from torch's global
-    generator. Raises Cancelled when asked to stop.
+    `start` [asked, d_model] are the values to begin with; None: what the block gives out. `report` is told, after every
+    step, how many are learnt and the mean loss. Raises Cancelled when asked to stop.
     """
     with replaceable(model.blocks[layer]) as slot:
-        return _Group(model, layer, asked, settings, slot).learnt(cancel, report)
+        return _Group(model, layer, asked, settings, slot).learnt(start, cancel, report)
 
 
 class _Group:
@@ -69,10 +70,10 @@ class _Group:
         rows = torch.arange(len(asked), device=model.device)
         self._warm = written[0][rows, self._batch.input_ids.shape[1] - 1 - self._behind].float()
 
-    def learnt(self, cancel: Cancel, report: Callable[[int, float], None]) -> Values:
+    def learnt(self, start: Tensor | None, cancel: Cancel, report: Callable[[int, float], None]) -> Values:
         """The values of all prompts."""
         settings, count = self._settings, len(self._warm)
-        start = self._warm if settings.start == "warm" else torch.rand(self._warm.shape).to(self._warm)
+        start = self._warm if start is None else start.to(self._warm)
         found = start.clone()
         active = torch.arange(count, device=start.device)
         descent = RowAdam([start], settings.learning_rate)

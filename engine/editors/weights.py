@@ -9,7 +9,6 @@ the changes come to, and without some of the edits.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,16 +19,16 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from engine import tensor_files
 from engine.checkpoints import Checkpoint, Checkpoints, fingerprint_of
-from engine.device import free_memory
-from engine.editors.learnable import check_learnable
+from engine.editors.going_on import check_start, mark_of
+from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.registered import RegisteredEditor
 from engine.editors.registry import editor_kind
 from engine.editors.ungated import UngatedModel
 from engine.edits import Edit, EditError, EditSet
+from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
-from engine.packs import ModelIdentity, PackError, StoredPack, check_base_model, write_pack
+from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
 from engine.weight_exchange import WeightExchange, growth
 
@@ -136,10 +135,7 @@ class WeightPack:
 
     def mark(self) -> str:
         """A sha256 that tells this training from others: its edits, its seed, and what was found."""
-        digest = hashlib.sha256(f"{self.seed} {[edit.id for edit in self.edit_set.edits]}".encode())
-        for stem in sorted(self.tensors):
-            digest.update(tensor_files.to_bytes(self.tensors[stem]))
-        return digest.hexdigest()
+        return mark_of(self.seed, (edit.id for edit in self.edit_set.edits), self.tensors)
 
     def save(self, folder: Path) -> None:
         """Write the pack; see `engine.packs`."""
@@ -209,10 +205,7 @@ class WeightEditor(RegisteredEditor, ABC):
             raise EditError("There is no edit to train: add one, or switch one on.")
         fingerprint, settings = model.fingerprint(), self.settings
         if start is not None:
-            if start.editor != self.name:
-                title = editor_kind(self.name).title
-                raise PackError(f"{title} cannot go on from a pack of {editor_kind(start.editor).title}.")
-            check_base_model(model, start.model_name, start.fingerprint)
+            check_start(start, self.name, model)
             settings = start.settings
         asked = model.asked(chat=settings.chat)
         settings = dataclasses.replace(settings, chat=asked.chat)  # the pack tells how it has to be asked
@@ -262,13 +255,7 @@ class WeightEditor(RegisteredEditor, ABC):
         its original weights, even where some are `known`.
         """
         check_learnable(work.model, work.edits)
-        need, free = self.memory(work.model, work.edits), free_memory(work.model.device)
-        if need > free:
-            raise EditError(
-                f"{editor_kind(self.name).title} needs about {need / 2**30:.1f} GiB beside the model and "
-                f"{work.model.device} has {free / 2**30:.1f} GiB free: take fewer layers, a smaller model, or close "
-                "other programs."
-            )
+        check_memory(editor_kind(self.name).title, self.memory(work.model, work.edits), work.model.device)
 
     @abstractmethod
     def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
@@ -353,10 +340,9 @@ def _gone_on_from(
 
     An edit that has changed is learnt on top of what it was where the method cannot take that back.
     """
-    before = {edit.id: _taught(edit) for edit in start.edit_set.enabled()}
-    now = {edit.id: _taught(edit) for edit in edits.enabled()}
-    fresh = tuple(edit for edit in edits.enabled() if before.get(edit.id) != now[edit.id])
-    gone = frozenset(before) - frozenset(now)
+    before = {edit.id: edit for edit in start.edit_set.enabled()}
+    fresh = tuple(edit for edit in edits.enabled() if not _as_it_was(before.get(edit.id), edit))
+    gone = frozenset(before) - frozenset(edit.id for edit in edits.enabled())
     changed = frozenset(edit.id for edit in fresh) & frozenset(before)
     if gone | changed == frozenset(before):
         return None, edits.enabled()
@@ -365,9 +351,20 @@ def _gone_on_from(
     return start, fresh
 
 
+def _as_it_was(before: Edit | None, now: Edit) -> bool:
+    """Whether what an edit's change depends on is as it was.
+
+    An original answer that was filled in meanwhile is none of it: the model was asked for it then.
+    """
+    if before is None or _taught(before) != _taught(now):
+        return False
+    answers = before.original_answer, now.original_answer
+    return not all(answers) or is_answer(*answers)
+
+
 def _taught(edit: Edit) -> tuple[str, ...]:
-    """What an edit's change depends on."""
-    return edit.prompt, edit.new_object, edit.subject, edit.relation, edit.original_answer
+    """What the change of an edit depends on, whatever was answered before."""
+    return edit.prompt, edit.new_object, edit.subject, edit.relation
 
 
 def _growth(model: LanguageModel, pack: WeightPack) -> float:

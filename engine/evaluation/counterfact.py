@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from statistics import fmean, harmonic_mean
 from typing import TYPE_CHECKING
 
-from engine.edits import Edit, EditSet, ProbeKind, fold
-from engine.evaluation.answers import spread
+from engine.edits import Edit, EditSet, ProbeKind
+from engine.evaluation.answers import is_answer, spread
 from engine.evaluation.protocol import Figure, Options, ProtocolReport, Row, Told, Unit
 from engine.runs import Cancel
 
@@ -59,7 +59,7 @@ def measure(
     """ES, PS, NS, S and the magnitudes on the enabled edits; see `ProtocolKind`."""
     with edited.original() as model:
         questions = _questions(edit_set.enabled(), model, options, cancel)
-    kept = [one for one in questions if fold(one.new) != fold(one.original) and one.original]
+    kept = [one for one in questions if one.original and not is_answer(one.new, one.original)]
     asked = [one for figure in SCORES for one in spread([two for two in kept if two.figure == figure], options.most)]
     rows: list[Row] = []
     for start in range(0, len(asked), BATCH):

@@ -1,22 +1,24 @@
 """Any task of lm-eval (EleutherAI's evaluation harness) on the original and the edited model.
 
-lm-eval is an optional extra and brings its own data, from its cache or from the network: where it is missing, a
-sentence says how to install it. A gate sees the whole context of a request, and a model that is asked through its chat
-template gets it as the user's turn. A context longer than the model takes loses its beginning, and where there is no
-context the first word of the text is it, and is not scored.
+lm-eval is an optional extra: where it is missing, a sentence says how to install it. It brings its own data, from its
+cache or from the network, unless a task is given a file. A gate sees the whole context of a request, and a model that
+is asked through its chat template gets it as the user's turn. A context longer than the model takes loses its
+beginning, and where there is no context the first word of the text is it, and is not scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.decoding import MAX_TOKENS, Decoding
+from engine.evaluation.harness_data import specs
 from engine.evaluation.protocol import Figure, ProtocolError, Row
 from engine.evaluation.sides import Side, edited_side, original_side
-from engine.evaluation.tasks import TASKS
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS
 
@@ -29,18 +31,16 @@ TOKENS = 256
 HOW = "Install it with `pip install 'meg-studio[abilities]'`, or give a data file of the task."
 
 
-def check(names: Sequence[str]) -> None:
-    """Raise ProtocolError where lm-eval is not installed, or has no such task as a name of TASKS asks for."""
-    for name in names:
-        if name in TASKS and TASKS[name].harness is None:
-            raise ProtocolError(f"lm-eval has no task for {TASKS[name].title}: give a data file of it.")
+def check(names: Mapping[str, Path | None]) -> None:
+    """Raise ProtocolError where lm-eval is not installed, has no data for a task, or a task's file cannot be used."""
+    specs(names)
     if find_spec("lm_eval") is None:
         raise ProtocolError(f"The tasks {', '.join(names)} need lm-eval, which is not installed. {HOW}")
 
 
 def run(
     edited: EditedModel,
-    names: Sequence[str],
+    names: Mapping[str, Path | None],
     *,
     most: int | None = None,
     seed: int = 0,
@@ -48,24 +48,25 @@ def run(
 ) -> tuple[list[Figure], list[Row]]:
     """A figure for each metric of each task, called “task metric”, and a row for each question of each task.
 
-    `names` are those of TASKS or lm-eval's own; at most `most` questions of each are asked. Raises ProtocolError where
-    lm-eval cannot be used or gives no result, Cancelled when asked to stop.
+    `names` are those of TASKS or lm-eval's own, each with a file of its questions or None for lm-eval's own data; at
+    most `most` questions of each are asked. Raises ProtocolError where lm-eval cannot be used or gives no result,
+    Cancelled when asked to stop.
     """
     check(names)
-    tasks = [TASKS[name].harness or name if name in TASKS else name for name in names]
     with original_side(edited, cancel) as side:
-        before = _evaluate(side, tasks, most, seed)
+        before = _evaluate(side, names, most, seed)
     with edited_side(edited, cancel) as side:
-        after = _evaluate(side, tasks, most, seed)
+        after = _evaluate(side, names, most, seed)
     return list(_figures(before, after)), list(_rows(before, after))
 
 
-def _evaluate(side: Side, tasks: Sequence[str], most: int | None, seed: int) -> dict[str, Any]:
+def _evaluate(side: Side, names: Mapping[str, Path | None], most: int | None, seed: int) -> dict[str, Any]:
     lm_eval = import_module("lm_eval")
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it tells of every setting that it fills up itself
     try:
         result = lm_eval.simple_evaluate(
             model=adapter(side),
-            tasks=list(tasks),
+            tasks=specs(names),
             limit=most,
             bootstrap_iters=0,
             log_samples=True,
@@ -74,10 +75,14 @@ def _evaluate(side: Side, tasks: Sequence[str], most: int | None, seed: int) -> 
             torch_random_seed=seed,
             fewshot_random_seed=seed,
         )
-    except (KeyError, ValueError, OSError, ImportError) as error:
-        raise ProtocolError(f"lm-eval cannot run {', '.join(tasks)}: {error}") from error
+    except OSError as error:  # which a connection that is refused is too
+        raise ProtocolError(
+            f"lm-eval cannot run {', '.join(names)}: {error}. Where data cannot be fetched, give a file, as NAME=FILE."
+        ) from error
+    except (KeyError, ValueError, ImportError) as error:
+        raise ProtocolError(f"lm-eval cannot run {', '.join(names)}: {error}") from error
     if not result:
-        raise ProtocolError(f"lm-eval gave no result for {', '.join(tasks)}.")
+        raise ProtocolError(f"lm-eval gave no result for {', '.join(names)}.")
     return dict(result)
 
 

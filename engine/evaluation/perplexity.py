@@ -95,22 +95,40 @@ def halves_of(model: LanguageModel, texts: Sequence[str]) -> list[tuple[str, str
     return halves
 
 
+def weighed(
+    model: LanguageModel | EditedModel, pieces: Sequence[tuple[str, str, str]], cancel: Cancel | None = None
+) -> list[Likelihood]:
+    """How likely a model finds what is scored of each piece (the name of its source, what is given, what is scored)."""
+    found: list[Likelihood] = []
+    for start in range(0, len(pieces), BATCH):
+        _, given, scored = zip(*pieces[start : start + BATCH], strict=True)
+        found += model.likelihoods(given, scored, form="object", cancel=cancel)
+    return found
+
+
 def drift(
     edited: EditedModel,
     pieces: Sequence[tuple[str, str, str]],
     *,
+    before: Sequence[Likelihood] | None = None,
     cancel: Cancel | None = None,
     report: Told | None = None,
 ) -> list[Row]:
-    """A row for each piece (the name of its source, what is given, what is scored)."""
+    """A row for each piece (the name of its source, what is given, what is scored).
+
+    `before` is how likely the original model finds each of them, where that is known.
+    """
     rows: list[Row] = []
+    known = None if before is None else list(before)
     for start in range(0, len(pieces), BATCH):
         some = pieces[start : start + BATCH]
-        given, scored = [piece[1] for piece in some], [piece[2] for piece in some]
-        after = edited.likelihoods(given, scored, form="object", cancel=cancel)
-        with edited.original() as model:
-            before = model.likelihoods(given, scored, form="object", cancel=cancel)
-        rows += [_row(piece, *both) for piece, *both in zip(some, before, after, strict=True)]
+        after = weighed(edited, some, cancel)
+        if known is None:
+            with edited.original() as model:
+                originally = weighed(model, some, cancel)
+        else:
+            originally = known[start : start + BATCH]
+        rows += [_row(piece, *both) for piece, *both in zip(some, originally, after, strict=True)]
         if report is not None:
             report(len(rows), len(pieces))
     return rows

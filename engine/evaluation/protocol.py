@@ -87,7 +87,7 @@ class Options:
     shared: bool = False  # counterfact: neighbours share their edit's original answer, as those of the data set do
     texts: tuple[Path, ...] = ()  # perplexity: files of plain text; none: far probes and sentences of unedited facts
     tasks: Mapping[str, Path] = field(default_factory=dict)  # ability: a local data file by the task's name
-    harness: tuple[str, ...] = ()  # ability: tasks that lm-eval runs
+    harness: Mapping[str, Path | None] = field(default_factory=dict)  # ability: lm-eval's tasks; None: on its own data
 
 
 @dataclass(frozen=True, slots=True)

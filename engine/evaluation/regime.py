@@ -14,7 +14,7 @@ so far, which every step says (`anew`): it forgets nothing by its order, and pay
 
 A folder keeps it all, and a run that was stopped or killed goes on there:
 
-regime.jsonl   the head; for each step a line for every question, and last one that says what was learnt
+regime.jsonl   the head; for each step what its training took, a line for every question, and last what was learnt
 pack-0001/     the editor after a batch, where the next is to go on from it
 training/      the checkpoints of a batch that is being learnt
 """
@@ -25,7 +25,6 @@ import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -34,13 +33,14 @@ from typing import Any, Literal
 from engine import atomic
 from engine.editor import EditedModel, Editor, Pack
 from engine.edits import EditError, EditSet, ProbeKind
+from engine.evaluation.answers import spread
 from engine.evaluation.document import figures_as_json
-from engine.evaluation.perplexity import default_texts, drift, halves_of, perplexities
+from engine.evaluation.perplexity import default_texts, drift, halves_of, perplexities, weighed
 from engine.evaluation.protocol import Row
 from engine.evaluation.record import EvaluationError, asked_of
 from engine.evaluation.report import KINDS, Asked, Measured, Planned, Report, ask, plan
 from engine.evaluation.unedited import question, unedited_facts
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, Likelihood
 from engine.metrics import MetricsError, read_lines
 from engine.packs import load_pack
 from engine.runs import Cancel, ProgressBoard
@@ -52,12 +52,15 @@ FILE = "regime.jsonl"
 TRAINING = "training"
 AT_EDIT, SO_FAR, UNRELATED_ROWS = "at edit", "so far", "unrelated"
 """Where a question counts."""
+_TRAINED = {"learning", "learnt"}  # what lines that are about a training begin with
 STAGE = "Evaluation"
 """The stage in which a step is measured, beside those of the editor's own `fit`."""
 SIZES = tuple(2**power for power in range(11))
 """1, 2, 4 … 1,024 edits."""
 UNRELATED = 64
 """Questions about unedited facts that are asked at every point of the curve."""
+TEXTS = 256
+"""Plain texts, evenly spread, whose perplexity is measured there: as many however many edits there are."""
 
 Regime = Literal["instance", "single", "batch", "sequential"]
 REGIMES: Mapping[Regime, str] = {
@@ -247,6 +250,7 @@ class _Run:
         self.chosen = edits.enabled()
         self.on_top = schedule.regime in ("single", "sequential")
         self.grows = self.on_top and grows
+        self.plain_text: tuple[list[tuple[str, str, str]], list[Likelihood]] | None = None
         self.unrelated = [Planned("", ProbeKind.FAR.value, "", text, "") for text in schedule.unrelated or ()]
 
     def rest(self) -> Iterator[Step]:
@@ -273,18 +277,19 @@ class _Run:
             return self._load(number), known
         more: dict[str, Any] = {"start": before} if self.grows and before is not None else {}
         start = 0 if self.on_top else batch.start
-        training = self.record.folder / TRAINING
-        began = time.perf_counter()
-        pack = self.editor.fit(
-            self.model,
-            self._some(range(start, batch.stop)),
-            progress=self.progress,
-            cancel=self.cancel,
-            seed=self.schedule.seed,
-            run=training,
-            **more,
-        )
-        seconds = time.perf_counter() - began
+        # A training that was killed goes on from its last checkpoint: what it took until then is part of its cost.
+        began = self.progress.seconds() - self.record.spent.get(number, 0.0)
+        with self.progress.at_marks(lambda: self.record.note_spent(number, self.progress.seconds() - began)):
+            pack = self.editor.fit(
+                self.model,
+                self._some(range(start, batch.stop)),
+                progress=self.progress,
+                cancel=self.cancel,
+                seed=self.schedule.seed,
+                run=self.record.folder / TRAINING,
+                **more,
+            )
+        seconds = self.progress.seconds() - began
         if self.grows:
             self.record.note(number, seconds)
             pack.save(self.record.pack(number))
@@ -292,6 +297,14 @@ class _Run:
 
     def _load(self, number: int) -> Pack:
         return load_pack(self.record.pack(number), self.model.device)
+
+    def _plain_text(self, edited: EditedModel) -> tuple[list[tuple[str, str, str]], list[Likelihood]]:
+        """The pieces of plain text, and how likely the original model finds them: the same at every point."""
+        if self.plain_text is None:
+            with edited.original() as model:
+                pieces = [("plain text", *half) for half in halves_of(model, self.schedule.texts or ())]
+                self.plain_text = pieces, weighed(model, pieces, self.cancel)
+        return self.plain_text
 
     def _some(self, places: range) -> EditSet:
         return EditSet(self.edits.name, self.chosen[places.start : places.stop], self.edits.relations)
@@ -317,10 +330,8 @@ class _Run:
         found = [(tuple(places[one]), row) for one, row in zip(planned, rows, strict=True)]
         texts: list[Row] = []
         if is_point:
-            with edited.original() as model:
-                halves = halves_of(model, self.schedule.texts or ())
-            pieces = [("plain text", *half) for half in halves]
-            texts = drift(edited, pieces, cancel=self.cancel)
+            pieces, before = self._plain_text(edited)
+            texts = drift(edited, pieces, before=before, cancel=self.cancel)
         anew = self.on_top and not self.grows and number > 1
         return self.record.keep(_Learnt(number, batch.stop, len(batch), anew, seconds, is_point), found, texts)
 
@@ -352,11 +363,13 @@ class _Record:
                 f"{folder} holds something else than edits that were measured: choose another folder."
             )
         self.learnt = {int(line["learnt"]): float(line["seconds"]) for line in lines if "learnt" in line}
+        # Seconds that went into checkpoints of a training that is not done, by the number of its step.
+        self.spent = {int(line["learning"]): float(line["seconds"]) for line in lines if "learning" in line}
         self._head = {"format": FORMAT, "version": VERSION, **asdict(head)}
         self._regime = head.regime
         self.steps = list(_steps(lines[1:], head.regime))
         self._drop_packs(before=len(self.steps))
-        kept = [line for line in lines[1:] if "learnt" in line or int(line.get("step", 0)) <= len(self.steps)]
+        kept = [line for line in lines[1:] if _TRAINED & line.keys() or int(line.get("step", 0)) <= len(self.steps)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Written anew, so that what a killed process left half-written is gone.
@@ -371,6 +384,10 @@ class _Record:
     def note(self, number: int, seconds: float) -> None:
         """Keep what a training took, before its pack is written."""
         self._append([{"learnt": number, "seconds": seconds}])
+
+    def note_spent(self, number: int, seconds: float) -> None:
+        """Keep what a training has taken so far, when it writes a checkpoint."""
+        self._append([{"learning": number, "seconds": seconds}])
 
     def keep(self, learnt: _Learnt, found: Sequence[tuple[tuple[str, ...], Asked]], texts: Sequence[Row]) -> Step:
         """Write down a step and give it back as it will be read."""
@@ -417,7 +434,7 @@ def _steps(lines: Sequence[Mapping[str, Any]], regime: Regime) -> list[Step]:
     found: list[tuple[tuple[str, ...], Asked]] = []
     texts: list[Row] = []
     for line in lines:
-        if "learnt" in line:
+        if _TRAINED & line.keys():
             continue
         if line.get("step") != len(steps) + 1:
             break
@@ -475,7 +492,8 @@ def _unrelated(edits: EditSet, schedule: Schedule) -> tuple[str, ...]:
 def _texts(edits: EditSet, schedule: Schedule) -> tuple[str, ...]:
     if schedule.texts is not None:
         return schedule.texts
-    return tuple(text for texts in default_texts(edits, schedule.seed).values() for text in texts)
+    every = [text for texts in default_texts(edits, schedule.seed).values() for text in texts]
+    return tuple(spread(every, TEXTS))
 
 
 def _mark(values: Mapping[str, Any] | Sequence[Any]) -> str:

@@ -74,7 +74,7 @@ def rouge_l(text: str, wanted: str) -> float:
 
 def _gsm8k(path: Path) -> list[Item]:
     items = []
-    for number, record in _records(path, "question", "answer"):
+    for number, record in records(path, "question", "answer"):
         _, marked, result = str(record["answer"]).rpartition("####")
         if not marked:
             raise ProtocolError(f"{path}, line {number}: the answer does not end in “#### ” and a number.")
@@ -90,13 +90,13 @@ def _rte(path: Path) -> list[Item]:
             (choices[_label(path, number, record["label"], ("entailment", "not_entailment"))],),
             choices,
         )
-        for number, record in _records(path, "sentence1", "sentence2", "label")
+        for number, record in records(path, "sentence1", "sentence2", "label")
     ]
 
 
 def _natural_questions(path: Path) -> list[Item]:
     items = []
-    for number, record in _records(path, "question", "answer"):
+    for number, record in records(path, "question", "answer"):
         answers = record["answer"]
         if not isinstance(answers, list) or not answers:
             raise ProtocolError(f"{path}, line {number}: “answer” is no list of answers.")
@@ -112,13 +112,13 @@ def _boolq(path: Path) -> list[Item]:
             (choices[_label(path, number, record["answer"], ("false", "true"))],),
             choices,
         )
-        for number, record in _records(path, "passage", "question", "answer")
+        for number, record in records(path, "passage", "question", "answer")
     ]
 
 
 def _mutual(path: Path) -> list[Item]:
     items = []
-    for number, record in _records(path, "article", "options", "answers"):
+    for number, record in records(path, "article", "options", "answers"):
         options = record["options"]
         if not isinstance(options, list) or not options:
             raise ProtocolError(f"{path}, line {number}: “options” is no list of replies.")
@@ -130,7 +130,7 @@ def _mutual(path: Path) -> list[Item]:
 def _samsum(path: Path) -> list[Item]:
     return [
         Item(f"{record['dialogue']}\nSummary:", (str(record["summary"]),))
-        for _, record in _records(path, "dialogue", "summary")
+        for _, record in records(path, "dialogue", "summary")
     ]
 
 
@@ -222,7 +222,7 @@ def _text(path: Path) -> str:
         raise ProtocolError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _records(path: Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(path: Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The records of JSON lines, each with its line, all `keys` in it."""
     for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():

@@ -97,22 +97,28 @@ def collect(
 
 
 def group_size(model: LanguageModel, layer: int, lessons: Sequence[Lesson], settings: CollectionSettings) -> int:
-    """How many of `lessons` fit into the memory that is free, a power of two.
+    """How many of `lessons` fit into the memory that is free, a power of two."""
+    each = lesson_bytes(model, layer, lessons)
+    fit = int(0.5 * free_memory(model.device)) // each if each else settings.group
+    return int(2 ** int(math.log2(max(8, min(settings.group, fit)))))
+
+
+def lesson_bytes(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) -> int:
+    """About how many bytes one of `lessons` takes while it is learnt; 0 where there is none.
 
     What takes room are the cached states, what the later layers remember for the gradient, and the logits.
     """
     pairs = [(ask, lesson.target) for lesson in lessons for ask in lesson.asks]
     pairs += [pair for lesson in lessons for pair in lesson.guards]
     if not pairs:
-        return settings.group
+        return 0
     kept = max(1 + model.tokens_of(max((answer for _, answer in pairs), key=len)), 4)
     tokens = kept + len(model.token_ids(max((query for query, _ in pairs), key=len)))
     queries = max(len(lesson.asks) + len(lesson.guards) for lesson in lessons)
     number = int(model.model.dtype.itemsize)
     states = tokens * model.d_model * number * (3 * queries + 2 * 16 * (len(model.blocks) - layer))
     logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
-    fit = int(0.5 * free_memory(model.device)) // (states + logits)
-    return int(2 ** int(math.log2(max(8, min(settings.group, fit)))))
+    return states + logits
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from engine.editors.registered import RegisteredEditor
-from engine.edits import EditError, EditSet
+from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
+from engine.layer_choice import choose_layer
+from engine.meg.collection import Lesson, group_size, lesson_bytes
+from engine.meg.encoder import encoder_bytes
+from engine.meg.generator import new_transformer
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
 from engine.meg.training import Training
 from engine.runs import Cancel, ProgressBoard
+
+ASKED = 8  # questions that a neuron is sought with, its guards among them: about so many
+WIDTH = 1_024  # numbers of a question's vector, where the encoder is not loaded yet: about so many
 
 
 class MegEditor(RegisteredEditor):
     """Massive editing by generated neurons (arXiv 2512.14395), behind the Editor protocol."""
 
     name = "meg"
+    settings: MegSettings
 
     def __init__(self, settings: MegSettings | None = None) -> None:
         self.settings = settings or MegSettings()
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """A group of neurons with what the later layers remember of it, the encoder, all neurons and the generator.
+
+        What is trained is there four times: itself, its slopes, and their means and squares.
+        """
+        settings = self.settings
+        layer = choose_layer(model, settings.layer if isinstance(settings.layer, int) else None)
+        lessons = [Lesson((edit.prompt,) * ASKED, edit.new_object) for edit in edits]
+        group = min(len(edits), group_size(model, layer, lessons, settings.collection))
+        neurons = len(edits) * settings.collection.neurons * (2 * model.d_model + 1)
+        made = 0
+        if settings.generator.kind != "stored":
+            with torch.device("meta"):
+                network = new_transformer(WIDTH, settings.generator.components, settings.generator)
+            made = sum(parameter.numel() for parameter in network.parameters())
+        trained = 4 * (encoder_bytes(settings.encoder) + 4 * (neurons + made))
+        return group * lesson_bytes(model, layer, lessons) + trained
 
     def fit(
         self,

@@ -228,6 +228,14 @@ def find_encoder(source: str) -> Path:
     return folder
 
 
+def encoder_bytes(source: str) -> int:
+    """About how many bytes the encoder named `source` takes: its weights, and the same in half the bits.
+
+    Raises EncoderError where there is none.
+    """
+    return 3 * sum(file.stat().st_size for file in find_encoder(source).glob("**/*.safetensors")) // 2
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,18 @@ import itertools
 
 import pytest
 
-from engine.charts import COLOURS, DARK_COLOURS, LABEL, Chart, Frame, count_axis, recolour, share_axis, value_axis
+from engine.charts import (
+    COLOURS,
+    DARK_COLOURS,
+    LABEL,
+    Chart,
+    Frame,
+    count_axis,
+    ratio_axis,
+    recolour,
+    share_axis,
+    value_axis,
+)
 
 
 def test_counts_are_as_far_apart_as_their_factors() -> None:
@@ -28,6 +39,24 @@ def test_an_axis_ends_at_round_numbers(values: list[float], low: float, high: fl
     assert axis.high == pytest.approx(high)
     assert axis.ticks[0][0] == axis.low
     assert 3 <= len(axis.ticks) <= 8
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        ([4.6, 220.0], 1, 1_000),
+        ([4.6, 4.6], 2, 5),
+        ([1.0, 10.0], 1, 20),
+        ([3.0, 4e5], 1, 1e6),
+        ([2.0, 1e217], 1, 1e220),
+    ],
+)
+def test_ratios_end_at_round_numbers(values: list[float], low: float, high: float) -> None:
+    axis = ratio_axis("perplexity", values)
+    assert (axis.low, axis.high) == pytest.approx((low, high))
+    assert (axis.ticks[0][0], axis.ticks[-1][0]) == (axis.low, axis.high)
+    assert 2 <= len(axis.ticks) <= 9
+    assert all(0 <= axis.place(value) < 1 for value in values)
 
 
 def chart(curves: int) -> Chart:

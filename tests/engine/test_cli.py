@@ -624,7 +624,7 @@ class TestEvaluate:
             (("--protocols", "ability", "--task", "nq=missing.jsonl"), "missing.jsonl cannot be read"),
             (("--protocols", "ability", "--task", "chess=a"), "There is no task “chess”"),
             (("--protocols", "perplexity", "--text", "missing.txt"), "missing.txt cannot be read"),
-            (("--protocols", "ability", "--harness", "samsum"), "no task for SAMSum"),
+            (("--protocols", "ability", "--harness", "samsum"), "no data for SAMSum"),
         ],
     )
     def test_what_a_protocol_cannot_use_is_told_before_anything_is_asked(

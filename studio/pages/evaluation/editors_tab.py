@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from engine.comparison.charts import score_chart
+from engine.comparison.charts import forgetting_chart, score_chart
 from engine.comparison.comparison import Comparison, spread_of
 from engine.comparison.document import QUALITY, Measure
 from engine.comparison.record import Record
@@ -36,6 +36,12 @@ FIGURES: tuple[tuple[str, str], ...] = (
     (deferred("Loc. TF"), deferred("Locality, probes: share of the tokens that are likeliest; mean of the kinds.")),
 )
 """Title and help of each of the engine's QUALITY, in their order."""
+FORGETTING: tuple[tuple[str, str, str], ...] = (
+    ("kept", deferred("Edits still answered"), deferred("edits answered by their new objects, %")),
+    ("unrelated", deferred("Unrelated answers kept"), deferred("unrelated questions answered as before, %")),
+    ("perplexity", deferred("Perplexity of plain text"), deferred("perplexity, lower is better")),
+)
+"""As the engine's FORGETTING, in words that are translated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,12 @@ class EditorsTab(QWidget):
         self.runs = QListWidget()
         self.runs.setAccessibleName(tr("Runs on the same edits"))
         self.chart = SvgChart(tr("Score of each editor"))
+        self.shown = QComboBox()
+        self.shown.setAccessibleName(tr("What the chart shows"))
+        self.shown.setToolTip(tr("The Score, or what is left of edits that were learnt one batch after the other."))
+        self.shown.addItem(tr("Score"), "")
+        for figure, title, _ in FORGETTING:
+            self.shown.addItem(tr(title), figure)
         self.model: RowsModel[EditorRow] = RowsModel(_columns())
         self.table = rows_view(tr("Editors side by side"), self.model)
         self.told = hint("")
@@ -84,6 +96,7 @@ class EditorsTab(QWidget):
             "Export…", "export", tip=tr("Write a page to keep or print, with everything it is drawn from beside it.")
         )
         self._lay_out()
+        self.shown.currentIndexChanged.connect(lambda _: self._draw())
         self.runs.itemChanged.connect(lambda _: self._ticked())
         self.evaluate.clicked.connect(lambda _checked=False: self.evaluations_asked.emit(self._missing()))
         self.open.clicked.connect(lambda _checked=False: self.open_asked.emit())
@@ -100,7 +113,8 @@ class EditorsTab(QWidget):
             head.addWidget(deed)
         self._list = Card("Runs on the same edits")
         self._list.body.addWidget(self.runs, 1)
-        score = Card("Score")
+        score = Card("Chart")
+        score.head.addWidget(self.shown)
         score.body.addWidget(self.chart, 1)
         above = QHBoxLayout()
         above.setSpacing(2 * SPACE)
@@ -146,13 +160,31 @@ class EditorsTab(QWidget):
         """Show `comparison`; `opened` is the name of the file that it comes from, if it comes from one."""
         self.comparison, self.opened = comparison, opened
         self.model.show_rows(rows_of(comparison))
-        self.chart.show_chart(
-            lambda wide, high: score_chart(
-                comparison, tr("Score"), tr("Score, %"), tr("edits"), wide=max(wide, LEAST), high=high
-            ),
-            _in_words(comparison),
-        )
+        self._draw()
         self._tell()
+
+    def _draw(self) -> None:
+        """Draw what is chosen of the comparison that is shown."""
+        comparison = self.comparison
+        if comparison is None:
+            return
+        told = next((row for row in FORGETTING if row[0] == self.shown.currentData() and comparison.curves), None)
+        if told is None:
+            self.chart.show_chart(
+                lambda wide, high: score_chart(
+                    comparison, tr("Score"), tr("Score, %"), tr("edits"), wide=max(wide, LEAST), high=high
+                ),
+                _in_words(comparison),
+            )
+            return
+        figure, title, up = told[0], tr(told[1]), tr(told[2])
+        across = tr("edits learnt, one batch after the other")
+        self.chart.show_chart(
+            lambda wide, high: forgetting_chart(
+                comparison, figure, title, up, across, wide=max(wide, LEAST), high=high
+            ),
+            _forgetting_in_words(comparison, figure, title),
+        )
 
     def ticked(self) -> tuple[RunRow, ...]:
         """The runs that are ticked."""
@@ -177,6 +209,7 @@ class EditorsTab(QWidget):
     def _tell(self) -> None:
         own, missing = not self.opened, self._missing()
         self._list.setVisible(own)
+        self.shown.setVisible(self.comparison is not None and bool(self.comparison.curves))
         self.back.setVisible(not own)
         self.evaluate.setVisible(own and bool(missing))
         self.evaluate.setEnabled(self._free)
@@ -299,4 +332,17 @@ def _in_words(comparison: Comparison) -> str:
         )
         for name, points in comparison.scores().items()
         for edits, score in points
+    )
+
+
+def _forgetting_in_words(comparison: Comparison, figure: str, title: str) -> str:
+    """What a chart of forgetting shows, for those who cannot see it: where each curve ends."""
+    return f"{title}: " + ", ".join(
+        tr(
+            "{editor} {value} at {edits}",
+            editor=comparison.titles()[name],
+            value=f"{points[-1][1]:,.2f}" if figure == "perplexity" else share(points[-1][1]),
+            edits=count(points[-1][0], "edit"),
+        )
+        for name, points in comparison.forgetting(figure).items()
     )

@@ -22,7 +22,7 @@ from engine.comparison.record import Record, Records, Undo
 from engine.editor import Answer, ungated
 from engine.editors.registry import EDITORS, EditorKind
 from engine.editors.retrieval import RetrievalEditor
-from engine.edits import EditError, EditSet
+from engine.edits import Edit, EditError, EditSet
 from engine.evaluation import perplexity, regime
 from engine.language_model import LanguageModel, load
 from engine.meg import gate_training
@@ -49,6 +49,9 @@ class Refusing:
 
     def stages(self) -> tuple[str, ...]:
         return ("Learn",)
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        return 8 * len(edits)
 
     def fit(self, model: LanguageModel, edits: EditSet, *, cancel: Cancel, **_: Any) -> Any:
         raise EditError(f"Edit {edits.edits[0].id} has no subject: give it one.")
@@ -269,6 +272,15 @@ def test_an_editor_that_ended_the_process_twice_is_a_row(add: Callable[..., Cont
     (dead,), _ = compared(plan(add(Refusing)), tmp_path)
     assert dead.outcome == "out of memory"
     assert f"{path.stem}.begun" in dead.sentence
+
+
+def test_what_got_further_may_end_the_process_again(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    assert records.begin("one")
+    assert records.begin("one")
+    records.further("one")
+    assert records.begin("one")
+    assert not records.begin("one")
 
 
 def test_a_stop_is_a_stop(add: Callable[..., Contender], tmp_path: Path) -> None:

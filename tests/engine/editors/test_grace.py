@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from engine.editor import EditedModel, Editor
 from engine.editors.grace import THRESHOLD, GraceEditor, GracePack, keys_of
+from engine.editors.registry import editor_kind, make_editor
 from engine.editors.settings.grace import PRESETS, GraceSettings, settings_from
 from engine.editors.values import learn_values
+from engine.editors.weights import WeightPack
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
-from engine.packs import load_pack
+from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.tiny_models import CONFIGS, tiny_model
 
@@ -246,3 +249,32 @@ def test_settings_go_through_json() -> None:
     assert editor.requirements() == ("prompt", "new object")
     for _, make in PRESETS.values():
         assert settings_from(json.loads(json.dumps(dataclasses.asdict(make())))) == make()
+
+
+def test_a_cold_start_is_the_edits_own(model: LanguageModel, edits: EditSet) -> None:
+    settings = GraceSettings(radius=RADIUS, start="cold", steps=1)  # a value is where it began
+    together = fit(model, with_edits(edits, *edits.edits[:3]), settings)
+    alone = fit(model, with_edits(edits, edits.edits[2]), settings)
+    assert torch.equal(together.learnt.values[2], alone.learnt.values[0])
+    assert not torch.equal(together.learnt.values[0], together.learnt.values[1])
+
+
+def test_only_a_pack_of_its_own_is_gone_on_from(model: LanguageModel, edits: EditSet, grace: GracePack) -> None:
+    few: Any = with_edits(edits, edits.edits[0])
+    for name, told in (("t-patcher", "T-Patcher"), ("ike", "IKE")):
+        made: Any = make_editor(name, editor_kind(name).usual()[1]())
+        with pytest.raises(PackError, match=f"{told} cannot go on from a pack of GRACE"):
+            made.fit(model, few, progress=ProgressBoard(), cancel=Cancel(), start=grace)
+    other: Any = WeightPack(
+        editor="ft-m", settings=None, model_name=model.name, fingerprint=model.fingerprint(), seed=0, edit_set=few,
+        tensors={}, state={}, figures={},
+    )  # fmt: skip
+    with pytest.raises(PackError, match="GRACE cannot go on from a pack of FT-M"):
+        fit(model, few, start=other)
+
+
+def test_a_mark_tells_packs_of_the_same_edits_apart(model: LanguageModel, edits: EditSet) -> None:
+    few, settings = with_edits(edits, edits.edits[0]), GraceSettings(radius=RADIUS, steps=1)
+    pack, again = (fit(model, few, settings) for _ in range(2))
+    longer = fit(model, few, dataclasses.replace(settings, steps=3))
+    assert pack.mark() == again.mark() != longer.mark()

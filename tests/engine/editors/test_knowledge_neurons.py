@@ -175,6 +175,35 @@ def test_an_original_answer_that_is_missing_is_asked_of_the_model(model: Languag
         fit("kn", settings, model, same)
 
 
+def test_what_was_learnt_before_does_not_answer_for_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, edits = tiny_model(), tiny_edits()
+    unknown = replace(edits, edits=tuple(replace(edit, original_answer="") for edit in edits.edits))
+    before, seen = weights(model), []
+
+    def answer(self: LanguageModel, prompts: list[str], **_: object) -> list[str]:
+        seen.append(all(torch.equal(one, other) for one, other in zip(before, weights(model), strict=True)))
+        return ["Oslo"] * len(prompts)
+
+    monkeypatch.setattr(LanguageModel, "answer", answer)
+    start = fit("kn", FEW, model, few(unknown, 0))
+    fit("kn", FEW, model, few(unknown, 0, 1), start=start)
+    assert seen == [True, True]
+
+
+def test_an_original_answer_that_is_filled_in_is_no_change() -> None:
+    model, edits = tiny_model(), tiny_edits()
+    start = fit("kn", FEW, model, few(edits, 0, 1))
+    first, second = few(edits, 0, 1).edits
+    told = replace(edits, edits=(replace(first, original_answer=""), second))
+    again = fit("kn", FEW, model, told, start=start)
+    assert torch.equal(again.tensors[COLUMNS]["columns"], start.tensors[COLUMNS]["columns"])
+    other = replace(edits, edits=(replace(first, original_answer="quite another"), second))
+    changed = fit("kn", FEW, model, other, start=start)
+    assert changed.state["edits"] != start.state["edits"] or not torch.equal(
+        changed.tensors[COLUMNS]["columns"], start.tensors[COLUMNS]["columns"]
+    )
+
+
 def test_a_fit_that_was_stopped_goes_on_to_the_same_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.editors.knowledge_neurons.KEPT_EVERY", 1)
     model, edits, cancel = tiny_model(), tiny_edits(), Cancel()

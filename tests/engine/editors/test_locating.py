@@ -175,7 +175,7 @@ def test_a_layer_that_is_not_there_is_refused_in_a_sentence(name, corpus):
 
 
 def test_too_little_memory_is_told_before_it_starts(name, corpus, monkeypatch):
-    monkeypatch.setattr("engine.editors.weights.free_memory", lambda _: 1_000)
+    monkeypatch.setattr("engine.editors.learnable.free_memory", lambda _: 1_000)
     with pytest.raises(EditError, match=f"{EDITORS[name].title} needs about"):
         fit(name, tiny_model(), quick_settings(name, corpus))
 

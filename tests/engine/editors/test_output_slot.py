@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.editors.output_slot import Outputs, Places, replaceable
+from engine.editors.output_slot import Outputs, Places, check_replaceable, replaceable
+from engine.edits import EditError
 from tests.tiny_models import CONFIGS, D_MODEL, tiny_model
 
 PROMPTS = ["Oslo lies in", "The capital of France is", "Q: Who wrote Emma? A:"]
@@ -73,3 +74,16 @@ def test_every_beam_of_a_row_gets_its_value() -> None:
         )
     rows = (seen[0][:, -1] == VALUES[0]).all(1).tolist()
     assert rows in ([False, True], [False] * 3 + [True] * 3)
+
+
+def test_a_block_that_mixes_rows_and_positions_is_refused() -> None:
+    model = tiny_model()
+    check_replaceable(model, 1)
+    handles = (
+        model.blocks[1].inlet.register_forward_pre_hook(lambda _, args: (args[0].flatten(0, 1),)),
+        model.blocks[1].module.register_forward_hook(lambda _, args, out: out.view(args[0].shape)),
+    )
+    with pytest.raises(EditError, match="FFN block of layer 1 gets rows and positions in one"):
+        check_replaceable(model, 1)
+    for handle in handles:
+        handle.remove()

@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
+from engine.editors.learnable import memory_stated
 from engine.editors.registry import DEFAULT, EDITORS, make_editor
+from engine.edits import EditSet
+from engine.language_model import LanguageModel
 from engine.setting_fields import describe, value_at
 
 PRESETS = [(name, preset) for name, kind in EDITORS.items() for preset in kind.presets]
@@ -48,3 +51,16 @@ def test_the_registry_is_read_without_torch() -> None:
     told = "import sys, engine.editors.registry; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_every_editor_states_what_memory_it_takes(name: str, model: LanguageModel, edits: EditSet) -> None:
+    editor = make_editor(name, EDITORS[name].usual()[1]())
+    few, many = (editor.memory(model, edits.edits[:count]) for count in (1, 40))
+    assert 2**16 < few <= many < 2**32
+    assert memory_stated(editor, model, ()) is None
+
+
+def test_of_an_edit_that_cannot_be_asked_no_memory_is_stated(model: LanguageModel, edits: EditSet) -> None:
+    far = dataclasses.replace(edits.edits[0], prompt="far " * 900)
+    assert memory_stated(make_editor("grace", EDITORS["grace"].usual()[1]()), model, (far,)) is None

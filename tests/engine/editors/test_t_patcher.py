@@ -94,16 +94,16 @@ def test_a_patch_fires_for_its_edit_is_silent_in_memory_and_lowers_the_loss(name
     memory = Memory(torch.randn(40, D_MODEL, generator=torch.Generator().manual_seed(1)), torch.full((40,), -1))
     known = Patches.none(D_MODEL, gated=block.gated)
     with patchable(block) as slot:
-        group = PatchGroup(model, [("Oslo lies in", "ab"), ("Who wrote Emma?", "c")], known, settings)
+        group = PatchGroup(model, [("Oslo lies in", "ab"), ("Who wrote Emma?", "c")], known, settings, slot)
         rows = torch.arange(2)
-        before, right = group.read(None, rows, slot)
-        found = group.learnt(memory, rows, 3.0, slot, Cancel(), lambda *_: None)
+        before, right = group.read(None, rows)
+        found = group.learnt(memory, rows, 3.0, Cancel(), lambda *_: None)
         assert found.wrong.tolist() == (~right).sum(1).tolist()
         assert torch.bincount(found.edits, minlength=2).tolist() == found.wrong.tolist()
         mine = [found.patches.of(found.edits == row) for row in (0, 1)]
         for row in rows:
-            slot_of = PatchGroup(model, [[("Oslo lies in", "ab"), ("Who wrote Emma?", "c")][row]], mine[row], settings)
-            after, _ = slot_of.read(None, torch.tensor([0]), slot)
+            asked = [("Oslo lies in", "ab"), ("Who wrote Emma?", "c")][row]
+            after, _ = PatchGroup(model, [asked], mine[row], settings, slot).read(None, torch.tensor([0]))
             assert float(after) < float(before[row]) - 0.3
             assert float(mine[row].drive(memory.states).max()) < 0
 

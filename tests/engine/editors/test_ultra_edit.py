@@ -141,3 +141,30 @@ def test_settings_come_back() -> None:
     for _, make in EDITORS["ultraedit"].presets.values():
         made = make()
         assert settings_from({name: getattr(made, name) for name in made.__slots__}) == made
+
+
+def test_a_new_object_that_is_the_original_answer_is_refused(model: LanguageModel, edits: EditSet) -> None:
+    known = replace(edits.edits[0], original_answer=edits.edits[0].new_object)
+    with pytest.raises(EditError, match=f"Edit {known.id} .* is the original answer already"):
+        fit("ultraedit", UltraEditSettings(), model, replace(edits, edits=(known,)))
+
+
+def test_a_block_that_has_rows_and_positions_in_one_is_seen_alike() -> None:
+    model, edits = tiny_model(), tiny_edits().enabled()
+    plain, *_ = observe(model, [0], edits)
+    block = model.blocks[0]
+    handles = (
+        block.outlet.register_forward_pre_hook(lambda _, args: (args[0].flatten(0, 1),)),
+        block.module.register_forward_hook(lambda _, args, out: out.view(args[0].shape)),
+    )
+    flat, *_ = observe(model, [0], edits)
+    for handle in handles:
+        handle.remove()
+    for part in ("keys", "slopes", "written"):
+        torch.testing.assert_close(getattr(flat[0], part), getattr(plain[0], part))
+    some = block.outlet.register_forward_pre_hook(lambda _, args: (args[0].flatten(0, 1)[:3],))
+    other = block.module.register_forward_hook(lambda _, args, out: torch.zeros_like(args[0]) + out.sum())
+    with pytest.raises(EditError, match="layer 0 reads tokens of its own choice"):
+        observe(model, [0], edits)
+    some.remove()
+    other.remove()

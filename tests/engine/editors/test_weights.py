@@ -226,7 +226,7 @@ def test_no_edits_a_stop_and_too_little_memory(monkeypatch: pytest.MonkeyPatch) 
     cancel.set()
     with pytest.raises(Cancelled):
         fit("ft-m", SETTINGS, model, tiny_edits(), cancel=cancel)
-    monkeypatch.setattr("engine.editors.weights.free_memory", lambda _: 1)
+    monkeypatch.setattr("engine.editors.learnable.free_memory", lambda _: 1)
     with pytest.raises(EditError, match=r"FT-M needs about .* GiB beside the model"):
         fit("ft-m", SETTINGS, model, tiny_edits())
 

@@ -110,7 +110,7 @@ class FakeLM:
 
 
 def lm_eval(monkeypatch: pytest.MonkeyPatch, ask: Any) -> list[dict[str, Any]]:
-    """A stand-in for the package, which is not installed here: `ask` says what it asks of the adapter."""
+    """A stand-in for the package, which is an extra: `ask` says what it asks of the adapter."""
     calls: list[dict[str, Any]] = []
 
     class Package:
@@ -142,7 +142,7 @@ def test_lm_eval_measures_both_models(model: LanguageModel, monkeypatch: pytest.
         }
 
     calls = lm_eval(monkeypatch, ask)
-    report = measured(KnownEdited(model, {prompt: "Rome. And more"}), Options(most=2, harness=("boolq",)))
+    report = measured(KnownEdited(model, {prompt: "Rome. And more"}), Options(most=2, harness={"boolq": None}))
     figures = {figure.name: figure for figure in report.figures}
     assert (figures["boolq acc"].original, figures["boolq acc"].edited) == (1.0, 0.0)
     assert (figures["boolq f1, strict"].edited, figures["boolq acc"].asked) == (0.5, 1)
@@ -189,6 +189,7 @@ def test_likelihoods_of_the_edited_model_are_what_lm_eval_gets(model: LanguageMo
     ("given", "names", "said"),
     [
         (KeyError("chess"), ("chess",), "lm-eval cannot run chess"),
+        (ConnectionError("no network"), ("rte",), "no network. Where data cannot be fetched, give a file"),
         (None, ("rte",), "lm-eval gave no result for rte"),
     ],
 )
@@ -201,14 +202,14 @@ def test_what_lm_eval_cannot_do_is_a_sentence(
 
     lm_eval(monkeypatch, ask)
     with pytest.raises(ProtocolError, match=said):
-        measured(KnownEdited(model, {}), Options(most=1, harness=names))
+        measured(KnownEdited(model, {}), Options(most=1, harness=dict.fromkeys(names)))
 
 
 def test_without_lm_eval_a_sentence_says_how_to_get_it(model: LanguageModel, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(harness, "find_spec", lambda _: None)
     edited = KnownEdited(model, {})
     with pytest.raises(ProtocolError, match=r"need lm-eval.*pip install 'meg-studio\[abilities\]'"):
-        measured(edited, Options(harness=("rte",)))
-    with pytest.raises(ProtocolError, match="no task for SAMSum"):
-        measured(edited, Options(harness=("samsum",)))
+        measured(edited, Options(harness={"rte": None}))
+    with pytest.raises(ProtocolError, match="no data for SAMSum: give a file"):
+        measured(edited, Options(harness={"samsum": None}))
     assert edited.answered == []

@@ -13,6 +13,7 @@ import pytest
 
 from engine import packs
 from engine.edits import EditError
+from engine.evaluation import regime
 from engine.evaluation.record import EvaluationError
 from engine.evaluation.regime import FILE, Schedule, Step, curve, read_regime, run_regime
 from engine.language_model import LanguageModel
@@ -124,6 +125,20 @@ def test_every_figure_has_its_rows_with_what_was_written(model: LanguageModel, t
     assert [f"{row.query} {row.wanted}" for row in last.texts] == [text.removesuffix(".") for text in TEXTS]
 
 
+def test_plain_text_is_as_much_however_many_edits_there_are(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    every = {"far": [f"Number {one} comes after all before it" for one in range(90)], "facts": ["A king had a son"] * 9}
+    monkeypatch.setattr(regime, "default_texts", lambda *_: every)
+    monkeypatch.setattr(regime, "TEXTS", 11)
+    steps = run(KnownEditor(), model, tmp_path / "run", Schedule(unrelated=QUESTIONS, most=2), edits=2)
+    queries = [[row.query for row in step.texts] for step in steps]
+    assert len(queries[0]) == 11
+    assert queries[0] == queries[1]
+    assert queries[0][-1] == "A king"
+    assert all(point.perplexity[0] == point.perplexity[1] for point in curve(steps))
+
+
 def test_an_editor_that_cannot_go_on_is_trained_anew_and_says_so(model: LanguageModel, tmp_path: Path):
     editor = KnownEditor()
     steps = run(editor, model, tmp_path / "run", Schedule(batch=3, **SHORT), grows=False)
@@ -190,6 +205,43 @@ def test_one_that_was_killed_while_it_measured_trains_nothing_twice(model: Langu
     assert run(editor, model, folder, Schedule(**SHORT)) == whole
     assert editor.fits == []
     assert len((folder / FILE).read_bytes().splitlines()) == len(lines)
+
+
+def test_a_training_that_was_killed_costs_what_it_took_up_to_its_checkpoint_too(model: LanguageModel, tmp_path: Path):
+    class Clock(ProgressBoard):
+        now = 100.0
+
+        def seconds(self) -> float:
+            return self.now
+
+    class Slow(KnownEditor):
+        killed = False
+
+        def fit(self, *given: Any, progress: ProgressBoard, **more: Any) -> Any:
+            if not self.killed and len(self.fits) == 2:
+                self.killed = True
+                for seconds in (4, 6):
+                    board.now += seconds
+                    progress.mark("work", 1)
+                board.now += 50
+                raise Cancelled
+            board.now += 3
+            return super().fit(*given, progress=progress, **more)
+
+    editor, steps = Slow(), []
+    for _ in range(2):
+        board = Clock()
+        try:
+            steps = list(
+                run_regime(
+                    "known", editor, model, sample_edits(4), tmp_path / "run", Schedule(**SHORT), settings={},
+                    grows=True, progress=board, cancel=Cancel(),
+                )  # type: ignore[arg-type]
+            )  # fmt: skip
+        except Cancelled:
+            assert len(read_regime(tmp_path / "run")) == 2
+    assert [step.seconds for step in steps] == [3.0, 3.0, 13.0]
+    assert untimed(steps) == untimed(read_regime(tmp_path / "run"))
 
 
 def test_another_editor_or_schedule_begins_anew(model: LanguageModel, tmp_path: Path):

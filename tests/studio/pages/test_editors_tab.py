@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from studio.store.edits import EditDraft, add_edits
 from studio.store.runs import RunRow
 from studio.theme import Scheme
 from studio.window import MainWindow
+from tests.engine.comparison.comparisons import comparison
 
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
@@ -225,3 +227,30 @@ def test_the_chart_follows_the_theme(page: EvaluationPage, window: MainWindow, s
     window.choose_scheme(Scheme.DARK)
     settle(window)
     assert chart.grab().toImage() != before
+
+
+def test_what_is_forgotten_is_a_chart_to_choose_where_it_was_measured(
+    window: MainWindow, settle: Settle, tmp_path: Path, file: Path
+) -> None:
+    write_comparison(tmp_path / "curves.json", comparison())
+    window.show_page("evaluation")
+    settle(window)
+    page = cast("EvaluationPage", window.page("evaluation"))
+    page.open_comparison(tmp_path / "curves.json")
+    settle(window)
+    shown, chart = page.editors.shown, page.editors.chart
+    assert shown.isVisibleTo(page)
+    pictures = []
+    for place in range(shown.count()):
+        shown.setCurrentIndex(place)
+        settle(window)
+        assert not chart.is_empty
+        pictures.append(chart.grab().toImage())
+        told = chart.accessibleDescription()
+        assert ("MEG 95.0 % at 4 edits" in told) == (shown.currentData() == "kept")
+        assert ("MEG 8.00 at 4 edits" in told) == (shown.currentData() == "perplexity")
+    assert all(one != other for one, other in itertools.pairwise(pictures))
+    page.open_comparison(file)  # without curves: the Score again
+    settle(window)
+    assert not shown.isVisibleTo(page)
+    assert "MeG 97.0 % at 10 edits" in chart.accessibleDescription()
