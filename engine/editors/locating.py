@@ -16,7 +16,6 @@ from typing import Any
 from assets import catalogue
 from engine.editors.contexts import lesson_of
 from engine.editors.corpus import Corpus, read_corpus
-from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
 from engine.editors.settings.locating import StatisticsSettings, ValueSettings
 from engine.editors.subject_tokens import find_mention, last_token
@@ -58,9 +57,9 @@ class LocatingEditor(WeightEditor):
                 )
         super().check(work)
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
         """The second moments, and one layer's in float64, its factors and what is solved with it."""
-        layers = self.layers(model, self.settings)
+        layers = self.layers(model, settings)
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
         return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
 
@@ -99,7 +98,7 @@ def lessons_of(
 def stream_takes_all(model: LanguageModel, layer: int) -> bool:
     """Whether what block `layer` writes is added to the stream as it is."""
     start = [model.tokenizer.pad_token_id, *model.tokenizer("The", add_special_tokens=False)["input_ids"]]
-    return adds_to_the_stream(model, model.batch_of([start]), layer)
+    return model.adds_to_the_stream(model.batch_of([start]), layer)
 
 
 def switched_off(edit_set: EditSet, edit_ids: frozenset[str]) -> EditSet:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.device import exact
 from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit, EditError
@@ -89,9 +90,9 @@ class UltraEditEditor(WeightEditor):
     def __init__(self, settings: UltraEditSettings | None = None) -> None:
         self.settings: UltraEditSettings = settings or UltraEditSettings()
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory(self, model: LanguageModel, edits: Sequence[Edit], settings: UltraEditSettings) -> int:
         """Each layer's change, what one turn sees of it, and the system that is solved, all in float64."""
-        layers, turn = len(chosen_layers(model, self.settings)), min(len(edits), self.settings.turn)
+        layers, turn = len(chosen_layers(model, settings)), min(len(edits), settings.turn)
         d_ff, width = model.blocks[0].d_ff, model.blocks[0].d_ff + model.d_model
         tokens = turn * max(model.tokens_of(edit.new_object) for edit in edits)
         length = max(len(model.token_ids(edit.prompt)) for edit in edits)
@@ -114,7 +115,7 @@ class UltraEditEditor(WeightEditor):
             return change + before[matrix.name].to(change.device) if before else change
 
         changes = {
-            layer: _exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
+            layer: exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
         }
         device = changes[min(changes)].device
         running = {layer: Running.blank(sum(change.shape), device) for layer, change in changes.items()}
@@ -205,13 +206,8 @@ def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) 
     said = torch.zeros_like(batch.labels, dtype=torch.bool)
     said[:, :-1] = batch.labels[:, 1:] != -100
     seen = {
-        layer: Seen(_exact(entered[layer][said]), _exact(slope[said]), _exact(left[layer].detach()[said]))
+        layer: Seen(exact(entered[layer][said]), exact(slope[said]), exact(left[layer].detach()[said]))
         for layer, slope in zip(layers, slopes, strict=True)
     }
     right = ((logits.argmax(-1) == wanted) | (wanted == -100)).all(1)
     return seen, float(losses.detach().sum() / said.sum()), float(right.float().mean())
-
-
-def _exact(tensor: Tensor) -> Tensor:
-    """`tensor` in float64, on the CPU where it lies on an Apple GPU, which knows no such numbers."""
-    return tensor.to("cpu" if tensor.device.type == "mps" else tensor.device).double()

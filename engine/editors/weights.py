@@ -44,7 +44,7 @@ class WeightFit:
     settings: Any  # the editor's own
     edit_set: EditSet
     edits: tuple[Edit, ...]  # those to learn now, one at least: enabled, and not in `known` as they are
-    known: WeightPack | None  # what is gone on from, edits that are no more or have changed taken out
+    known: Any  # what is gone on from, a pack of the editor's own kind without edits that are no more or have changed
     progress: ProgressBoard
     cancel: Cancel
     seed: int
@@ -271,7 +271,7 @@ class WeightEditor(ABC):
         its original weights, even where some are `known`.
         """
         check_learnable(work.model, work.edits)
-        need, free = self.memory(work.model, work.edits), free_memory(work.model.device)
+        need, free = self.memory(work.model, work.edits, work.settings), free_memory(work.model.device)
         if need > free:
             raise EditError(
                 f"{editor_kind(self.name).title} needs about {need / 2**30:.1f} GiB beside the model and "
@@ -280,8 +280,8 @@ class WeightEditor(ABC):
             )
 
     @abstractmethod
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
-        """About how many bytes learning so many edits takes beside the model."""
+    def memory(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
+        """About how many bytes learning so many edits with `settings` takes beside the model."""
 
     @abstractmethod
     def learn(self, work: WeightFit) -> Learnt:
