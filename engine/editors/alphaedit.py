@@ -97,7 +97,7 @@ class AlphaEditEditor(SpreadEditor):
 
     def memory(self, model: LanguageModel, edits: Sequence[Edit], settings: AlphaEditSettings) -> int:
         """Also, for every layer and in float64, its null space and the keys met in it: d_ff² numbers each, at most."""
-        layers = self.layers(model, settings)
+        layers = self.layers(model, settings, len(edits))
         return super().memory(model, edits, settings) + sum(2 * 8 * model.blocks[layer].d_ff ** 2 for layer in layers)
 
     def batched(self, edits: Sequence[Edit], settings: AlphaEditSettings) -> list[Sequence[Edit]]:

@@ -30,6 +30,12 @@ class Corpus:
 
     source: Source
     rows: tuple[tuple[int, ...], ...]
+    ends: bool = False  # whether the rows are questions, of which only the last token counts
+
+    @property
+    def positions(self) -> int:
+        """How many tokens count."""
+        return len(self.rows) if self.ends else self.tokens
 
     @property
     def tokens(self) -> int:
@@ -39,7 +45,7 @@ class Corpus:
     @property
     def hash(self) -> str:
         """A sha256 of every row: whatever changes what is read changes it."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"ends" if self.ends else b"")
         for row in self.rows:
             digest.update(f"{row}".encode())
         return digest.hexdigest()
@@ -60,22 +66,28 @@ def read_corpus(
     length: int,
     cancel: Cancel,
     report: Callable[[int, int], None],
+    ends: bool = False,
 ) -> Corpus:
     """At most `tokens` tokens of text in rows of at most `length` tokens.
 
     `file` is a text file with a paragraph a line; empty: the sentences of the facts that the embedded model knows, in
     their relations' trained phrasings, and for any other model what it writes itself from its start token. `report` is
-    told how many tokens of how many there are. Raises EditError for a file that cannot be read or holds no text.
+    told how many tokens of how many there are. With `ends` the known facts are asked and not told, and only where
+    their questions end counts: of no other text is it known which of its tokens end a question.
+
+    Raises EditError for a file that cannot be read or holds no text.
     """
     source = source_of(model.name, file)
     length = min(length, model.max_positions)
     if source == "own words":
         return Corpus(source, _own_words(model, tokens, length, cancel, report))
-    pieces = _pieces(model, _lines(Path(file).expanduser()) if file else _known_facts(), length)
+    asked = ends and source == "known facts"
+    texts = _lines(Path(file).expanduser()) if file else _known_facts(asked=asked)
+    pieces = _pieces(model, texts, length)
     rows = _first(pieces, tokens, cancel, report, every=256)
     if not rows:
         raise EditError(f"The corpus {file} holds no text: choose a text file with a paragraph a line.")
-    return Corpus(source, rows)
+    return Corpus(source, rows, asked)
 
 
 def _first(
@@ -105,7 +117,7 @@ def _lines(file: Path) -> Iterator[str]:
         raise EditError(f"The corpus {file} cannot be read ({error.strerror}): choose another file.") from error
 
 
-def _known_facts() -> Iterator[str]:
+def _known_facts(*, asked: bool) -> Iterator[str]:
     relations = catalogue.relations()
     known = [fact for fact in catalogue.facts() if fact.known]
     most = max(len(relation.phrasings) for relation in relations.values())
@@ -114,7 +126,8 @@ def _known_facts() -> Iterator[str]:
         for place, fact in enumerate(known):
             phrasings = relations[fact.relation].phrasings
             if turn < len(phrasings):
-                yield f"{fill(phrasings[(place + turn) % len(phrasings)], fact.subject)} {fact.object}."
+                question = fill(phrasings[(place + turn) % len(phrasings)], fact.subject)
+                yield question if asked else f"{question} {fact.object}."
 
 
 def _pieces(model: LanguageModel, texts: Iterable[str], length: int) -> Iterator[tuple[int, ...]]:

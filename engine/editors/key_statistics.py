@@ -154,17 +154,19 @@ def _measured(
         batch = model.batch_of([list(row) for row in batches[number]])
         keys = read_ffn_states(model, batch, layers).keys
         real = batch.attention_mask.bool()
+        counted = real.clone()
+        counted[:, :-1] &= not corpus.ends
         for layer in layers:
-            some = keys[layer][real].float()
+            some = keys[layer][counted].float()
             # A mean over as many positions as one batch has, and not a sum over all: numbers of one size are added.
             sums[layer].addmm_(some.T, some, alpha=1 / TOKENS_AT_ONCE)
         done += int(real.sum())
     moments = {}
     for layer in layers:
-        matrix = sums[layer].mul_(TOKENS_AT_ONCE / corpus.tokens)
+        matrix = sums[layer].mul_(TOKENS_AT_ONCE / corpus.positions)
         # Products of blocks are symmetric but for rounding.
-        moments[layer] = SecondMoment((matrix + matrix.T) / 2, corpus.tokens, files[layer])
-        write_kept(files[layer], {_MOMENT: moments[layer].matrix, _TOKENS: torch.tensor(corpus.tokens)})
+        moments[layer] = SecondMoment((matrix + matrix.T) / 2, corpus.positions, files[layer])
+        write_kept(files[layer], {_MOMENT: moments[layer].matrix, _TOKENS: torch.tensor(corpus.positions)})
         partial[layer].unlink(missing_ok=True)
     report(corpus.tokens, corpus.tokens)
     return moments

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from assets import catalogue
-from engine.editors.contexts import lesson_of
+from engine.editors.contexts import lesson_of, place_of
 from engine.editors.corpus import Corpus, read_corpus
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
 from engine.editors.settings.locating import StatisticsSettings, ValueSettings
@@ -32,8 +32,12 @@ class LocatingEditor(WeightEditor):
     """What the editors that write at an edit's subject check and measure before they learn."""
 
     @abstractmethod
-    def layers(self, model: LanguageModel, settings: Any) -> range:
-        """The layers that are written to."""
+    def layers(self, model: LanguageModel, settings: Any, edits: int) -> range:
+        """The layers that so many edits are written to."""
+
+    def layers_of(self, work: WeightFit) -> range:
+        """The layers that a fit writes to."""
+        return self.layers(work.model, work.settings, len(work.edits))
 
     def requirements(self) -> tuple[str, ...]:
         """A subject that the prompt names, and text for the statistics of the model's keys."""
@@ -47,7 +51,7 @@ class LocatingEditor(WeightEditor):
 
     def check(self, work: WeightFit) -> None:
         """Raise EditError for edits that cannot be located, layers that are not there, and where memory is short."""
-        check_layers(work.model, self.layers(work.model, work.settings))
+        check_layers(work.model, self.layers_of(work))
         for edit in work.edits:
             last_token(work.model, find_mention(edit))
             if edit.original_answer and fold(edit.new_object) == fold(edit.original_answer):
@@ -59,7 +63,7 @@ class LocatingEditor(WeightEditor):
 
     def memory(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
         """The second moments, and one layer's in float64, its factors and what is solved with it."""
-        layers = self.layers(model, settings)
+        layers = self.layers(model, settings, len(edits))
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
         return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
 
@@ -77,6 +81,7 @@ def statistics(work: WeightFit, layers: Sequence[int]) -> tuple[dict[int, Second
         length=settings.length,
         cancel=work.cancel,
         report=report,
+        ends=place_of(work.model, work.settings.values) == "question",
     )
     moments = second_moments(work.model, layers, corpus, cancel=work.cancel, report=report)
     return moments, corpus

@@ -72,7 +72,7 @@ class RomeEditor(LocatingEditor):
     def __init__(self, settings: RomeSettings | None = None) -> None:
         self.settings: RomeSettings = settings or RomeSettings()
 
-    def layers(self, model: LanguageModel, settings: RomeSettings) -> range:
+    def layers(self, model: LanguageModel, settings: RomeSettings, edits: int) -> range:  # noqa: ARG002  as others do
         """The one layer."""
         layer = usual_layer(model, place_of(model, settings.values)) if settings.layer is None else settings.layer
         return range(layer, layer + 1)
@@ -80,7 +80,7 @@ class RomeEditor(LocatingEditor):
     def learn(self, work: WeightFit) -> Learnt:
         """Write one edit after the other."""
         settings: RomeSettings = work.settings
-        model, layer = work.model, self.layers(work.model, work.settings)[0]
+        model, layer = work.model, self.layers_of(work)[0]
         with work.exchange.originals():
             moments, corpus = statistics(work, [layer])
             contexts = own_contexts(model, settings.values, work.seed)

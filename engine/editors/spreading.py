@@ -127,12 +127,16 @@ class SpreadEditor(LocatingEditor):
 
     pack: ClassVar[type[SpreadPack]]
 
-    def layers(self, model: LanguageModel, settings: Any) -> range:
+    def layers(self, model: LanguageModel, settings: Any, edits: int) -> range:
         """The layers that were named, or the usual ones."""
-        usual = usual_layers(model, place_of(model, settings.values))
+        usual = usual_layers(model, place_of(model, settings.values), edits)
         last = usual[-1] if settings.layer is None else settings.layer
-        count = len(usual) if settings.layers is None else settings.layers
+        count = min(len(usual), last + 1) if settings.layers is None else settings.layers
         return range(last + 1 - count, last + 1)
+
+    def layers_of(self, work: WeightFit) -> range:
+        """Those of what is gone on from, if anything is."""
+        return super().layers_of(work) if work.known is None else range(*work.known.state["layers"])
 
     @abstractmethod
     def batched(self, edits: Sequence[Edit], settings: Any) -> list[Sequence[Edit]]:
@@ -141,7 +145,7 @@ class SpreadEditor(LocatingEditor):
     def check(self, work: WeightFit) -> None:
         """Also raise EditError for several layers of a model that does not add up what they write."""
         super().check(work)
-        layers = self.layers(work.model, work.settings)
+        layers = self.layers_of(work)
         if len(layers) > 1 and not stream_takes_all(work.model, layers[-1]):
             raise EditError(
                 f"“{work.model.name}” norms what an FFN block writes before it is added up, so that layers cannot "
@@ -152,7 +156,7 @@ class SpreadEditor(LocatingEditor):
         """Batch by batch: find each edit's z on the model as edited so far, then write them into the layers."""
         settings, model = work.settings, work.model
         known: SpreadPack | None = work.known
-        layers = self.layers(model, settings)
+        layers = self.layers_of(work)
         with work.exchange.originals():
             moments, corpus = statistics(work, layers)
             contexts = own_contexts(model, settings.values, work.seed)
@@ -300,17 +304,19 @@ class Writing:
         return {self._matrices[layer].name: change for layer, change in self._changes.items()}
 
 
-def usual_layers(model: LanguageModel, place: Place) -> range:
-    """The layers that are written to where none were named.
+def usual_layers(model: LanguageModel, place: Place, edits: int) -> range:
+    """The layers that so many edits are written to where none were named.
 
     Five that end after a quarter of a deep model's, as the papers take for models from 28 on (3 to 8 of 28, 4 to 8 of
     32). Of a shallow one, where the question ends, three that end with the last but one: what the last writes reaches
-    no later token of an answer. Where the subject ends the first alone: later ones read too little of what a subject
-    is made to say.
+    no later token of an answer; all of them for more edits than one block has keys to tell apart. Where the subject
+    ends the first alone: later ones read too little of what a subject is made to say.
     """
     count = len(model.layers)
     if count <= SHALLOW:
-        return range(max(0, count - 4), max(1, count - 1)) if place == "question" else range(1)
+        if place == "subject":
+            return range(1)
+        return range(count) if edits > model.blocks[0].d_ff else range(max(0, count - 4), max(1, count - 1))
     last = round(count / 4)
     return range(max(0, last - 4), last + 1)
 

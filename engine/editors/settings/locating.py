@@ -16,8 +16,9 @@ class StatisticsSettings:
 
     corpus: str = setting(
         "",
-        "A text file with a paragraph a line. Nothing: the facts that the embedded model knows, and for another model "
-        "what it writes itself.",
+        "A text file with a paragraph a line. Nothing: the facts that the embedded model knows (where edits are "
+        "written at a question's end, what is read at the ends of questions about them), and for another model what "
+        "it writes itself.",
     )
     tokens: int = setting(200_000, "Tokens of the text that are read, at most.", least=1_000, most=10**9)
     length: int = setting(128, "Tokens of one paragraph that are read at once, at most.", least=8, most=4_096)
@@ -109,8 +110,9 @@ def layer_setting() -> Any:
     """The last block that is written to, where several may be."""
     return setting(
         None,
-        "The last FFN block that is written to, from 0. Nothing: the last but one of a model of up to eight layers, "
-        "and after a quarter of a deeper one's.",
+        "The last FFN block that is written to, from 0. Nothing: the last but one of a model of up to eight layers "
+        "(the last for more edits than the block is wide; the first where the subject ends), and after a quarter of a "
+        "deeper one's.",
         title="last layer",
         least=0,
     )
@@ -120,8 +122,8 @@ def layers_setting() -> Any:
     """How many blocks are written to."""
     return setting(
         None,
-        "How many blocks are written to, the last one included. Nothing: three of a shallow model, five of a deeper "
-        "one.",
+        "How many blocks are written to, the last one included. Nothing: three of a shallow model (all for more edits "
+        "than a block is wide; one where the subject ends), five of a deeper one.",
         least=1,
         most=100,
     )

@@ -24,10 +24,10 @@ class MemitSettings(LocatingSettings):
 
     layer: int | None = layer_setting()
     layers: int | None = layers_setting()
-    preserving: float = setting(
-        10.0,
+    preserving: float | None = setting(
+        None,
         "How many edits' weight has what the model usually reads, against the edits: more disturbs less, and more "
-        "edits are missed.",
+        "edits are missed. Nothing: 10 for up to a hundred edits, more for more (316 for a thousand).",
         title="weight of what is kept",
         least=0,
         most=1e9,

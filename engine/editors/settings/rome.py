@@ -22,8 +22,8 @@ class RomeSettings(LocatingSettings):
 
     layer: int | None = setting(
         None,
-        "The FFN block that is written to, from 0. Nothing: the first of a model of up to eight layers, and after a "
-        "sixth of a deeper one's.",
+        "The FFN block that is written to, from 0. Nothing: the middle one of a model of up to eight layers (the first "
+        "where the subject ends), and after a sixth of a deeper one's.",
         least=0,
     )
     keys: Literal["faithful", "consistent"] = setting(

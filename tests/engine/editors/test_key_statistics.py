@@ -158,6 +158,17 @@ def test_without_a_file_the_embedded_model_reads_what_it_knows_and_another_what_
     assert all(row[0] == tiny.tokenizer.bos_token_id for row in own.rows)
 
 
+def test_where_questions_end_is_what_counts_of_questions(model, tmp_path):
+    some = {"tokens": 300, "length": 24, "cancel": Cancel(), "report": nobody}
+    asked, told = read_corpus(model, "", ends=True, **some), read_corpus(model, "", **some)
+    assert asked.hash != told.hash
+    assert asked.positions == len(asked.rows) < told.positions
+    found = second_moments(model, [1], asked, cancel=Cancel(), report=nobody, folder=tmp_path)[1]
+    keys = [read_ffn_states(model, model.batch_of([list(row)]), [1]).keys[1][0, -1] for row in asked.rows]
+    every = torch.stack(keys).double()
+    torch.testing.assert_close(found.matrix.double(), every.T @ every / len(every), rtol=1e-3, atol=1e-4)
+
+
 def test_what_a_model_writes_is_written_once(monkeypatch):
     model = tiny_model()
     own = corpus_of(model, tokens=500)

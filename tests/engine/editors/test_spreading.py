@@ -216,8 +216,9 @@ def test_nothing_is_taken_back_where_the_statistics_are_gone(tmp_path, monkeypat
 def test_the_usual_layers_go_by_the_depth():
     model = tiny_model()
     count = len(model.layers)
-    assert usual_layers(model, "subject") == range(1)
-    assert usual_layers(model, "question") == range(max(0, count - 4), count - 1)
+    assert usual_layers(model, "subject", 5) == range(1)
+    assert usual_layers(model, "question", 5) == range(max(0, count - 4), count - 1)
+    assert usual_layers(model, "question", D_FF + 1) == range(count)
 
 
 def test_values_of_many_edits_are_those_of_each_alone(tmp_path, monkeypatch):
