@@ -6,7 +6,6 @@ A layer's change is Δ = R Kᵀ (λ C + K Kᵀ)⁻¹: the least-squares solution
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,9 @@ from engine.editors.settings.memit import MemitSettings
 from engine.editors.spreading import SpreadEditor, SpreadPack, evenly
 from engine.edits import Edit
 
+USUAL_WEIGHT = 0.3
+"""λ for each edit written at once, where none was named."""
+
 
 class MemitSolver:
     """MEMIT's solution for one layer, in float64. Edits that were written before count for nothing."""
@@ -28,7 +30,7 @@ class MemitSolver:
 
     def change(self, layer: int, keys: Tensor, shares: Tensor) -> Tensor:
         """Δ [d_model, d_ff] of `keys` [edits, d_ff] and `shares` [edits, d_model]. Raises EditError as `factor_of`."""
-        weight = usual_weight(len(keys)) if self._weight is None else self._weight
+        weight = USUAL_WEIGHT * len(keys) if self._weight is None else self._weight
         matrix = weight * exact(self._moments[layer].matrix) + keys.T @ keys
         # The matrix is symmetric: Δ (λ C + K Kᵀ) = R Kᵀ, transposed.
         return torch.cholesky_solve(keys.T @ shares, factor_of(matrix, layer)).T
@@ -39,14 +41,6 @@ class MemitSolver:
     def figures(self) -> dict[str, Any]:
         """Nothing beyond the settings."""
         return {}
-
-
-def usual_weight(edits: int) -> float:
-    """λ where none was named: 10 for up to a hundred edits written at once, growing with their number to the power 1.5.
-
-    The more they are, the more their keys crowd one another, and the more a change that tells them apart disturbs.
-    """
-    return 10.0 * math.pow(max(1.0, edits / 100), 1.5)
 
 
 class MemitPack(SpreadPack):

@@ -309,14 +309,15 @@ def usual_layers(model: LanguageModel, place: Place, edits: int) -> range:
 
     Five that end after a quarter of a deep model's, as the papers take for models from 28 on (3 to 8 of 28, 4 to 8 of
     32). Of a shallow one, where the question ends, three that end with the last but one: what the last writes reaches
-    no later token of an answer; all of them for more edits than one block has keys to tell apart. Where the subject
-    ends the first alone: later ones read too little of what a subject is made to say.
+    no later token of an answer; one more for more edits than one block has keys to tell apart. Where the subject ends
+    the first alone: later ones read too little of what a subject is made to say.
     """
     count = len(model.layers)
     if count <= SHALLOW:
         if place == "subject":
             return range(1)
-        return range(count) if edits > model.blocks[0].d_ff else range(max(0, count - 4), max(1, count - 1))
+        many = 4 if edits > model.blocks[0].d_ff else 3
+        return range(max(0, count - 1 - many), max(1, count - 1))
     last = round(count / 4)
     return range(max(0, last - 4), last + 1)
 

@@ -111,8 +111,7 @@ def layer_setting() -> Any:
     return setting(
         None,
         "The last FFN block that is written to, from 0. Nothing: the last but one of a model of up to eight layers "
-        "(the last for more edits than the block is wide; the first where the subject ends), and after a quarter of a "
-        "deeper one's.",
+        "(the first where the subject ends), and after a quarter of a deeper one's.",
         title="last layer",
         least=0,
     )
@@ -122,7 +121,7 @@ def layers_setting() -> Any:
     """How many blocks are written to."""
     return setting(
         None,
-        "How many blocks are written to, the last one included. Nothing: three of a shallow model (all for more edits "
+        "How many blocks are written to, the last one included. Nothing: three of a shallow model (four for more edits "
         "than a block is wide; one where the subject ends), five of a deeper one.",
         least=1,
         most=100,

@@ -27,7 +27,7 @@ class MemitSettings(LocatingSettings):
     preserving: float | None = setting(
         None,
         "How many edits' weight has what the model usually reads, against the edits: more disturbs less, and more "
-        "edits are missed. Nothing: 10 for up to a hundred edits, more for more (316 for a thousand).",
+        "edits are missed. Nothing: 0.3 for each edit that is written at once.",
         title="weight of what is kept",
         least=0,
         most=1e9,
