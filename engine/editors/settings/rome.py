@@ -34,7 +34,7 @@ class RomeSettings(LocatingSettings):
     growth: float = growth_setting()
     chat: bool | None = chat_setting()
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
-    values: ValueSettings = field(default_factory=lambda: ValueSettings(steps=60, clamp=2.0))
+    values: ValueSettings = field(default_factory=lambda: ValueSettings(steps=60, clamp=10.0))
 
     @classmethod
     def paper(cls) -> RomeSettings:
