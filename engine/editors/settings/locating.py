@@ -141,7 +141,7 @@ def rounds_setting() -> Any:
 def growth_setting() -> Any:
     """Where an edit that runs away is stopped."""
     return setting(
-        10.0,
+        20.0,
         "Editing is stopped where the change of a layer comes to so many times its weights.",
         title="most growth",
         least=0,
