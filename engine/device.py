@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psutil
 import torch
+from torch import Tensor
 
 
 class DeviceError(RuntimeError):
@@ -44,6 +45,14 @@ def choose_dtype(device: torch.device, wanted: str = "auto") -> torch.dtype:
     if wanted not in formats:
         raise DeviceError(f"“{wanted}” is no number format of ours: choose one of {', '.join(formats)}, or “auto”.")
     return formats[wanted]
+
+
+def exact(tensor: Tensor) -> Tensor:
+    """`tensor` in float64, for what is solved and compared; on the CPU where its device has no such numbers (Apple's).
+
+    What comes of it goes back with `.to(device)`.
+    """
+    return tensor.to("cpu" if tensor.device.type == "mps" else tensor.device).double()
 
 
 def free_memory(device: torch.device) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.device import exact
 from engine.editors.key_statistics import SecondMoment
 from engine.editors.settings.alphaedit import AlphaEditSettings
 from engine.editors.spreading import SpreadEditor, SpreadPack, evenly
@@ -24,14 +25,13 @@ NEARLY_FULL = 0.99
 """The share of a layer's directions that cannot all be unused: a projector onto nearly all of them protects nothing."""
 
 
-def null_space(moment: Tensor, settings: AlphaEditSettings) -> Tensor:
-    """U₀ [d_ff, rank], float64: the directions of C, `moment` [d_ff, d_ff], that count as unused.
+def null_space(moment: SecondMoment, settings: AlphaEditSettings) -> Tensor:
+    """U₀ [d_ff, rank], float64: the directions of C, `moment`, that count as unused.
 
     “absolute” takes the eigenvalues below a number, as the reference does: it depends on the scale of the model's keys.
     “share” takes the smallest eigenvalues that together are at most a share of their sum, which does not.
     """
-    values, vectors = torch.linalg.eigh(moment.double())
-    values = values.clamp(min=0)
+    values, vectors = moment.spectrum()
     if settings.threshold == "absolute":
         rank = int((values < settings.unused).sum())
     else:
@@ -46,8 +46,8 @@ class AlphaEditSolver:
     def __init__(self, settings: AlphaEditSettings, moments: Mapping[int, SecondMoment]) -> None:
         """Raises EditError where nothing is unused, or nearly everything."""
         self._settings = settings
-        self._spaces = {layer: null_space(moment.matrix, settings) for layer, moment in moments.items()}
-        self._lengths = {layer: float(moment.matrix.double().trace()) for layer, moment in moments.items()}
+        self._spaces = {layer: null_space(moment, settings) for layer, moment in moments.items()}
+        self._lengths = {layer: float(exact(moment.matrix).trace()) for layer, moment in moments.items()}
         for layer, space in self._spaces.items():
             size, rank = space.shape
             if not 0 < rank < NEARLY_FULL * size:
@@ -95,10 +95,12 @@ class AlphaEditEditor(SpreadEditor):
     def __init__(self, settings: AlphaEditSettings | None = None) -> None:
         self.settings: AlphaEditSettings = settings or AlphaEditSettings()
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: AlphaEditSettings) -> int:
         """Also, for every layer and in float64, its null space and the keys met in it: d_ff² numbers each, at most."""
-        layers = self.layers(model, self.settings)
-        return super().memory(model, edits) + sum(2 * 8 * model.blocks[layer].d_ff ** 2 for layer in layers)
+        layers = self.layers(model, settings, len(edits))
+        return super().memory_with(model, edits, settings) + sum(
+            2 * 8 * model.blocks[layer].d_ff ** 2 for layer in layers
+        )
 
     def batched(self, edits: Sequence[Edit], settings: AlphaEditSettings) -> list[Sequence[Edit]]:
         """So many at a time as the settings say."""

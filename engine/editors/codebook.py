@@ -15,6 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from engine.device import exact
+
 Rules = Literal["fixed", "faithful"]
 AT_ONCE = 1_024  # queries whose distances to all keys are in memory
 
@@ -37,7 +39,7 @@ class Codebook:
 
         No edit is in the codebook yet.
         """
-        self.keys = keys.double()
+        self.keys = exact(keys)
         self.radius = radius
         self._labels = [tuple(label) for label in labels]
         self._rules = rules
@@ -73,7 +75,7 @@ class Codebook:
         """
         keys = self._used[: len(self.entries)].flip(0)
         places, distances = [], []
-        for some in queries.double().split(AT_ONCE):
+        for some in exact(queries).split(AT_ONCE):
             apart = torch.cdist(some, keys, compute_mode="donot_use_mm_for_euclid_dist")
             found = apart.sort(dim=1, stable=True)
             places.append(len(keys) - 1 - found.indices[:, :many])
@@ -89,7 +91,7 @@ class Codebook:
         members = self._members[place]
         if self._rules == "faithful" or len(members) == 1:
             return members[0]
-        return members[int((self.keys[members] - query.double()).norm(dim=1).argmin())]
+        return members[int((self.keys[members] - exact(query)).norm(dim=1).argmin())]
 
     def _add(self, row: int) -> None:
         if not self.entries:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from engine.editors.corpus import write
 from engine.editors.settings.locating import ValueSettings
@@ -13,6 +15,9 @@ from engine.language_model import LanguageModel, QueryError
 from engine.runs import seeded
 
 _LIKELIEST = 5
+Place = Literal["subject", "question"]
+SHALLOW = 8
+"""Layers up to which a model counts as shallow."""
 USUAL = 5  # contexts of an edit of which no other phrasing is known
 
 
@@ -46,7 +51,16 @@ def lesson_of(
     asks = [find_mention(edit, text) for text in others]
     if settings.contexts is not None or not others:
         asks += [prompt.after(context) for context in contexts]
+    if place_of(model, settings) == "question":
+        prompt, asks = replace(prompt, end=None), [replace(ask, end=None) for ask in asks]
     return Lesson(edit, (prompt, *(ask for ask in asks if _fits(model, ask, edit.new_object))))
+
+
+def place_of(model: LanguageModel, settings: ValueSettings) -> Place:
+    """Where edits are read and written: as the settings say, or by the model's depth."""
+    if settings.place != "by depth":
+        return settings.place
+    return "question" if len(model.layers) <= SHALLOW else "subject"
 
 
 def _fits(model: LanguageModel, ask: Mention, target: str) -> bool:

@@ -12,6 +12,7 @@ import torch
 from transformers import GenerationConfig
 
 from assets import catalogue
+from engine.editors.statistics_cache import cache_folder, read_kept, write_kept
 from engine.edits import EditError, fill
 from engine.language_model import LanguageModel
 from engine.model_files import EMBEDDED
@@ -19,6 +20,7 @@ from engine.runs import Cancel, seeded
 
 Source = Literal["file", "known facts", "own words"]
 
+_WORDS, _LENGTHS = "tokens", "lengths"
 _WRITTEN_AT_ONCE = 32  # texts that the model writes in one batch
 
 
@@ -28,6 +30,12 @@ class Corpus:
 
     source: Source
     rows: tuple[tuple[int, ...], ...]
+    ends: bool = False  # whether the rows are questions, of which only the last token counts
+
+    @property
+    def positions(self) -> int:
+        """How many tokens count."""
+        return len(self.rows) if self.ends else self.tokens
 
     @property
     def tokens(self) -> int:
@@ -37,7 +45,7 @@ class Corpus:
     @property
     def hash(self) -> str:
         """A sha256 of every row: whatever changes what is read changes it."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"ends" if self.ends else b"")
         for row in self.rows:
             digest.update(f"{row}".encode())
         return digest.hexdigest()
@@ -58,19 +66,34 @@ def read_corpus(
     length: int,
     cancel: Cancel,
     report: Callable[[int, int], None],
+    ends: bool = False,
 ) -> Corpus:
     """At most `tokens` tokens of text in rows of at most `length` tokens.
 
     `file` is a text file with a paragraph a line; empty: the sentences of the facts that the embedded model knows, in
     their relations' trained phrasings, and for any other model what it writes itself from its start token. `report` is
-    told how many tokens of how many there are. Raises EditError for a file that cannot be read or holds no text.
+    told how many tokens of how many there are. With `ends` the known facts are asked and not told, and only where
+    their questions end counts: of no other text is it known which of its tokens end a question.
+
+    Raises EditError for a file that cannot be read or holds no text.
     """
     source = source_of(model.name, file)
     length = min(length, model.max_positions)
     if source == "own words":
-        pieces: Iterable[tuple[int, ...]] = _own_words(model, length)
-    else:
-        pieces = _pieces(model, _lines(Path(file).expanduser()) if file else _known_facts(), length)
+        return Corpus(source, _own_words(model, tokens, length, cancel, report))
+    asked = ends and source == "known facts"
+    texts = _lines(Path(file).expanduser()) if file else _known_facts(asked=asked)
+    pieces = _pieces(model, texts, length)
+    rows = _first(pieces, tokens, cancel, report, every=256)
+    if not rows:
+        raise EditError(f"The corpus {file} holds no text: choose a text file with a paragraph a line.")
+    return Corpus(source, rows, asked)
+
+
+def _first(
+    pieces: Iterable[tuple[int, ...]], tokens: int, cancel: Cancel, report: Callable[[int, int], None], *, every: int
+) -> tuple[tuple[int, ...], ...]:
+    """At most `tokens` tokens of `pieces`, the longest piece first; `report` is told of `every` so many of them."""
     rows: list[tuple[int, ...]] = []
     count = 0
     for piece in pieces:
@@ -79,11 +102,9 @@ def read_corpus(
         count += len(rows[-1])
         if count >= tokens:
             break
-        if len(rows) % 256 == 0 or source == "own words":
+        if len(rows) % every == 0:
             report(count, tokens)
-    if not count:
-        raise EditError(f"The corpus {file} holds no text: choose a text file with a paragraph a line.")
-    return Corpus(source, tuple(sorted(rows, key=lambda row: -len(row))))
+    return tuple(sorted(rows, key=lambda row: -len(row)))
 
 
 def _lines(file: Path) -> Iterator[str]:
@@ -96,7 +117,7 @@ def _lines(file: Path) -> Iterator[str]:
         raise EditError(f"The corpus {file} cannot be read ({error.strerror}): choose another file.") from error
 
 
-def _known_facts() -> Iterator[str]:
+def _known_facts(*, asked: bool) -> Iterator[str]:
     relations = catalogue.relations()
     known = [fact for fact in catalogue.facts() if fact.known]
     most = max(len(relation.phrasings) for relation in relations.values())
@@ -105,7 +126,8 @@ def _known_facts() -> Iterator[str]:
         for place, fact in enumerate(known):
             phrasings = relations[fact.relation].phrasings
             if turn < len(phrasings):
-                yield f"{fill(phrasings[(place + turn) % len(phrasings)], fact.subject)} {fact.object}."
+                question = fill(phrasings[(place + turn) % len(phrasings)], fact.subject)
+                yield question if asked else f"{question} {fact.object}."
 
 
 def _pieces(model: LanguageModel, texts: Iterable[str], length: int) -> Iterator[tuple[int, ...]]:
@@ -119,8 +141,22 @@ def _pieces(model: LanguageModel, texts: Iterable[str], length: int) -> Iterator
             yield tuple(start + body[place : place + size])
 
 
-def _own_words(model: LanguageModel, length: int) -> Iterator[tuple[int, ...]]:
-    """Texts that the model writes from its start token, drawn as it sees fit, without end."""
+def _own_words(
+    model: LanguageModel, tokens: int, length: int, cancel: Cancel, report: Callable[[int, int], None]
+) -> tuple[tuple[int, ...], ...]:
+    """Texts that the model writes from its start token, drawn as it sees fit; written once, and kept."""
+    number = str(model.model.dtype).removeprefix("torch.")
+    file = cache_folder() / f"{model.fingerprint()[:16]}-own-words-{tokens}-{length}-{number}.safetensors"
+    kept = read_kept(file, {_WORDS: None, _LENGTHS: None})
+    if kept is not None and len(kept[_WORDS]) == int(kept[_LENGTHS].sum()):
+        return tuple(tuple(row.tolist()) for row in kept[_WORDS].split(kept[_LENGTHS].tolist()))
+    rows = _first(_written(model, length), tokens, cancel, report, every=1)
+    words = torch.tensor([token for row in rows for token in row])
+    write_kept(file, {_WORDS: words, _LENGTHS: torch.tensor([len(row) for row in rows])})
+    return rows
+
+
+def _written(model: LanguageModel, length: int) -> Iterator[tuple[int, ...]]:
     turn = 0
     while True:
         with seeded(0, f"own words {turn}"):

@@ -56,21 +56,3 @@ def read_ffn_states(model: LanguageModel, batch: Batch, layers: Sequence[int]) -
         for handle in handles:
             handle.remove()
     return states
-
-
-@torch.no_grad()
-def adds_to_the_stream(model: LanguageModel, batch: Batch, layer: int) -> bool:
-    """Whether what block `layer` writes arrives unchanged in the stream: a norm in between prevents it."""
-    before = read_ffn_states(model, batch, [layer])
-    loud = before.stream[layer].abs().float().mean() * torch.linspace(-1, 1, model.d_model, device=model.device)
-
-    def speak_up(_: nn.Module, __: object, output: Tensor) -> Tensor:
-        return output + loud.to(output.dtype)
-
-    handle = model.blocks[layer].outlet.register_forward_hook(speak_up)
-    try:
-        after = read_ffn_states(model, batch, [layer])
-    finally:
-        handle.remove()
-    strayed = (after.stream[layer].float() - before.stream[layer].float() - loud)[batch.attention_mask.bool()]
-    return bool(strayed.norm() < 0.05 * loud.norm() * len(strayed) ** 0.5)

@@ -35,11 +35,11 @@ class FineTuningEditor(WeightEditor):
     def __init__(self, settings: FineTuningSettings | None = None) -> None:
         self.settings: FineTuningSettings = settings or FineTuningSettings()
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: FineTuningSettings) -> int:
         """Four numbers a weight (its change, its slope and Adam's two), and what one step remembers."""
         weight = model.blocks[0].d_ff * model.d_model
         tokens = max(model.tokens_of(edit.new_object) + len(model.token_ids(edit.prompt)) for edit in edits)
-        rows = min(len(edits), self.settings.batch)
+        rows = min(len(edits), settings.batch)
         states = tokens * model.d_model * (len(edits) + 16 * rows * len(model.blocks))
         return 4 * (4 * weight + states + 3 * rows * tokens * int(model.model.get_output_embeddings().weight.shape[0]))
 

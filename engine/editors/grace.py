@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from assets import catalogue
 from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.device import exact
 from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
 from engine.editors.going_on import check_start, mark_of
@@ -154,7 +155,7 @@ def usual_distance(model: LanguageModel, layer: int, cancel: Cancel | None = Non
     prompts = {fact.subject: fact.prompt for fact in catalogue.pseudo_edits()}
     spread = list(prompts.values())
     chosen = [spread[place * len(spread) // KNOWN_PROMPTS] for place in range(KNOWN_PROMPTS)]
-    keys = keys_of(model, layer, chosen, cancel).double()
+    keys = exact(keys_of(model, layer, chosen, cancel))
     apart = torch.cdist(keys, keys, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
     return float(apart.amin(1).median())
 
@@ -397,7 +398,7 @@ class CodebookRouter:
             threshold=self._threshold,
             entropy=0.0,
             nearest_edit=self._edits[row].id,
-            similarity=float(F.cosine_similarity(key.double(), self._codebook.keys[row], dim=0)),
+            similarity=float(F.cosine_similarity(exact(key), self._codebook.keys[row], dim=0)),
         )
 
     def _unknown(self, query: str) -> Routing:

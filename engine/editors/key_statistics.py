@@ -9,33 +9,29 @@ that the model runs in.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor
 
-from engine import atomic, tensor_files
-from engine.device import free_memory
+from engine.device import exact, free_memory
 from engine.editors.corpus import Corpus
 from engine.editors.ffn_states import read_ffn_states
+from engine.editors.statistics_cache import cache_folder, read_kept, write_kept
 from engine.edits import EditError
 from engine.language_model import LanguageModel
 from engine.runs import Cancel
-from engine.tensor_files import TensorFileError
 
-HOME = "MEG_STUDIO_HOME"
-"""The environment variable that puts everything that is kept under one folder."""
 TOKENS_AT_ONCE = 4_096
 KEEP_EVERY = 60.0  # seconds between two notes of how far it got
 DAMPING = 1e-6
 """What is added to C's diagonal, in parts of its mean: text shorter than the layer is wide leaves C singular."""
 
 _MOMENT, _TOKENS, _ROWS = "second_moment", "tokens", "rows"
+_VALUES, _VECTORS = "eigenvalues", "eigenvectors"
 _log = logging.getLogger(__name__)
 
 
@@ -45,13 +41,22 @@ class SecondMoment:
 
     matrix: Tensor  # [d_ff, d_ff], float32, symmetric
     tokens: int  # positions that it is the mean over
+    file: Path | None = None  # where it is kept
 
+    def spectrum(self) -> tuple[Tensor, Tensor]:
+        """Its eigenvalues [d_ff], the least first and none below 0, and its eigenvectors [d_ff, d_ff], in float64.
 
-def cache_folder() -> Path:
-    """Where statistics are kept: this user's cache folder, or below MEG_STUDIO_HOME."""
-    home = os.environ.get(HOME)
-    base = Path(home).expanduser().resolve() / "cache" if home else user_cache_path("meg-studio", appauthor=False)
-    return base / "key-statistics"
+        They are found once, and kept beside the matrix.
+        """
+        device, size = exact(self.matrix).device, len(self.matrix)
+        file = None if self.file is None else self.file.with_suffix(".spectrum.safetensors")
+        found = None if file is None else read_kept(file, {_VALUES: (size,), _VECTORS: (size, size)})
+        if found is None:
+            values, vectors = torch.linalg.eigh(exact(self.matrix))
+            found = {_VALUES: values.clamp(min=0), _VECTORS: vectors}
+            if file is not None:
+                write_kept(file, found)
+        return found[_VALUES].to(device), found[_VECTORS].to(device)
 
 
 def memory_needed(model: LanguageModel, layers: Sequence[int]) -> int:
@@ -95,7 +100,6 @@ def second_moments(
     missing = [layer for layer in layers if layer not in found]
     if missing:
         check_memory(model, missing)
-        atomic.make_folder(place)
         found |= _measured(model, missing, corpus, files, cancel, report)
     return found
 
@@ -143,24 +147,26 @@ def _measured(
     for number in range(first, len(batches)):
         if cancel.requested or time.monotonic() - noted > KEEP_EVERY:
             for layer in layers:
-                _write(partial[layer], {_MOMENT: sums[layer], _ROWS: torch.tensor(number)})
+                write_kept(partial[layer], {_MOMENT: sums[layer], _ROWS: torch.tensor(number)})
             noted = time.monotonic()
         cancel.check()
         report(done, corpus.tokens)
         batch = model.batch_of([list(row) for row in batches[number]])
         keys = read_ffn_states(model, batch, layers).keys
         real = batch.attention_mask.bool()
+        counted = real.clone()
+        counted[:, :-1] &= not corpus.ends
         for layer in layers:
-            some = keys[layer][real].float()
+            some = keys[layer][counted].float()
             # A mean over as many positions as one batch has, and not a sum over all: numbers of one size are added.
             sums[layer].addmm_(some.T, some, alpha=1 / TOKENS_AT_ONCE)
         done += int(real.sum())
     moments = {}
     for layer in layers:
-        matrix = sums[layer].mul_(TOKENS_AT_ONCE / corpus.tokens)
+        matrix = sums[layer].mul_(TOKENS_AT_ONCE / corpus.positions)
         # Products of blocks are symmetric but for rounding.
-        moments[layer] = SecondMoment((matrix + matrix.T) / 2, corpus.tokens)
-        _write(files[layer], {_MOMENT: moments[layer].matrix, _TOKENS: torch.tensor(corpus.tokens)})
+        moments[layer] = SecondMoment((matrix + matrix.T) / 2, corpus.positions, files[layer])
+        write_kept(files[layer], {_MOMENT: moments[layer].matrix, _TOKENS: torch.tensor(corpus.positions)})
         partial[layer].unlink(missing_ok=True)
     report(corpus.tokens, corpus.tokens)
     return moments
@@ -180,7 +186,7 @@ def _batches(corpus: Corpus) -> list[list[tuple[int, ...]]]:
 
 def _begun(model: LanguageModel, partial: Mapping[int, Path]) -> tuple[dict[int, Tensor], int]:
     """The sums so far and the batches that are in them, the same for all layers; zeros where nothing was begun."""
-    found = {layer: _tensors(file, model.blocks[layer].d_ff) for layer, file in partial.items()}
+    found = {layer: read_kept(file, _shapes(model.blocks[layer].d_ff, _ROWS)) for layer, file in partial.items()}
     counts = {int(tensors[_ROWS]) for tensors in found.values() if tensors is not None}
     if len(counts) == 1 and all(tensors is not None for tensors in found.values()):
         sums = {layer: tensors[_MOMENT].to(model.device) for layer, tensors in found.items() if tensors is not None}
@@ -195,26 +201,11 @@ def _name(model: LanguageModel, layer: int, corpus_hash: str) -> str:
 
 
 def _read(file: Path, model: LanguageModel, layer: int) -> SecondMoment | None:
-    tensors = _tensors(file, model.blocks[layer].d_ff)
+    tensors = read_kept(file, _shapes(model.blocks[layer].d_ff, _TOKENS))
     if tensors is None:
         return None
-    return SecondMoment(tensors[_MOMENT].to(model.device), int(tensors[_TOKENS]))
+    return SecondMoment(tensors[_MOMENT].to(model.device), int(tensors[_TOKENS]), file)
 
 
-def _tensors(file: Path, d_ff: int) -> dict[str, Tensor] | None:
-    """What `file` holds; None where it is not there, or damaged: what is kept can be found again."""
-    try:
-        tensors = tensor_files.from_bytes(file.read_bytes())
-    except FileNotFoundError:
-        return None
-    except TensorFileError as error:
-        _log.warning("The statistics %s are found anew: %s.", file, error)
-        return None
-    if tensors[_MOMENT].shape != (d_ff, d_ff) or tensor_files.find_not_finite(tensors):
-        _log.warning("The statistics %s are found anew: they are damaged.", file)
-        return None
-    return tensors
-
-
-def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    atomic.write_file(file, [tensor_files.to_bytes(tensors)])
+def _shapes(d_ff: int, count: str) -> dict[str, tuple[int, ...]]:
+    return {_MOMENT: (d_ff, d_ff), count: ()}

@@ -101,9 +101,9 @@ class KnowledgeNeuronEditor(WeightEditor):
     def __init__(self, settings: KnowledgeNeuronSettings | None = None) -> None:
         self.settings: KnowledgeNeuronSettings = settings or KnowledgeNeuronSettings()
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: KnowledgeNeuronSettings) -> int:
         """What one edit's rows remember for their slopes."""
-        rows = self.settings.steps * self.settings.prompts
+        rows = settings.steps * settings.prompts
         length = max(len(model.token_ids(edit.prompt)) for edit in edits)
         states = length * model.d_model * 2 + 4 * model.blocks[0].d_ff
         return 4 * rows * (len(model.blocks) * states + 3 * int(model.model.get_output_embeddings().weight.shape[0]))

@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any
 
 from assets import catalogue
-from engine.editors.contexts import lesson_of
+from engine.editors.contexts import lesson_of, place_of
 from engine.editors.corpus import Corpus, read_corpus
-from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
+from engine.editors.learnable import check_new
 from engine.editors.settings.locating import StatisticsSettings, ValueSettings
 from engine.editors.subject_tokens import find_mention, last_token
 from engine.editors.target_values import Lesson
 from engine.editors.weights import WeightEditor, WeightFit
-from engine.edits import Edit, EditError, EditSet, Relation, fold
+from engine.edits import Edit, EditSet, Relation
 from engine.language_model import LanguageModel
 from engine.layer_choice import check_layers
 
@@ -33,24 +33,24 @@ class LocatingEditor(WeightEditor):
     """What the editors that write at an edit's subject check and measure before they learn."""
 
     @abstractmethod
-    def layers(self, model: LanguageModel, settings: Any) -> range:
-        """The layers that are written to."""
+    def layers(self, model: LanguageModel, settings: Any, edits: int) -> range:
+        """The layers that so many edits are written to."""
+
+    def layers_of(self, work: WeightFit) -> range:
+        """The layers that a fit writes to."""
+        return self.layers(work.model, work.settings, len(work.edits))
 
     def check(self, work: WeightFit) -> None:
         """Raise EditError for edits that cannot be located, layers that are not there, and where memory is short."""
-        check_layers(work.model, self.layers(work.model, work.settings))
+        check_layers(work.model, self.layers_of(work))
         for edit in work.edits:
             last_token(work.model, find_mention(edit))
-            if edit.original_answer and fold(edit.new_object) == fold(edit.original_answer):
-                raise EditError(
-                    f"The new object of edit {edit.id} (“{edit.prompt[:60]}”) is its original answer "
-                    f"“{edit.original_answer[:60]}”: give another object, or switch the edit off."
-                )
+            check_new(edit, edit.original_answer)
         super().check(work)
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
         """The second moments, and one layer's in float64, its factors and what is solved with it."""
-        layers = self.layers(model, self.settings)
+        layers = self.layers(model, settings, len(edits))
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
         return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
 
@@ -68,6 +68,7 @@ def statistics(work: WeightFit, layers: Sequence[int]) -> tuple[dict[int, Second
         length=settings.length,
         cancel=work.cancel,
         report=report,
+        ends=place_of(work.model, work.settings.values) == "question",
     )
     moments = second_moments(work.model, layers, corpus, cancel=work.cancel, report=report)
     return moments, corpus
@@ -89,7 +90,7 @@ def lessons_of(
 def stream_takes_all(model: LanguageModel, layer: int) -> bool:
     """Whether what block `layer` writes is added to the stream as it is."""
     start = [model.tokenizer.pad_token_id, *model.tokenizer("The", add_special_tokens=False)["input_ids"]]
-    return adds_to_the_stream(model, model.batch_of([start]), layer)
+    return model.adds_to_the_stream(model.batch_of([start]), layer)
 
 
 def switched_off(edit_set: EditSet, edit_ids: frozenset[str]) -> EditSet:

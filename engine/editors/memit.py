@@ -12,10 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.device import exact
 from engine.editors.key_statistics import SecondMoment, factor_of
 from engine.editors.settings.memit import MemitSettings
 from engine.editors.spreading import SpreadEditor, SpreadPack, evenly
 from engine.edits import Edit
+
+USUAL_WEIGHT = 0.3
+"""λ for each edit written at once, where none was named."""
 
 
 class MemitSolver:
@@ -26,7 +30,8 @@ class MemitSolver:
 
     def change(self, layer: int, keys: Tensor, shares: Tensor) -> Tensor:
         """Δ [d_model, d_ff] of `keys` [edits, d_ff] and `shares` [edits, d_model]. Raises EditError as `factor_of`."""
-        matrix = self._weight * self._moments[layer].matrix.double() + keys.T @ keys
+        weight = USUAL_WEIGHT * len(keys) if self._weight is None else self._weight
+        matrix = weight * exact(self._moments[layer].matrix) + keys.T @ keys
         # The matrix is symmetric: Δ (λ C + K Kᵀ) = R Kᵀ, transposed.
         return torch.cholesky_solve(keys.T @ shares, factor_of(matrix, layer)).T
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.editors.ffn_states import adds_to_the_stream
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.t_patcher import TPatcherSettings
 from engine.ffn_blocks import FFNBlock
@@ -203,7 +202,7 @@ class PatchGroup:
         # One state before each token of the longest target, and the last, after which nothing is asked.
         self._states = passage.entered[:, -self._keep :].float()  # [edits, keep, d_model]
         self._wanted = torch.as_tensor(batch.labels)[:, -(self._keep - 1) :]
-        self._batch, self._adds = batch, adds_to_the_stream(model, batch, self._layer)
+        self._batch, self._adds = batch, model.adds_to_the_stream(batch, self._layer)
         self._hidden = passage.after[:, -self._keep :] if self._adds else passage.before
         with torch.no_grad():
             self._base = known.adds(self._states, self._block.activation)

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from engine.editors.contexts import own_contexts
+from engine.device import exact
+from engine.editors.contexts import SHALLOW, Place, own_contexts, place_of
 from engine.editors.key_statistics import factor_of
 from engine.editors.locating import (
     VALUES,
@@ -47,7 +48,7 @@ class RomePack(WeightPack):
     def changes(self) -> Mapping[str, Tensor]:
         """Σ Λ uᵀ over the edits."""
         found = self.tensors[ASSOCIATIONS]
-        change = (found[WRITES].double().T @ found[DIRECTIONS].double()).float()
+        change = (exact(found[WRITES]).T @ exact(found[DIRECTIONS])).float()
         return {self.state["weight"]: change.T.contiguous() if self.state["transposed"] else change}
 
     def without(self, edit_ids: frozenset[str], model: LanguageModel) -> RomePack:
@@ -59,10 +60,7 @@ class RomePack(WeightPack):
         weight = Matrix.outlet(model, self.state["layer"])
         found[WRITES] = writes(weight.turned(weight.weight.data), found[KEYS], found[DIRECTIONS], found[TARGETS])
         learnt = Learnt({ASSOCIATIONS: found}, {**self.state, "edits": order}, self.figures)
-        pack = self.with_edits(switched_off(self.edit_set, edit_ids), learnt)
-        if not isinstance(pack, RomePack):
-            raise TypeError("a pack makes packs of its own kind")
-        return pack
+        return self.with_edits(switched_off(self.edit_set, edit_ids), learnt)
 
 
 class RomeEditor(LocatingEditor):
@@ -74,21 +72,21 @@ class RomeEditor(LocatingEditor):
     def __init__(self, settings: RomeSettings | None = None) -> None:
         self.settings: RomeSettings = settings or RomeSettings()
 
-    def layers(self, model: LanguageModel, settings: RomeSettings) -> range:
+    def layers(self, model: LanguageModel, settings: RomeSettings, edits: int) -> range:  # noqa: ARG002  as others do
         """The one layer."""
-        layer = usual_layer(model) if settings.layer is None else settings.layer
+        layer = usual_layer(model, place_of(model, settings.values)) if settings.layer is None else settings.layer
         return range(layer, layer + 1)
 
     def learn(self, work: WeightFit) -> Learnt:
         """Write one edit after the other."""
         settings: RomeSettings = work.settings
-        model, layer = work.model, self.layers(work.model, work.settings)[0]
+        model, layer = work.model, self.layers_of(work)[0]
         with work.exchange.originals():
             moments, corpus = statistics(work, [layer])
             contexts = own_contexts(model, settings.values, work.seed)
             matrix = Matrix.outlet(model, layer)
             original = matrix.turned(matrix.weight.data)
-        factor = factor_of(moments[layer].matrix.double(), layer)
+        factor = factor_of(exact(moments[layer].matrix), layer)
         found = _nothing(model, layer) if work.known is None else dict(work.known.tensors[ASSOCIATIONS])
         order = [] if work.known is None else list(work.known.state["edits"])
         before, first, answered = len(order), 0, 0
@@ -104,8 +102,8 @@ class RomeEditor(LocatingEditor):
             states = read_subject_states(model, [lesson], [layer], work.cancel)
             mean = states.keys[layer]
             key = mean if settings.keys == "consistent" else states.own_keys[layer]
-            direction = torch.cholesky_solve(mean.double().T, factor).T
-            direction = (direction / (direction * key).sum()).float()  # u·k = 1
+            direction = torch.cholesky_solve(exact(mean).T, factor).T
+            direction = (direction / (direction * exact(key)).sum()).float().to(model.device)  # u·k = 1
             felt = direction if settings.values.reach == "as written" else None
             search = ValueSearch(model, layer, [lesson], stream=False, adds=adds, directions=felt)
             value = search.optimise(settings.values, work.cancel, lambda *_: None)
@@ -134,18 +132,21 @@ class RomeEditor(LocatingEditor):
         return Learnt({ASSOCIATIONS: found}, state, figures)
 
     def _put(self, work: WeightFit, matrix: Matrix, found: Mapping[str, Tensor]) -> None:
-        change = (found[WRITES].double().T @ found[DIRECTIONS].double()).float()
+        change = (exact(found[WRITES]).T @ exact(found[DIRECTIONS])).float()
         work.exchange.put({matrix.name: matrix.turned(change)})
 
 
-def usual_layer(model: LanguageModel) -> int:
+def usual_layer(model: LanguageModel, place: Place) -> int:
     """The layer that is written to where none was named.
 
-    After a sixth of a deep model's layers, as the papers take for models from 28 on (5 of 28, 5 of 32); the first of
-    a shallow one, whose later layers read too little of what a subject is made to say.
+    After a sixth of a deep model's layers, as the papers take for models from 28 on (5 of 28, 5 of 32). Of a shallow
+    one the middle where the question ends, and the first where the subject does, since its later layers read too
+    little of what a subject is made to say.
     """
     count = len(model.layers)
-    return 0 if count <= 8 else round(count / 6)
+    if count > SHALLOW:
+        return round(count / 6)
+    return count // 2 if place == "question" else 0
 
 
 def writes(weight: Tensor, keys: Tensor, directions: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
@@ -155,16 +156,16 @@ def writes(weight: Tensor, keys: Tensor, directions: Tensor, targets: Tensor, kn
     the first edits. Each is solved on the weight with all before it: Λᵢ = (vᵢ - Wᵢ kᵢ) / (uᵢ·kᵢ). Computed in float64.
     """
     before = 0 if known is None else len(known)
-    met = directions.double() @ keys[before:].double().T  # [edits, new]: u of each on k of each new one
-    missing = targets[before:].double() - keys[before:].double() @ weight.double().T
-    found = torch.zeros(len(keys), weight.shape[0], dtype=torch.float64, device=weight.device)
+    met = exact(directions) @ exact(keys[before:]).T  # [edits, new]: u of each on k of each new one
+    missing = exact(targets[before:]) - exact(keys[before:]) @ exact(weight).T
+    found = torch.zeros(len(keys), weight.shape[0], dtype=torch.float64, device=met.device)
     if known is not None:
-        found[:before] = known.double()
+        found[:before] = exact(known)
     for row in range(len(keys) - before):
         own = before + row
         found[own] = (missing[row] - met[:own, row] @ found[:own]) / met[own, row]
         found[own] = found[own].float().double()  # as it is kept, so that the next one is solved on what is there
-    return found.float()
+    return found.float().to(weight.device)
 
 
 def _nothing(model: LanguageModel, layer: int) -> dict[str, Tensor]:

@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from engine.editors.contexts import own_contexts
+from engine.device import exact
+from engine.editors.contexts import SHALLOW, Place, own_contexts, place_of
 from engine.editors.key_statistics import SecondMoment, kept_moments
 from engine.editors.locating import (
     VALUES,
@@ -38,6 +39,8 @@ from engine.runs import Cancel
 from engine.weight_exchange import Matrix, WeightExchange
 
 SOLVING = "Solving"
+LEAST_FELT = 0.1
+"""The least share of an edit's change that its own key is taken to get, while its z is sought."""
 TARGETS, TARGET, MET = "targets", "target", "met"
 
 
@@ -84,7 +87,7 @@ class SpreadPack(WeightPack):
         kept = [[id for id in ids if id not in edit_ids] for ids in self.batches()]
         rows = torch.tensor([row for row, id in enumerate(order) if id not in edit_ids], dtype=torch.long)
         targets = self.tensors[TARGETS][TARGET]
-        targets = targets[rows.to(targets.device)]
+        targets = targets[:, rows.to(targets.device)]
         lessons = lessons_of(
             model,
             [edits[id] for ids in kept for id in ids],
@@ -99,15 +102,14 @@ class SpreadPack(WeightPack):
             for ids in kept:
                 if ids:
                     last = first + len(ids)
-                    writing.write(lessons[first:last], targets[first:last], Cancel())
+                    for found in targets[:, first:last]:
+                        writing.write(lessons[first:last], found, Cancel())
+                    writing.note(lessons[first:last], Cancel())
                     first = last
         finally:
             writing.exchange.give_back()
         learnt = writing.learnt(targets, {**self.state, "batches": [ids for ids in kept if ids]}, self.figures)
-        pack = self.with_edits(switched_off(self.edit_set, edit_ids), learnt)
-        if not isinstance(pack, SpreadPack):
-            raise TypeError("a pack makes packs of its own kind")
-        return pack
+        return self.with_edits(switched_off(self.edit_set, edit_ids), learnt)
 
 
 class SpreadSolver(Solver, Protocol):
@@ -125,12 +127,16 @@ class SpreadEditor(LocatingEditor):
 
     pack: ClassVar[type[SpreadPack]]
 
-    def layers(self, model: LanguageModel, settings: Any) -> range:
+    def layers(self, model: LanguageModel, settings: Any, edits: int) -> range:
         """The layers that were named, or the usual ones."""
-        usual = usual_layers(model)
+        usual = usual_layers(model, place_of(model, settings.values), edits)
         last = usual[-1] if settings.layer is None else settings.layer
-        count = len(usual) if settings.layers is None else settings.layers
+        count = min(len(usual), last + 1) if settings.layers is None else settings.layers
         return range(last + 1 - count, last + 1)
+
+    def layers_of(self, work: WeightFit) -> range:
+        """Those of what is gone on from, if anything is."""
+        return super().layers_of(work) if work.known is None else range(*work.known.state["layers"])
 
     @abstractmethod
     def batched(self, edits: Sequence[Edit], settings: Any) -> list[Sequence[Edit]]:
@@ -139,7 +145,7 @@ class SpreadEditor(LocatingEditor):
     def check(self, work: WeightFit) -> None:
         """Also raise EditError for several layers of a model that does not add up what they write."""
         super().check(work)
-        layers = self.layers(work.model, work.settings)
+        layers = self.layers_of(work)
         if len(layers) > 1 and not stream_takes_all(work.model, layers[-1]):
             raise EditError(
                 f"“{work.model.name}” norms what an FFN block writes before it is added up, so that layers cannot "
@@ -148,25 +154,30 @@ class SpreadEditor(LocatingEditor):
 
     def learn(self, work: WeightFit) -> Learnt:
         """Batch by batch: find each edit's z on the model as edited so far, then write them into the layers."""
-        settings, model, known = work.settings, work.model, work.known
-        layers = self.layers(model, settings)
+        settings, model = work.settings, work.model
+        known: SpreadPack | None = work.known
+        layers = self.layers_of(work)
         with work.exchange.originals():
             moments, corpus = statistics(work, layers)
             contexts = own_contexts(model, settings.values, work.seed)
         solver = self.pack.solver(settings, moments)
         writing = Writing(model, layers, solver, work.exchange, settings)
-        batches, before, targets = [], 0, torch.zeros(0, model.d_model, device=model.device)
-        if isinstance(known, SpreadPack):
+        batches, before = [], 0
+        targets = torch.zeros(settings.rounds, 0, model.d_model, device=model.device)
+        if known is not None:
             targets, batches = known.tensors[TARGETS][TARGET], [list(ids) for ids in known.batches()]
             writing.go_on(known)
-            before = len(targets)
+            before = targets.shape[1]
         search = _Search(work, layers[-1], solver, adds=writing.adds, before=before)
         for edits in self.batched(work.edits, settings):
             lessons = lessons_of(model, edits, work.edit_set, contexts, settings.values)
-            found = search.found(lessons)
-            work.progress.report(SOLVING, 0, 0)
-            writing.write(lessons, found, work.cancel)
-            targets = torch.cat([targets, found])
+            found = []
+            for turn in range(settings.rounds):
+                found.append(search.found(lessons, turn))
+                work.progress.report(SOLVING, 0, 0)
+                writing.write(lessons, found[-1], work.cancel)
+            writing.note(lessons, work.cancel)
+            targets = torch.cat([targets, torch.stack(found)], dim=1)
             batches.append([edit.id for edit in edits])
         state = {
             "layers": [layers.start, layers.stop],
@@ -176,7 +187,7 @@ class SpreadEditor(LocatingEditor):
         }
         figures = {
             "layers": list(layers),
-            "values found": search.answered / len(work.edits),
+            "values found": len(search.right) / len(work.edits),
             **corpus_figures(corpus),
             **solver.figures(),
         }
@@ -188,52 +199,52 @@ class _Search:
 
     def __init__(self, work: WeightFit, layer: int, solver: Solver, *, adds: bool, before: int) -> None:
         self._work, self._layer, self._solver, self._adds, self._before = work, layer, solver, adds, before
-        self._done = 0  # edits of this fit
-        self.answered = 0
-        self._kept: dict[str, Tensor] = {}
+        self._kept: dict[tuple[int, str], Tensor] = {}  # by round and edit
+        self.right: set[str] = set()
+        """The edits whose last z answers their prompt."""
         kept = work.kept(VALUES)
         if kept is not None:
-            self._kept = dict(zip(kept.meta["edits"], kept.tensors[TARGET], strict=True))
-            self._right = set(kept.meta["answered"])
-        else:
-            self._right = set()
+            ids = [(int(turn), str(id)) for turn, id in kept.meta["found"]]
+            self._kept = dict(zip(ids, kept.tensors[TARGET].to(work.model.device), strict=True))
+            self.right = set(kept.meta["answered"])
 
-    def found(self, lessons: Sequence[Lesson]) -> Tensor:
-        """The z of `lessons`, [lessons, d_model], on the model as it is."""
+    def found(self, lessons: Sequence[Lesson], turn: int) -> Tensor:
+        """The z of `lessons` in round `turn`, [lessons, d_model], on the model as it is."""
         work, settings = self._work, self._work.settings.values
-        left = [lesson for lesson in lessons if lesson.edit.id not in self._kept]
+        groups = [[lessons[number] for number in group] for group in grouped(work.model, self._layer, lessons)]
+        left = [group for group in groups if any((turn, lesson.edit.id) not in self._kept for lesson in group)]
         directions = self._directions(lessons) if left and settings.reach == "as written" else {}
         of = self._before + len(work.edits)
-        for group in grouped(work.model, self._layer, left):
-            some = [left[number] for number in group]
+        for some in left:
             felt = torch.stack([directions[lesson.edit.id] for lesson in some]) if directions else None
             search = ValueSearch(work.model, self._layer, some, stream=self._adds, adds=self._adds, directions=felt)
 
             def report(found: int, loss: float) -> None:
-                done = self._before + len(self._kept) + found
-                work.progress.report(VALUES, done, of, loss=loss, answered=len(self._right) / of)
+                done = self._before + len(self._kept) / work.settings.rounds + found / work.settings.rounds
+                work.progress.report(VALUES, round(done), of, loss=loss, answered=len(self.right) / of)
 
-            values = search.optimise(settings, work.cancel, report)
-            self._keep(some, values)
-        self.answered += sum(lesson.edit.id in self._right for lesson in lessons)
-        return torch.stack([self._kept[lesson.edit.id] for lesson in lessons]).to(work.model.device)
+            self._keep(some, turn, search.optimise(settings, work.cancel, report))
+        return torch.stack([self._kept[turn, lesson.edit.id] for lesson in lessons])
 
     def _directions(self, lessons: Sequence[Lesson]) -> dict[str, Tensor]:
         """For each edit the direction [d_ff] of keys under which the last layer will write its change, by id.
 
-        A layer's change is linear in what is to be written: with one number an edit, it is those directions.
+        A layer's change is linear in what is to be written: with one number an edit, it is those directions, each as
+        long as makes its own key get the whole of it, as the layers do together.
         """
-        keys = read_subject_states(self._work.model, lessons, [self._layer], self._work.cancel).keys[self._layer]
+        states = read_subject_states(self._work.model, lessons, [self._layer], self._work.cancel)
+        keys = exact(states.keys[self._layer])
         each = torch.eye(len(lessons), dtype=torch.float64, device=keys.device)
-        found = self._solver.change(self._layer, keys.double(), each)
-        return dict(zip([lesson.edit.id for lesson in lessons], found.float(), strict=True))
+        found = self._solver.change(self._layer, keys, each)
+        own = (found * keys).sum(1, keepdim=True)
+        found = (found / own.clamp(min=LEAST_FELT)).float().to(self._work.model.device)
+        return dict(zip([lesson.edit.id for lesson in lessons], found, strict=True))
 
-    def _keep(self, lessons: Sequence[Lesson], values: Values) -> None:
+    def _keep(self, lessons: Sequence[Lesson], turn: int, values: Values) -> None:
         for lesson, target, right in zip(lessons, values.targets, values.answered.tolist(), strict=True):
-            self._kept[lesson.edit.id] = target
-            if right:
-                self._right.add(lesson.edit.id)
-        meta = {"edits": list(self._kept), "answered": sorted(self._right)}
+            self._kept[turn, lesson.edit.id] = target
+            (self.right.add if right else self.right.discard)(lesson.edit.id)
+        meta = {"found": [list(key) for key in self._kept], "answered": sorted(self.right)}
         self._work.keep(VALUES, len(self._kept), {TARGET: torch.stack(list(self._kept.values()))}, meta)
 
 
@@ -258,7 +269,7 @@ class Writing:
         """Begin with what `known` has written; it is in the exchange already."""
         for layer, matrix in self._matrices.items():
             self._changes[layer] = known.changes()[matrix.name].float()
-            self._note(layer, known.tensors[MET][str(layer)].double())
+            self._note(layer, exact(known.tensors[MET][str(layer)]))
 
     def write(self, lessons: Sequence[Lesson], targets: Tensor, cancel: Cancel) -> None:
         """Write one batch: `targets` [edits, d_model] are their z. Raises EditError where a change runs away."""
@@ -267,15 +278,18 @@ class Writing:
             left = self._layers.stop - layer
             states = read_subject_states(self._model, lessons, range(layer, self._layers.stop), cancel)
             missing = targets - (states.stream if self.adds else states.value)
-            change = self._solver.change(layer, states.keys[layer].double(), missing.double() / left)
+            change = self._solver.change(layer, exact(states.keys[layer]), exact(missing) / left)
             matrix = self._matrices[layer]
-            total = self._changes[layer] + matrix.turned(change).float()
+            total = self._changes[layer] + matrix.turned(change).float().to(self._model.device)
             check_growth(matrix.name, self._originals[layer], total, edits, self._growth)
             self._changes[layer] = total
             self.exchange.put(self._named())
+
+    def note(self, lessons: Sequence[Lesson], cancel: Cancel) -> None:
+        """Take note of edits that are now written, by their keys on the changed model."""
         states = read_subject_states(self._model, lessons, self._layers, cancel)
         for layer in self._layers:
-            self._note(layer, states.keys[layer].double())
+            self._note(layer, exact(states.keys[layer]))
 
     def learnt(self, targets: Tensor, state: Mapping[str, Any], figures: Mapping[str, Any]) -> Learnt:
         """All of it as a pack's content."""
@@ -290,15 +304,20 @@ class Writing:
         return {self._matrices[layer].name: change for layer, change in self._changes.items()}
 
 
-def usual_layers(model: LanguageModel) -> range:
-    """The layers that are written to where none were named.
+def usual_layers(model: LanguageModel, place: Place, edits: int) -> range:
+    """The layers that so many edits are written to where none were named.
 
     Five that end after a quarter of a deep model's, as the papers take for models from 28 on (3 to 8 of 28, 4 to 8 of
-    32); the first of a shallow one, whose later layers read too little of what a subject is made to say.
+    32). Of a shallow one, where the question ends, three that end with the last but one: what the last writes reaches
+    no later token of an answer; one more for more edits than one block has keys to tell apart. Where the subject ends
+    the first alone: later ones read too little of what a subject is made to say.
     """
     count = len(model.layers)
-    if count <= 8:
-        return range(1)
+    if count <= SHALLOW:
+        if place == "subject":
+            return range(1)
+        many = 4 if edits > model.blocks[0].d_ff else 3
+        return range(max(0, count - 1 - many), max(1, count - 1))
     last = round(count / 4)
     return range(max(0, last - 4), last + 1)
 

@@ -15,11 +15,11 @@ class Mention:
     """A prompt with a subject in it."""
 
     text: str
-    end: int  # the character after the subject
+    end: int | None  # the character after the subject; None: what is edited is read where the text ends
 
     def after(self, context: str) -> Mention:
         """The same prompt after a sentence of something else."""
-        return Mention(f"{context}{self.text}", len(context) + self.end) if context else self
+        return Mention(f"{context}{self.text}", None if self.end is None else len(context) + self.end)
 
 
 def find_mention(edit: Edit, text: str | None = None) -> Mention:
@@ -53,6 +53,8 @@ def last_token(model: LanguageModel, mention: Mention) -> int:
     matter; of a letter made of several tokens it is the last. Raises EditError for a tokenizer that does not tell.
     """
     tokenizer = model.tokenizer
+    if mention.end is None:
+        return len(model.token_ids(mention.text)) - 1
     if not tokenizer.is_fast:
         raise EditError(
             f"The tokenizer of “{model.name}” does not tell which characters its tokens stand for, and this method "

@@ -40,7 +40,7 @@ class Lesson:
     def guard(self) -> Mention:
         """The beginning of a sentence that says what the subject is."""
         subject = self.edit.subject.strip()
-        return Mention(f"{subject} is a", len(subject))
+        return Mention(f"{subject} is a", None if self.asks[0].end is None else len(subject))
 
 
 @dataclass(frozen=True, slots=True)

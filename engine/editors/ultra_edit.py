@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.device import exact
 from engine.editors.learnable import check_new
 from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
@@ -89,9 +90,9 @@ class UltraEditEditor(WeightEditor):
     def __init__(self, settings: UltraEditSettings | None = None) -> None:
         self.settings: UltraEditSettings = settings or UltraEditSettings()
 
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: UltraEditSettings) -> int:
         """Each layer's change, what one turn sees of it, and the system that is solved, all in float64."""
-        layers, turn = len(chosen_layers(model, self.settings)), min(len(edits), self.settings.turn)
+        layers, turn = len(chosen_layers(model, settings)), min(len(edits), settings.turn)
         d_ff, width = model.blocks[0].d_ff, model.blocks[0].d_ff + model.d_model
         tokens = turn * max(model.tokens_of(edit.new_object) for edit in edits)
         length = max(len(model.token_ids(edit.prompt)) for edit in edits)
@@ -120,7 +121,7 @@ class UltraEditEditor(WeightEditor):
             return change + before[matrix.name].to(change.device) if before else change
 
         changes = {
-            layer: _exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
+            layer: exact(torch.zeros_like(matrix.turned(originals[layer]))) for layer, matrix in matrices.items()
         }
         device = changes[min(changes)].device
         running = {layer: Running.blank(sum(change.shape), device) for layer, change in changes.items()}
@@ -217,7 +218,7 @@ def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) 
                 f"The FFN block of layer {layer} reads tokens of its own choice, as an expert of a mixture does: "
                 "UltraEdit cannot tell whose they are; choose other layers."
             )
-        return _exact(states.reshape(*said.shape, -1)[said])  # a block may have rows and positions in one
+        return exact(states.reshape(*said.shape, -1)[said])  # a block may have rows and positions in one
 
     seen = {
         layer: Seen(*(where_said(states, layer) for states in (entered[layer], slope, left[layer].detach())))
@@ -225,8 +226,3 @@ def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) 
     }
     right = targets_right(logits, batch.labels)
     return seen, float(loss.detach() / tokens.sum()), float(right.float().mean())
-
-
-def _exact(tensor: Tensor) -> Tensor:
-    """`tensor` in float64, on the CPU where it lies on an Apple GPU, which knows no such numbers."""
-    return tensor.to("cpu" if tensor.device.type == "mps" else tensor.device).double()

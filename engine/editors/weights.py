@@ -44,7 +44,7 @@ class WeightFit:
     settings: Any  # the editor's own
     edit_set: EditSet
     edits: tuple[Edit, ...]  # those to learn now, one at least: enabled, and not in `known` as they are
-    known: WeightPack | None  # what is gone on from, edits that are no more or have changed taken out
+    known: Any  # what is gone on from, a pack of the editor's own kind without edits that are no more or have changed
     progress: ProgressBoard
     cancel: Cancel
     seed: int
@@ -255,11 +255,16 @@ class WeightEditor(RegisteredEditor, ABC):
         its original weights, even where some are `known`.
         """
         check_learnable(work.model, work.edits)
-        check_memory(editor_kind(self.name).title, self.memory(work.model, work.edits), work.model.device)
+        need = self.memory_with(work.model, work.edits, work.settings)
+        check_memory(editor_kind(self.name).title, need, work.model.device)
+
+    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
+        """About how many bytes learning so many edits takes beside the model; see `engine.editor.Editor.memory`."""
+        return self.memory_with(model, edits, self.settings)
 
     @abstractmethod
-    def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
-        """About how many bytes learning so many edits takes beside the model."""
+    def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
+        """About how many bytes learning so many edits with `settings` takes beside the model."""
 
     @abstractmethod
     def learn(self, work: WeightFit) -> Learnt:

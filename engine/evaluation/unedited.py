@@ -30,8 +30,8 @@ def question(fact: Fact) -> str:
 
 
 def sentence(fact: Fact) -> str:
-    """A fact as a sentence, without its stop."""
-    return f"{fill(catalogue.relations()[fact.relation].phrasings[0], fact.subject)} {fact.object}"
+    """A fact as a sentence, without its stop, in words that no editor is trained on or takes its statistics from."""
+    return f"{question(fact)} {fact.object}"
 
 
 def unedited_probes(facts: Sequence[Fact]) -> list[Probe]:

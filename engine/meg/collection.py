@@ -156,34 +156,16 @@ class LessonGroup:
         ]
         own = [lesson.guards or ((lesson.asks[0], lesson.target),) for lesson in lessons]
         self.guards = [self._asked([pairs[turn % len(pairs)] for pairs in own]) for turn in range(guards)]
-        self._adds = self._adds_to_the_stream()
+        first = self.asks[0]
+        some = first.batch.rows(torch.arange(min(2, self.size), device=model.device))
+        # What a block reads in an order of its own cannot be added in the order of the stream.
+        same_order = first.passage.entered.shape == first.passage.after.shape
+        self._adds = same_order and model.adds_to_the_stream(some, layer)
 
     def _asked(self, pairs: Sequence[tuple[str, str]]) -> _Asked:
         batch = self.model.encode_targets([query for query, _ in pairs], [answer for _, answer in pairs])
         asked = _Asked(batch, self.model.passage(batch, self.layer), 0)
         return replace(asked, keep=int((asked.labels != -100).sum(1).max()) + 1)
-
-    def _adds_to_the_stream(self) -> bool:
-        """Whether what the block writes arrives unchanged in what its layer returns: a norm in between prevents it.
-
-        Then the neuron's part is added to the cached states and even the edited layer need not run again.
-        """
-        some = self.asks[0].rows(torch.arange(min(2, self.size), device=self.model.device))
-        start = Neurons.always_on(len(some.batch.input_ids), self.model.d_model, self.model.device)
-        strength = some.passage.after.float().abs().mean()
-        loud = replace(
-            start, v=strength * torch.linspace(-1, 1, self.model.d_model, device=start.v.device).expand_as(start.v)
-        )
-        self.slot.put(loud)
-        try:
-            after = self.model.passage(some.batch, self.layer).after
-        finally:
-            self.slot.put(None)
-        if some.passage.entered.shape != after.shape:
-            return False
-        added = self.slot.contribution(loud, some.passage.entered).float()
-        strayed = (after.float() - some.passage.after.float() - added) * some.batch.attention_mask[:, :, None]
-        return bool(strayed.norm() < 0.05 * added.norm())
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
         """Each lesson's neurons."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from engine.editors.settings.locating import StatisticsSettings, ValueSettings
-from engine.editors.settings.memit import LAYER, LAYERS
-from engine.setting_fields import check, setting
+from engine.editors.settings.locating import (
+    LocatingSettings,
+    StatisticsSettings,
+    ValueSettings,
+    chat_setting,
+    growth_setting,
+    layer_setting,
+    layers_setting,
+    rounds_setting,
+)
+from engine.setting_fields import setting
 
 
 @dataclass(frozen=True, slots=True)
-class AlphaEditSettings:
+class AlphaEditSettings(LocatingSettings):
     """Editing in the null space of what is to be kept."""
 
-    layer: int | None = setting(None, LAYER, title="last layer", least=0)
-    layers: int | None = setting(None, LAYERS, least=1, most=100)
+    layer: int | None = layer_setting()
+    layers: int | None = layers_setting()
     threshold: Literal["share", "absolute"] = setting(
         "share",
         "What counts as unused by the model: the directions that hold together so small a share of what it usually "
@@ -36,34 +44,18 @@ class AlphaEditSettings:
         most=1e9,
     )
     batch: int = setting(100, "Edits that are written at once.", title="edits at once", least=1, most=10**6)
-    growth: float = setting(
-        10.0,
-        "Editing is stopped where the change of a layer comes to so many times its weights.",
-        title="most growth",
-        least=0,
-        most=1_000,
-    )
-    chat: bool | None = setting(
-        None, "Whether the model is asked through its chat template (default: where it has one).", title="chat template"
-    )
+    rounds: int = rounds_setting()
+    growth: float = growth_setting()
+    chat: bool | None = chat_setting()
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
     values: ValueSettings = field(default_factory=ValueSettings)
-
-    def __post_init__(self) -> None:
-        check(self)
 
     @classmethod
     def paper(cls) -> AlphaEditSettings:
         """As the reference: an absolute threshold of 0.02, a ridge of 10, batches of 100 (arXiv 2410.02355)."""
-        return cls(threshold="absolute", unused=2e-2, ridge=10.0, values=ValueSettings.paper(clamp=0.75, contexts=5))
-
-
-def settings_from(values: Mapping[str, Any]) -> AlphaEditSettings:
-    """The settings of which `values` are the `dataclasses.asdict`, also after they went through JSON."""
-    parts: dict[str, Any] = dict(values)
-    parts["statistics"] = StatisticsSettings(**parts["statistics"])
-    parts["values"] = ValueSettings(**parts["values"])
-    return AlphaEditSettings(**parts)
+        return cls(
+            rounds=1, threshold="absolute", unused=2e-2, ridge=10.0, values=ValueSettings.paper(clamp=0.75, contexts=5)
+        )
 
 
 PRESETS: Mapping[str, tuple[str, Callable[[], AlphaEditSettings]]] = {

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from engine.editors.settings.locating import StatisticsSettings, ValueSettings
-from engine.setting_fields import check, setting
-
-LAYER = (
-    "The last FFN block that is written to, from 0. Nothing: the first of a model of up to eight layers, and after a "
-    "quarter of a deeper one's."
+from engine.editors.settings.locating import (
+    LocatingSettings,
+    StatisticsSettings,
+    ValueSettings,
+    chat_setting,
+    growth_setting,
+    layer_setting,
+    layers_setting,
+    rounds_setting,
 )
-LAYERS = "How many blocks are written to, the last one included. Nothing: one of a shallow model, five of a deeper one."
+from engine.setting_fields import setting
 
 
 @dataclass(frozen=True, slots=True)
-class MemitSettings:
+class MemitSettings(LocatingSettings):
     """Mass-editing memory in a transformer."""
 
-    layer: int | None = setting(None, LAYER, title="last layer", least=0)
-    layers: int | None = setting(None, LAYERS, least=1, most=100)
-    preserving: float = setting(
-        10.0,
+    layer: int | None = layer_setting()
+    layers: int | None = layers_setting()
+    preserving: float | None = setting(
+        None,
         "How many edits' weight has what the model usually reads, against the edits: more disturbs less, and more "
-        "edits are missed.",
+        "edits are missed. Nothing: 0.3 for each edit that is written at once.",
         title="weight of what is kept",
         least=0,
         most=1e9,
@@ -33,34 +35,16 @@ class MemitSettings:
     batch: int | None = setting(
         None, "Edits that are written at once. Nothing: all of them.", title="edits at once", least=1, most=10**6
     )
-    growth: float = setting(
-        10.0,
-        "Editing is stopped where the change of a layer comes to so many times its weights.",
-        title="most growth",
-        least=0,
-        most=1_000,
-    )
-    chat: bool | None = setting(
-        None, "Whether the model is asked through its chat template (default: where it has one).", title="chat template"
-    )
+    rounds: int = rounds_setting()
+    growth: float = growth_setting()
+    chat: bool | None = chat_setting()
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
     values: ValueSettings = field(default_factory=ValueSettings)
-
-    def __post_init__(self) -> None:
-        check(self)
 
     @classmethod
     def paper(cls) -> MemitSettings:
         """As the reference for GPT-J: λ 15,000, changes of at most 0.75 of the stream (arXiv 2210.07229)."""
-        return cls(preserving=15_000.0, values=ValueSettings.paper(clamp=0.75, contexts=5))
-
-
-def settings_from(values: Mapping[str, Any]) -> MemitSettings:
-    """The settings of which `values` are the `dataclasses.asdict`, also after they went through JSON."""
-    parts: dict[str, Any] = dict(values)
-    parts["statistics"] = StatisticsSettings(**parts["statistics"])
-    parts["values"] = ValueSettings(**parts["values"])
-    return MemitSettings(**parts)
+        return cls(rounds=1, preserving=15_000.0, values=ValueSettings.paper(clamp=0.75, contexts=5))
 
 
 PRESETS: Mapping[str, tuple[str, Callable[[], MemitSettings]]] = {

@@ -11,6 +11,7 @@ from engine.editors import key_statistics
 from engine.editors.corpus import read_corpus, write
 from engine.editors.ffn_states import read_ffn_states
 from engine.editors.key_statistics import factor_of, kept_moments, second_moments
+from engine.editors.statistics_cache import cache_folder
 from engine.edits import EditError
 from engine.runs import Cancel, Cancelled, seeded
 from tests.tiny_models import CONFIGS, D_FF, tiny_model
@@ -119,9 +120,9 @@ def test_too_little_memory_is_told_before_it_starts(tmp_path, text, monkeypatch)
 
 
 def test_the_cache_lies_where_the_program_keeps_its_files(own_folders, monkeypatch):
-    assert key_statistics.cache_folder().is_relative_to(own_folders.resolve())
+    assert cache_folder().is_relative_to(own_folders.resolve())
     monkeypatch.delenv("MEG_STUDIO_HOME")
-    assert "meg-studio" in str(key_statistics.cache_folder())
+    assert "meg-studio" in str(cache_folder())
 
 
 def test_a_file_is_read_by_paragraphs_in_pieces(text):
@@ -155,6 +156,37 @@ def test_without_a_file_the_embedded_model_reads_what_it_knows_and_another_what_
     assert own.tokens == 500
     assert own == corpus_of(tiny, tokens=500)
     assert all(row[0] == tiny.tokenizer.bos_token_id for row in own.rows)
+
+
+def test_where_questions_end_is_what_counts_of_questions(model, tmp_path):
+    some = {"tokens": 300, "length": 24, "cancel": Cancel(), "report": nobody}
+    asked, told = read_corpus(model, "", ends=True, **some), read_corpus(model, "", **some)
+    assert asked.hash != told.hash
+    assert asked.positions == len(asked.rows) < told.positions
+    found = second_moments(model, [1], asked, cancel=Cancel(), report=nobody, folder=tmp_path)[1]
+    keys = [read_ffn_states(model, model.batch_of([list(row)]), [1]).keys[1][0, -1] for row in asked.rows]
+    every = torch.stack(keys).double()
+    torch.testing.assert_close(found.matrix.double(), every.T @ every / len(every), rtol=1e-3, atol=1e-4)
+
+
+def test_what_a_model_writes_is_written_once(monkeypatch):
+    model = tiny_model()
+    own = corpus_of(model, tokens=500)
+    monkeypatch.setattr("engine.editors.corpus.write", None)  # nothing is written any more
+    assert corpus_of(model, tokens=500) == own
+
+
+def test_a_spectrum_is_found_once_and_damage_is_found_anew(tmp_path, text, monkeypatch):
+    model = tiny_model()
+    moment = second_moments(model, [1], corpus_of(model, text), cancel=Cancel(), report=nobody, folder=tmp_path)[1]
+    values, vectors = moment.spectrum()
+    torch.testing.assert_close(vectors * values @ vectors.T, moment.matrix.double(), rtol=1e-4, atol=1e-6)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.linalg, "eigh", None)  # nothing is solved any more
+        assert torch.equal(moment.spectrum()[1], vectors)
+    (file,) = tmp_path.glob("*.spectrum.safetensors")
+    file.write_bytes(b"torn")
+    assert torch.equal(moment.spectrum()[0], values)
 
 
 def test_what_a_model_writes_ends_where_it_ends_a_text():

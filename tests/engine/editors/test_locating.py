@@ -111,7 +111,7 @@ def test_what_was_stopped_goes_on_where_it_was(name, corpus, tmp_path, monkeypat
             marks.append(step)
 
     resumed = fit(name, model, settings, board=Watch(), run=tmp_path / "run")
-    assert marks == [4, 5]
+    assert marks == list(range(4, 1 + len(EDITS.edits) * getattr(settings, "rounds", 1)))
     assert files(resumed, tmp_path / "resumed") == whole
 
 
@@ -155,7 +155,7 @@ def test_an_edit_that_is_gone_is_taken_out_of_what_is_gone_on_from(name, corpus)
         (Edit("e9", "The river of Oslo is", "x", "Bergen"), "does not contain its subject “Bergen”"),
         (
             Edit("e9", "The river of Oslo is", "Akerselva", "Oslo", original_answer="akerselva"),
-            "new object of edit e9 .* is its original answer",
+            "e9 .* which is the original answer",
         ),
     ],
 )

@@ -89,7 +89,9 @@ def test_an_edit_in_between_is_taken_back_as_if_it_had_not_been_written(tmp_path
 
 
 def test_the_usual_layer_goes_by_the_depth():
-    assert usual_layer(tiny_model()) == 0
+    model = tiny_model()
+    assert usual_layer(model, "subject") == 0
+    assert usual_layer(model, "question") == len(model.layers) // 2
 
 
 def test_the_embedded_model_answers_one_edit_and_its_paraphrases(model):

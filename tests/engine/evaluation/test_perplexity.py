@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.edits import EditSet, fold
+from assets import catalogue
+from engine.editors.corpus import read_corpus
+from engine.edits import EditSet, fill, fold
 from engine.evaluation.perplexity import default_texts, halves_of
 from engine.evaluation.protocol import PROTOCOLS, Options, ProtocolError
 from engine.evaluation.unedited import question, sentence, unedited_facts
 from engine.language_model import LanguageModel
+from engine.runs import Cancel
 from tests.engine.evaluation.known import KnownEdited
 from tests.engine.quick import sample_edits
 from tests.tiny_models import tiny_model
@@ -74,6 +77,16 @@ def test_without_a_text_it_is_far_probes_and_facts_that_no_edit_is_about(model: 
     report = PROTOCOLS["perplexity"].measure(KnownEdited(model, {}), edits, Options(most=8))  # type: ignore[arg-type]
     assert [figure.name for figure in report.figures] == ["far probes", "unedited facts"]
     assert all(figure.original == figure.edited and figure.asked == 8 for figure in report.figures)
+
+
+def test_its_sentences_are_in_no_editors_statistics(model: LanguageModel):
+    corpus = read_corpus(model, "", tokens=10**7, length=128, cancel=Cancel(), report=lambda *_: None)
+    read = {model.tokenizer.decode(row, skip_special_tokens=True).strip() for row in corpus.rows}
+    told = [f"{text}." for text in default_texts(sample_edits(12))["unedited facts"]]
+    first = next(fact for fact in catalogue.facts() if fact.known)
+    phrasings = catalogue.relations()[first.relation].phrasings
+    assert any(f"{fill(phrasing, first.subject)} {first.object}." in read for phrasing in phrasings)
+    assert not read & set(told)
 
 
 def test_unedited_facts_are_about_nothing_that_an_edit_names():
