@@ -28,6 +28,7 @@ from studio.dialogs.about import AboutDialog
 from studio.dialogs.log import LogDialog
 from studio.dialogs.question import question
 from studio.dialogs.shortcuts import ShortcutsDialog
+from studio.examination import Examination
 from studio.first_steps import FirstSteps, Step
 from studio.jobs import DatabaseWorker, Job, JobState, ModelWorker
 from studio.menus import action, menu, scheme_menu
@@ -100,6 +101,7 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._status = Status()
         self.project_actions = ProjectActions(self.workspace, self.projects, remembered, self)
+        self.examination = Examination(self.workspace, self.project_actions.backups.trigger, self)
         self.door = ProjectDoor(self)
         self._lay_out()
         self._make_menus()
@@ -237,6 +239,7 @@ class MainWindow(QMainWindow):
             worker.busy_changed.connect(lambda _: QTimer.singleShot(0, self, self._close_if_done))
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
         self.projects.hand_over_asked.connect(self._hand_over)
+        self.projects.replacing.connect(self.examination.stop)
         self.trainer.ended.connect(Notifier(self).training_ended)
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.failed.connect(workspace.report)
@@ -556,6 +559,7 @@ class MainWindow(QMainWindow):
         if self._impatient is not None:
             self._impatient.close()
         self.door.close()
+        self.examination.worker.shutdown(timeout)
         self.models.shutdown(timeout)
         self.database.shutdown(timeout)
 
