@@ -8,15 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QMainWindow,
     QMenu,
     QMessageBox,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -48,6 +46,7 @@ from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import count
 from studio.widgets.file_drop import FileDrop
 from studio.widgets.message_bar import MessageBar
+from studio.widgets.page_holder import PageHolder
 from studio.widgets.rail import Rail
 from studio.widgets.run_words import model_name
 from studio.widgets.status import Status
@@ -96,7 +95,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar(self.diagnostics)
         self.facts = FactsPage(self.workspace, self.undoing)
         self._pages: dict[str, QWidget] = {"facts": self.facts}
-        self._holders: dict[str, QScrollArea] = {}
+        self._holders: dict[str, PageHolder] = {}
         self._rail = Rail()
         self._stack = QStackedWidget()
         self._status = Status()
@@ -120,12 +119,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(120 * SPACE, 80 * SPACE)
         for name, word in PAGES:
             self._rail.add(tr(word), name)
-            # With large text on a small screen a page is larger than its room: it scrolls, nothing is squeezed.
-            holder = QScrollArea()
-            holder.setFrameShape(QFrame.Shape.NoFrame)
-            holder.setWidgetResizable(True)
-            holder.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            self._holders[name] = holder
+            holder = self._holders[name] = PageHolder()
             self._stack.addWidget(holder)
         self._hold("facts")
         right = QWidget()
@@ -261,10 +255,7 @@ class MainWindow(QMainWindow):
         return self._pages[name]
 
     def _hold(self, name: str) -> None:
-        holder, page = self._holders[name], self._pages[name]
-        holder.setWidget(page)
-        for plain in (holder.viewport(), page):
-            plain.setAutoFillBackground(False)
+        self._holders[name].hold(self._pages[name])
 
     def _make(self, name: str) -> QWidget:
         # The plots and what they import are not needed for the first picture of the window.
