@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.evaluation.document import NAMES
 from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
@@ -114,8 +114,9 @@ class FiguresTab(QWidget):
         box.setSpacing(2 * SPACE)
         box.addLayout(figures)
         # Below each other: five rows need little height, and the names of the relations all the width there is.
-        box.addWidget(by_kind, 3)
-        box.addWidget(by_relation, 4)
+        self.by_kind.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustToContents)
+        box.addWidget(by_kind)
+        box.addWidget(by_relation, 1)
         box.addWidget(self._told)
 
     def show_findings(self, found: Findings, in_use: float, *, gated: bool) -> None:
