@@ -12,6 +12,9 @@ from studio.theme import CORNER, DARK, FOCUS, HALF, LINE, MARK, PLACE, RADIUS, S
 ROW, FIELD = 1.29, 1.43
 """Heights inside of a button and of a field, times the size of the text: a fixed one would cut large letters off."""
 
+LOW = 10
+"""The height of what shows a few lines and scrolls, or a small plot, times the size of the text."""
+
 
 def sheet(c: Tokens, drawings: Path) -> str:
     """The style rules in the colours `c`; `drawings` is the folder with the arrows and ticks."""
@@ -114,6 +117,8 @@ QHeaderView::up-arrow {{ image: url({files}/chevron-up.svg); width: {WIDE}px; he
 QHeaderView::down-arrow {{ image: url({files}/chevron-down.svg); width: {WIDE}px; height: {WIDE}px; }}
 QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QTableCornerButton::section {{ background: {c.surface}; border: none; }}
+
+QAbstractScrollArea[low="true"] {{ min-height: {LOW}em; max-height: {LOW}em; }}
 
 QProgressBar {{ border: none; border-radius: {HALF}px; background: {c.border}; max-height: {SPACE}px;
     min-height: {SPACE}px; }}

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QTabWidget, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.errors import describe
 from studio.pages.evaluation.page import EvaluationPage
 from studio.pages.training.page import TrainingPage
 from studio.widgets.column import Column
@@ -100,6 +101,26 @@ def test_what_stands_for_an_answer_grows_with_the_text(full: MainWindow, settle:
     full.appearance.set_zoom(2.0)
     settle(full)
     assert height() > 1.6 * before
+
+
+def test_what_shows_a_few_lines_grows_with_them(full: MainWindow, settle: Settle, qtbot: QtBot) -> None:
+    training = cast("TrainingPage", full.page("training"))
+    training.enqueue.click()
+    settle(full)
+    full.workspace.report(describe(ValueError("a fault of ours")))
+    full.messages._details.setChecked(True)
+    settle(full)
+    lists = (training.queue.list, full.messages._full)
+    before = [each.height() / each.fontMetrics().lineSpacing() for each in lists]
+    assert min(before) > 5
+    full.appearance.set_zoom(2.0)
+    settle(full)
+    qtbot.waitUntil(
+        lambda: all(
+            each.height() / each.fontMetrics().lineSpacing() > 0.9 * lines
+            for each, lines in zip(lists, before, strict=True)
+        )
+    )
 
 
 SPINE = 8
