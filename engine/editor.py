@@ -144,6 +144,17 @@ class EditedModel(Protocol):
         """Give the original model back, bit for bit."""
 
 
+@runtime_checkable
+class Solved(Protocol):
+    """An edited model whose weights are solved for anew when edits are switched, which may take a while."""
+
+    def switch_off(self, edit_ids: frozenset[str], cancel: Cancel | None = None) -> None:
+        """Have these edits off and all others on, solved for once.
+
+        Nothing has changed where EditError is raised, as by `disable`, or Cancelled.
+        """
+
+
 class Pack(Protocol):
     """A trained editor on disk, or in memory before it is saved."""
 

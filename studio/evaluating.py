@@ -85,7 +85,7 @@ def evaluate_run(shelf: Shelf, order: EvaluationOrder, board: ProgressBoard, can
     pack = order.folder / PACK
     edits = read_edits(pack / EDITS, "jsonl").or_nothing()
     live = frozenset(edit.id for edit in edits.enabled())
-    edited = edited_model(shelf, replace(order.engagement, pack=pack, live=live))
+    edited = edited_model(shelf, replace(order.engagement, pack=pack, live=live), board, cancel)
     if edited is None:
         raise TypeError("a pack gives an edited model")
     cancel.check()

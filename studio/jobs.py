@@ -1,4 +1,4 @@
-"""The two worker threads: one owns the project's file, the other owns the models.
+"""The worker threads: one owns the project's file, one owns the models, and one owns nothing.
 
 The window never waits. It hands a function to a worker and gets the result, or a sentence about what went wrong, back
 as a call in its own thread:
@@ -597,6 +597,19 @@ class ModelWorker(Worker[Shelf]):
 
     def _at_end(self) -> None:
         self._shelf.clear()
+
+
+class SideWorker(Worker[None]):
+    """Does what takes long and needs neither the project's file to itself nor a model; all may wait, or be left out."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__("side", parent)
+
+    def _resource(self) -> None:
+        return None
+
+    def _before_shutdown(self) -> None:
+        self.stop_all()
 
 
 def _call_if_alive(owner: QObject | None, callback: Callable[..., object], *values: object) -> None:

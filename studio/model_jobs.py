@@ -44,6 +44,7 @@ EMBEDDED = "embedded"
 """The name of the model, and of the text encoder, that come with the studio."""
 LOADING = deferred("Load the model")
 MEASURING = deferred("Measure")
+SOLVING = deferred("Take the edits that are off out of the weights")
 ASKING = deferred("Ask")
 ASKING_MODEL = deferred("Ask the model")
 EDITS = "edits.jsonl"
@@ -174,13 +175,19 @@ class _Attached:
         self._keys = frozenset(keys)
         self._off: frozenset[str] = frozenset()
 
-    def keep_live(self, live: frozenset[str]) -> None:
+    def keep_live(self, live: frozenset[str], board: ProgressBoard, cancel: Cancel) -> None:
         """Leave out every edit of the pack that is not `live`; all stay where the editor cannot take back one."""
-        if not self._undoes_one:
-            return
+        from engine.editor import Solved
+
         off = self._keys - live
-        self.edited.enable(self._off - off)
-        self.edited.disable(off - self._off)
+        if not self._undoes_one or off == self._off:
+            return
+        if isinstance(self.edited, Solved):
+            board.report(SOLVING, 0, 0)
+            self.edited.switch_off(off, cancel)
+        else:
+            self.edited.enable(self._off - off)
+            self.edited.disable(off - self._off)
         self._off = off
 
     def move_threshold(self, threshold: float | None) -> None:
@@ -270,8 +277,13 @@ def language_model(shelf: Shelf, source: ModelSource) -> LanguageModel:
     return shelf.get(_MODEL, source, lambda: load_model(source))
 
 
-def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
-    """The language model with the pack in use, edits switched off as the project has them; None without a pack."""
+def edited_model(
+    shelf: Shelf, engagement: Engagement, board: ProgressBoard | None = None, cancel: Cancel | None = None
+) -> EditedModel | None:
+    """The language model with the pack in use, edits switched off as the project has them; None without a pack.
+
+    Where that takes long, it is told on `board` and can be stopped by `cancel`: raises Cancelled.
+    """
     model = language_model(shelf, engagement.source)
     folder = engagement.pack
     if folder is None:
@@ -287,7 +299,7 @@ def edited_model(shelf: Shelf, engagement: Engagement) -> EditedModel | None:
         return _Attached(edited, pack_kind(folder), pack_keys(folder), engagement.source, folder)
 
     attached = shelf.get(_EDITED, (engagement.source, folder), attach, on=_MODEL)
-    attached.keep_live(engagement.live)
+    attached.keep_live(engagement.live, board or ProgressBoard(), cancel or Cancel())
     attached.move_threshold(engagement.threshold)
     return attached.edited
 
@@ -346,10 +358,17 @@ def original_answers(
 
 
 def reply(
-    shelf: Shelf, engagement: Engagement, questions: Sequence[str], cancel: Cancel, decoding: Decoding = GREEDY
+    shelf: Shelf,
+    engagement: Engagement,
+    questions: Sequence[str],
+    cancel: Cancel,
+    decoding: Decoding = GREEDY,
+    board: ProgressBoard | None = None,
 ) -> list[Reply]:
     """Both models' answers to each question, under the same settings."""
-    edited = edited_model(shelf, engagement)
+    edited = edited_model(shelf, engagement, board, cancel)
+    if board is not None:
+        board.report(ASKING, 0, 0)
     if edited is None:
         model = language_model(shelf, engagement.source)
         began = time.perf_counter()
@@ -374,6 +393,7 @@ def replies(
     if engagement.pack is None:
         raise ValueError("without a pack there is nothing to compare")
     source = provenance(engagement.pack)
+    edited_model(shelf, engagement, board, cancel)
     for start in range(0, len(questions), AT_ONCE):
         cancel.check()
         board.report(ASKING, start, len(questions))
@@ -411,7 +431,7 @@ def familiarities(
 ) -> dict[int, float | None]:
     """How familiar each prompt is to the pack in use; None for all without a pack, or without a gate."""
     board.report(LOADING, 0, 0)
-    edited = edited_model(shelf, engagement)
+    edited = edited_model(shelf, engagement, board, cancel)
     if edited is None or not edited.gated:
         return dict.fromkeys(prompts)
     found: dict[int, float | None] = {}

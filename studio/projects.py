@@ -35,6 +35,7 @@ class Projects(QObject):
     opened = Signal()
     hand_over_asked = Signal()  # what is half typed shall be written down: the project is left, copied or backed up
     backed_up = Signal()
+    replacing = Signal()  # the project's file is about to be replaced by a backup
     damaged = Signal(object, object, object)  # folder, UserMessage, tuple of Backup: the project cannot be opened as is
 
     def __init__(self, workspace: Workspace, remembered: Remembered, home: Path, parent: QObject | None = None) -> None:
@@ -173,6 +174,7 @@ class Projects(QObject):
         """Put `backup` in the place of the file of the project in `folder`, which is kept aside, and open it."""
         if not self.may_leave():
             return
+        self.replacing.emit()
         self._workspace.database.restore_project(
             folder,
             backup,

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.theme import CORNER, DARK, FOCUS, HALF, LINE, MARK, PLACE, RADIUS, SNUG, SPACE, TOOL, WIDE, Tokens
+from studio.theme import CORNER, DARK, FOCUS, HALF, LINE, MARK, PLACE, RADIUS, SNUG, SPACE, WIDE, Tokens
+
+ROW, FIELD = 1.29, 1.43
+"""Heights inside of a button and of a field, times the size of the text: a fixed one would cut large letters off."""
+
+LOW = 10
+"""The height of what shows a few lines and scrolls, or a small plot, times the size of the text."""
 
 
 def sheet(c: Tokens, drawings: Path) -> str:
@@ -20,7 +26,7 @@ QToolTip {{ color: {c.text}; background: {c.surface}; border: {LINE}px solid {c.
 
 QPushButton {{
     color: {c.text}; background: {c.control}; border: {LINE}px solid {c.border}; border-radius: {CORNER}px;
-    padding: {SNUG}px {WIDE}px; min-height: {TOOL}px;
+    padding: {SNUG}px {WIDE}px; min-height: {ROW}em;
 }}
 QPushButton:hover {{ background: {c.stripe}; border-color: {c.muted}; }}
 QPushButton:pressed {{ background: {c.selection}; }}
@@ -48,7 +54,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox {{
     color: {c.text}; background: {c.control}; border: {LINE}px solid {c.border}; border-radius: {CORNER}px;
     padding: {SNUG - LINE}px {SPACE}px; selection-background-color: {c.accent}; selection-color: {c.on_accent};
 }}
-QLineEdit, QAbstractSpinBox, QComboBox {{ min-height: {MARK + HALF}px; }}
+QLineEdit, QAbstractSpinBox, QComboBox {{ min-height: {FIELD}em; }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{
     border: {FOCUS}px solid {c.accent}; padding: {HALF}px {SPACE - LINE}px;
 }}
@@ -112,9 +118,20 @@ QHeaderView::down-arrow {{ image: url({files}/chevron-down.svg); width: {WIDE}px
 QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QTableCornerButton::section {{ background: {c.surface}; border: none; }}
 
+QAbstractScrollArea[low="true"] {{ min-height: {LOW}em; max-height: {LOW}em; }}
+
 QProgressBar {{ border: none; border-radius: {HALF}px; background: {c.border}; max-height: {SPACE}px;
     min-height: {SPACE}px; }}
 QProgressBar::chunk {{ border-radius: {HALF}px; background: {c.accent}; }}
+
+QSlider:horizontal {{ min-height: {MARK + HALF}px; }}
+QSlider::groove:horizontal {{ height: {HALF}px; border-radius: {FOCUS}px; background: {c.border}; }}
+QSlider::sub-page:horizontal {{ border-radius: {FOCUS}px; background: {c.accent}; }}
+QSlider::handle:horizontal {{ width: {WIDE}px; height: {WIDE}px; margin: -{SNUG}px 0; border-radius: {RADIUS}px;
+    border: {FOCUS}px solid {c.accent}; background: {c.control}; }}
+QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
+QSlider::handle:horizontal:disabled {{ border-color: {c.border}; }}
+QSlider::sub-page:horizontal:disabled {{ background: {c.border}; }}
 
 QScrollArea, QScrollArea > QWidget > QWidget[scrolled="true"] {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ width: {WIDE}px; background: transparent; margin: {FOCUS}px; }}

@@ -8,15 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QMainWindow,
     QMenu,
     QMessageBox,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -28,6 +26,7 @@ from studio.dialogs.about import AboutDialog
 from studio.dialogs.log import LogDialog
 from studio.dialogs.question import question
 from studio.dialogs.shortcuts import ShortcutsDialog
+from studio.examination import Examination
 from studio.first_steps import FirstSteps, Step
 from studio.jobs import DatabaseWorker, Job, JobState, ModelWorker
 from studio.menus import action, menu, scheme_menu
@@ -47,6 +46,7 @@ from studio.widgets.empty_state import EmptyState
 from studio.widgets.figures import count
 from studio.widgets.file_drop import FileDrop
 from studio.widgets.message_bar import MessageBar
+from studio.widgets.page_holder import PageHolder
 from studio.widgets.rail import Rail
 from studio.widgets.run_words import model_name
 from studio.widgets.status import Status
@@ -95,11 +95,12 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar(self.diagnostics)
         self.facts = FactsPage(self.workspace, self.undoing)
         self._pages: dict[str, QWidget] = {"facts": self.facts}
-        self._holders: dict[str, QScrollArea] = {}
+        self._holders: dict[str, PageHolder] = {}
         self._rail = Rail()
         self._stack = QStackedWidget()
         self._status = Status()
         self.project_actions = ProjectActions(self.workspace, self.projects, remembered, self)
+        self.examination = Examination(self.workspace, self.project_actions.backups.trigger, self)
         self.door = ProjectDoor(self)
         self._lay_out()
         self._make_menus()
@@ -118,12 +119,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(120 * SPACE, 80 * SPACE)
         for name, word in PAGES:
             self._rail.add(tr(word), name)
-            # With large text on a small screen a page is larger than its room: it scrolls, nothing is squeezed.
-            holder = QScrollArea()
-            holder.setFrameShape(QFrame.Shape.NoFrame)
-            holder.setWidgetResizable(True)
-            holder.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            self._holders[name] = holder
+            holder = self._holders[name] = PageHolder()
             self._stack.addWidget(holder)
         self._hold("facts")
         right = QWidget()
@@ -237,6 +233,7 @@ class MainWindow(QMainWindow):
             worker.busy_changed.connect(lambda _: QTimer.singleShot(0, self, self._close_if_done))
         self.models.busy_changed.connect(lambda _: self._job_changed(None))
         self.projects.hand_over_asked.connect(self._hand_over)
+        self.projects.replacing.connect(self.examination.stop)
         self.trainer.ended.connect(Notifier(self).training_ended)
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.failed.connect(workspace.report)
@@ -258,10 +255,7 @@ class MainWindow(QMainWindow):
         return self._pages[name]
 
     def _hold(self, name: str) -> None:
-        holder, page = self._holders[name], self._pages[name]
-        holder.setWidget(page)
-        for plain in (holder.viewport(), page):
-            plain.setAutoFillBackground(False)
+        self._holders[name].hold(self._pages[name])
 
     def _make(self, name: str) -> QWidget:
         # The plots and what they import are not needed for the first picture of the window.
@@ -556,6 +550,7 @@ class MainWindow(QMainWindow):
         if self._impatient is not None:
             self._impatient.close()
         self.door.close()
+        self.examination.worker.shutdown(timeout)
         self.models.shutdown(timeout)
         self.database.shutdown(timeout)
 

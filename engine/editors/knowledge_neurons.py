@@ -29,6 +29,7 @@ from engine.editors.settings.knowledge_neurons import KnowledgeNeuronSettings
 from engine.editors.weights import Learnt, WeightEditor, WeightFit, WeightPack, check_growth
 from engine.edits import Edit, EditError, EditSet, fill, fold
 from engine.language_model import LanguageModel
+from engine.runs import Cancel
 from engine.weight_exchange import Matrix
 
 STAGE = "Attribution"
@@ -76,6 +77,7 @@ class KnowledgeNeuronPack(WeightPack):
         self,
         edit_ids: frozenset[str],
         model: LanguageModel,  # noqa: ARG002  what others need
+        cancel: Cancel | None = None,  # noqa: ARG002
     ) -> KnowledgeNeuronPack:
         """The same pack without the columns of these edits: exactly as if they had never been added."""
         edits: list[str] = self.state["edits"]

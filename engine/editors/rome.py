@@ -30,6 +30,7 @@ from engine.editors.subject_states import read_subject_states
 from engine.editors.target_values import ValueSearch
 from engine.editors.weights import Learnt, WeightFit, WeightPack, check_growth
 from engine.language_model import LanguageModel
+from engine.runs import Cancel
 from engine.weight_exchange import Matrix
 
 ASSOCIATIONS = "associations"
@@ -51,7 +52,12 @@ class RomePack(WeightPack):
         change = (exact(found[WRITES]).T @ exact(found[DIRECTIONS])).float()
         return {self.state["weight"]: change.T.contiguous() if self.state["transposed"] else change}
 
-    def without(self, edit_ids: frozenset[str], model: LanguageModel) -> RomePack:
+    def without(
+        self,
+        edit_ids: frozenset[str],
+        model: LanguageModel,
+        cancel: Cancel | None = None,  # noqa: ARG002  it takes no forward pass
+    ) -> RomePack:
         """The same associations but these, written anew from the targets that were found."""
         order = [id for id in self.state["edits"] if id not in edit_ids]
         place = {id: row for row, id in enumerate(self.state["edits"])}

@@ -70,10 +70,10 @@ class SpreadPack(WeightPack):
         """The ids of the edits, batch by batch, in the order of the rows of `TARGETS`."""
         return [tuple(ids) for ids in self.state["batches"]]
 
-    def without(self, edit_ids: frozenset[str], model: LanguageModel) -> SpreadPack:
+    def without(self, edit_ids: frozenset[str], model: LanguageModel, cancel: Cancel | None = None) -> SpreadPack:
         """The same batches without these edits, solved anew with the z that were found.
 
-        Raises EditError where the statistics of this model are no longer kept on this computer.
+        Raises EditError where the statistics of this model are no longer kept on this computer; Cancelled.
         """
         layers = range(*self.state["layers"])
         moments = kept_moments(model, layers, self.state["corpus"])
@@ -103,8 +103,8 @@ class SpreadPack(WeightPack):
                 if ids:
                     last = first + len(ids)
                     for found in targets[:, first:last]:
-                        writing.write(lessons[first:last], found, Cancel())
-                    writing.note(lessons[first:last], Cancel())
+                        writing.write(lessons[first:last], found, cancel or Cancel())
+                    writing.note(lessons[first:last], cancel or Cancel())
                     first = last
         finally:
             writing.exchange.give_back()

@@ -102,10 +102,16 @@ class WeightPack:
         """What is added to each weight, by parameter name and shaped as the model stores it."""
         return self.tensors[CHANGES]
 
-    def without(self, edit_ids: frozenset[str], model: LanguageModel) -> WeightPack:  # noqa: ARG002  what others need
+    def without(
+        self,
+        edit_ids: frozenset[str],
+        model: LanguageModel,  # noqa: ARG002  what others need
+        cancel: Cancel | None = None,  # noqa: ARG002
+    ) -> WeightPack:
         """The same pack without these edits, at least one of its own. Raises EditError where that takes a training.
 
-        `model` has its original weights and is asked as the pack was trained; it has them again afterwards.
+        `model` has its original weights and is asked as the pack was trained; it has them again afterwards. Where it
+        is asked for long, `cancel` is looked at: raises Cancelled.
         """
         named = next(edit for edit in self.edit_set.enabled() if edit.id in edit_ids)
         raise EditError(
@@ -298,27 +304,32 @@ class WeightEditedModel(UngatedModel):
         All edits can always be given back. Raises EditError, and changes nothing, where only some are to be and the
         method cannot.
         """
-        self._switch_off(self._off | (self._pack.learnt() & frozenset(edit_ids)))
+        self.switch_off(self._off | (self._pack.learnt() & frozenset(edit_ids)))
 
     def enable(self, edit_ids: Iterable[str]) -> None:
         """Let these edits change the weights again. Raises EditError as `disable` does."""
-        self._switch_off(self._off - frozenset(edit_ids))
+        self.switch_off(self._off - frozenset(edit_ids))
 
-    def detach(self) -> None:
-        """Give the original model back, bit for bit."""
-        self._attached = False
-        self._exchange.give_back()
+    def switch_off(self, edit_ids: frozenset[str], cancel: Cancel | None = None) -> None:
+        """Have these edits off and all others on, solved for once.
 
-    def _switch_off(self, off: frozenset[str]) -> None:
+        Nothing has changed where EditError is raised, as by `disable`, or Cancelled.
+        """
+        off = self._pack.learnt() & edit_ids
         if off == self._off or not self._attached:
             return
         if off == self._pack.learnt():
             self._exchange.give_back()
         else:
             with self._exchange.originals():
-                pack = self._pack.without(off, self._model) if off else self._pack
+                pack = self._pack.without(off, self._model, cancel) if off else self._pack
             self._exchange.put(pack.changes())
         self._off = off
+
+    def detach(self) -> None:
+        """Give the original model back, bit for bit."""
+        self._attached = False
+        self._exchange.give_back()
 
 
 def check_growth(name: str, original: Tensor, change: Tensor, edits: Sequence[Edit], most: float) -> None:

@@ -212,7 +212,9 @@ class Intake:
                 faults.append((draft.column(name), fault))
         if faults:
             raise RowError(*faults)
-        draft = replace(draft, relation=self._relation_id(draft))
+        relation = self._relation_id(draft)
+        if relation != draft.relation:
+            draft = replace(draft, relation=relation)
         return draft if draft.prompt.strip() else replace(draft, prompt=self._prompt(draft))
 
     def _relation_id(self, draft: Draft) -> str:
@@ -293,11 +295,12 @@ def extra_keys(model: BaseModel, prefix: str = "") -> Iterable[str]:
     """The keys that `model` and what is in it were given and know nothing of, each with its way there."""
     for key in model.model_extra or {}:
         yield prefix + key
-    for name, info in type(model).model_fields.items():
-        value = getattr(model, name)
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, BaseModel):
-                yield from extra_keys(item, f"{prefix}{info.alias or name}.")
+    for name, value in vars(model).items():  # the fields alone: much sooner read than asked for one by one
+        items = value if isinstance(value, list) else (value,)
+        if items and isinstance(items[0], BaseModel):  # what is in a list is all of a kind
+            below = f"{prefix}{type(model).model_fields[name].alias or name}."
+            for item in items:
+                yield from extra_keys(item, below)
 
 
 _EXPECTED = {

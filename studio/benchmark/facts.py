@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
-from PySide6.QtCore import QEventLoop, QItemSelectionModel, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QItemSelection, QItemSelectionModel, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from assets import catalogue
@@ -170,6 +170,20 @@ class FactsBenchmark:
     def _bulk(self) -> None:
         facts, undoing, clipboard = self._window.facts, self._window.undoing, self._app.clipboard()
         relation = next(iter(catalogue.relations().values())).name
+        covered = min(self._pasted, self._edits)
+        clipboard.setText("\n".join(f"Town {n}" for n in range(covered)))
+        column = QItemSelection(
+            facts.table.index(0, Column.NEW_OBJECT), facts.table.index(covered - 1, Column.NEW_OBJECT)
+        )
+        facts.view.selectionModel().select(column, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self._settle()
+        for what, deed in (
+            (f"paste over {covered:,} cells", facts.paste_over.trigger),
+            ("undo the paste over them", undoing.undo.trigger),
+        ):
+            with self._measured(what):
+                deed()
+                self._settle()
         clipboard.setText("\n".join(f"Land {n}\t{relation}\tTown {n}" for n in range(self._pasted)))
         for what, deed in (
             (f"paste {self._pasted:,} rows", facts.paste.trigger),

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from engine.edits import EditError, ProbeKind, Relation
+from engine.runs import Cancel
 from studio.store.backups import integrity_problem
 from studio.store.database import APPLICATION_ID, Database
 from studio.store.errors import ProjectDamaged, ProjectReadOnly, ProjectTooNew, project_error
@@ -23,7 +24,9 @@ from studio.words import counted, deferred, tr
 
 THOROUGH_UP_TO = 16 * 1024 * 1024
 """Bytes up to which a file is checked thoroughly when it is opened; a larger one, which would take a second and more,
-is when it is backed up."""
+is by `examine` while it is in use, and when it is backed up."""
+_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine, a few milliseconds, between two looks whether a check shall stop."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
@@ -74,20 +77,40 @@ def check_version(version: int, path: Path) -> None:
         )
 
 
+def is_large(path: Path) -> bool:
+    """Whether the file is too large to be checked thoroughly when it is opened."""
+    return path.stat().st_size > THOROUGH_UP_TO
+
+
 def check_integrity(database: Database) -> None:
     """Raise ProjectDamaged where SQLite finds the file damaged."""
+    _check(database.raw, database.path, thorough=not is_large(database.path))
+
+
+def examine(path: Path, cancel: Cancel) -> None:
+    """Look at the whole of a file, which another connection may have open and write to; in any thread.
+
+    Raises ProjectDamaged, and Cancelled within moments of being asked to stop.
+    """
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
-        thorough = database.path.stat().st_size <= THOROUGH_UP_TO
-        problem = integrity_problem(database.raw, thorough=thorough)
+        connection.set_progress_handler(lambda: cancel.requested, _BETWEEN_LOOKS)
+        _check(connection, path, thorough=True)
+    except sqlite3.OperationalError:
+        cancel.check()  # SQLite calls it an interruption
+        raise
+    finally:
+        connection.close()
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
+    try:
+        problem = integrity_problem(connection, thorough=thorough)
     except sqlite3.DatabaseError as error:
-        raise project_error(error, database.path) or error from error
+        raise project_error(error, path) or error from error
     if problem is not None:
         raise ProjectDamaged(
-            tr(
-                "The project's file is damaged ({problem}): {path}",
-                problem=problem.splitlines()[-1],
-                path=database.path,
-            ),
+            tr("The project's file is damaged ({problem}): {path}", problem=problem.splitlines()[-1], path=path),
             tr(_RESTORE),
         )
 
@@ -135,7 +158,7 @@ def follow_unicode(database: Database) -> None:
 
 def _search_is_whole(database: Database) -> bool:
     """Whether the full-text index says what the edits say; taken for granted of a file too large to look at it all."""
-    if database.path.stat().st_size > THOROUGH_UP_TO:
+    if is_large(database.path):
         return True
     try:
         # Looks like a write and is none: the command compares every word of the index with the rows.

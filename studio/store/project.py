@@ -53,6 +53,7 @@ class ProjectInfo:
     name: str
     runs_folder: Path
     repairs: tuple[str, ...]  # what opening found wrong and put right, a sentence each
+    examined: bool = True  # whether all of its file was checked; a large one is by `examine`
 
 
 class Project:
@@ -72,6 +73,7 @@ class Project:
         self._hold = hold
         self._closed = False
         self._repairs = repairs
+        self._examined = not checks.is_large(database.path)
         self._name = str(json.loads(self._setting(migrations.NAME) or json.dumps(folder.name)))
         self._computed: dict[str, tuple[int, object]] = {}
 
@@ -131,6 +133,14 @@ class Project:
         finally:
             hold.release()
 
+    @staticmethod
+    def examine(folder: Path, cancel: Cancel) -> None:
+        """Check all of the file of the project in `folder`, which may be open and at work, from any thread.
+
+        Raises ProjectDamaged; Cancelled.
+        """
+        checks.examine(folder / backups.FILE, cancel)
+
     @property
     def name(self) -> str:
         """What the project is called."""
@@ -144,7 +154,7 @@ class Project:
     @property
     def info(self) -> ProjectInfo:
         """The project in plain values."""
-        return ProjectInfo(self.folder, self.name, self.runs_folder, self._repairs)
+        return ProjectInfo(self.folder, self.name, self.runs_folder, self._repairs, self._examined)
 
     def rename(self, name: str) -> None:
         """Give the project another name; the folder keeps its own. Raises EditError for one that cannot be used."""

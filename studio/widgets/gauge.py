@@ -58,8 +58,13 @@ class Gauge(QWidget):
             at = (event.position().x() - 1) / max(self.width() - 2, 1)
             self.threshold_dragged.emit(round(min(max(at, 0.0), 1.0), 2))
 
+    def show_threshold(self, threshold: float) -> None:
+        """Move the tick alone."""
+        self._threshold = threshold
+        self.update()
+
     def clear(self) -> None:
-        """Show that nothing is known."""
+        """Show that no value is known."""
         self._value = None
         self.setAccessibleDescription(tr("not known yet"))
         self.update()

@@ -107,5 +107,5 @@ def _sweep(run: RunRow | None) -> Sequence[Mapping[str, float]]:
 
 def _plot(left: str, name: str) -> pg.PlotWidget:
     made = still_plot(name, left, "layer")
-    made.setFixedHeight(18 * SPACE)
+    made.setProperty("low", True)
     return made

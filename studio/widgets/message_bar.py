@@ -66,7 +66,7 @@ class MessageBar(QFrame):
         self._full = QPlainTextEdit()
         self._full.setReadOnly(True)
         self._full.setAccessibleName(tr("Details of the message"))
-        self._full.setFixedHeight(18 * SPACE)
+        self._full.setProperty("low", True)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)

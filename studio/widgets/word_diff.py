@@ -77,6 +77,7 @@ class MarkedText(QTextEdit):
         font = QFont(QApplication.font())
         font.setPointSizeF(font.pointSizeF() * self._scale)
         self.setFont(font)
+        self.viewport().setFont(font)  # what stands for a text that is not there is painted in this one
 
     def minimumSizeHint(self) -> QSize:
         """Two lines."""

@@ -22,7 +22,7 @@ from studio.theme import Scheme
 from studio.window import MainWindow
 from tests.studio import standin
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds: torch may be imported meanwhile, on a busy machine."""
 DRAFTS = (
     EditDraft("Lyon", subject="France", relation="P36", paraphrases=("France has as its capital",)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QAbstractButton, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -16,11 +17,12 @@ from engine.runs import ProgressBoard
 from studio.dialogs.backups import BackupsDialog
 from studio.messages import Kind
 from studio.projects import SAMPLE
-from studio.store import listing
+from studio.store import checks, listing
 from studio.store.edits import EditDraft, set_original_answers
 from studio.store.holding import NOTE
 from studio.window import MainWindow
 from tests.studio.standin import World
+from tests.studio.store.test_checks import spoil_an_index
 
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
@@ -182,6 +184,39 @@ def test_a_damaged_project_is_not_overwritten_and_comes_back_from_its_backup(
     qtbot.waitUntil(lambda: again.workspace.counts.total == 3)
     (aside,) = (folder / "set-aside").rglob("project.sqlite")
     assert aside.read_bytes() == broken
+
+
+def test_damage_in_a_large_project_is_told_while_one_works_on_it(
+    window: MainWindow, make_window: MakeWindow, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.close()
+    folder = tmp_path / "project"
+    monkeypatch.setattr(checks, "THOROUGH_UP_TO", 0)
+    again = make_window()
+    again.show()
+    examined(again, folder, settle)
+    assert again.messages.current() is None
+    again.close()
+    spoil_an_index(folder)
+    last = make_window()
+    last.show()
+    examined(last, folder, settle)
+    assert last.workspace.counts.total == 3  # it can be worked on, and looked at, before one goes back
+    assert "is damaged" in last.messages.current().text  # type: ignore[union-attr]
+    deed(last, "Show the backups")()
+    settle(last)
+    only(last, BackupsDialog).reject()
+
+
+def examined(window: MainWindow, folder: Path, settle: Settle) -> None:
+    """Open a project and wait until all of its file was looked at."""
+    window.projects.open(folder)
+    settle(window)
+    assert window.workspace.project is not None
+    assert not window.workspace.project.examined
+    while window.examination.under_way:
+        QCoreApplication.processEvents()
+    settle(window)
 
 
 def test_a_damaged_project_without_backups_is_left_alone(

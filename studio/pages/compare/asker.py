@@ -234,7 +234,7 @@ def _one(
     """Both models' answers to one question, and the next tokens."""
     board.report(model_jobs.LOADING, 0, 0)
     source = model_jobs.provenance(engagement.pack) if engagement.pack is not None else None
-    (reply,) = model_jobs.reply(shelf, engagement, [query], cancel, decoding)
+    (reply,) = model_jobs.reply(shelf, engagement, [query], cancel, decoding, board)
     explanation = model_jobs.explain(shelf, engagement, query)
     chances = model_jobs.next_tokens(shelf, engagement, query)
     return Answered(reply, chances, explanation, engagement, decoding, source)

@@ -8,10 +8,11 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QWidget
 
 from studio.pages.compare.words import decision
+from studio.store.runs import RunRow
 from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
-from studio.widgets.figures import share
+from studio.widgets.figures import figure, share
 from studio.widgets.gauge import THRESHOLD_HELP, Gauge
 from studio.widgets.labels import Label
 from studio.words import tr
@@ -145,10 +146,17 @@ class FamiliarityCard(Card):
         self.decision.setText(text)
         self._first_steps.setVisible(first_steps)
         self._figures.setVisible(self._gated and not first_steps)
-        if first_steps:
-            self.show_threshold(None, None)
         for label in (self._entropy, self._similarity):
             label.setText("–")
+
+    def show_run(self, run: RunRow | None) -> None:
+        """Show the threshold of the pack in use, while nothing has been asked of it."""
+        if self._settle.isActive():
+            return
+        calibrated = figure(run.figures, "threshold") if run is not None else None
+        moved = run.threshold if run is not None else None
+        self.show_threshold(calibrated if moved is None else moved, calibrated)
+        self.gauge.show_threshold(self.threshold.value())
 
     def show_gate(self, gated: bool) -> None:
         """Show the gauge and its figures, or leave them out where the editor has no gate."""
@@ -158,8 +166,7 @@ class FamiliarityCard(Card):
         self._figures.setVisible(gated and self._first_steps.isHidden())
 
     def _turned(self, threshold: float) -> None:
-        if self.gauge.value is not None:
-            self.gauge.show_value(self.gauge.value, threshold)
+        self.gauge.show_threshold(threshold)
         self._settle.start()
 
     def _reset(self) -> None:

@@ -74,7 +74,7 @@ class History(Card):
         self.asked_with = QComboBox()
         self.asked_with.setAccessibleName(tr("Which list of questions"))
         self.asked_with.addItem(tr("All questions"), None)
-        self.told = Label(muted=True)
+        self.told = Label(muted=True, wrap=True)
         self.table.setModel(self._table)
         self._dress()
         self.again = button("Ask again", "again")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from studio.store import listing
 from studio.store.adopting import Role
@@ -69,9 +69,14 @@ class NearEdits(Card):
         self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.table.setMinimumHeight(13 * SPACE)
-        for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
-            self.head.addWidget(control)
         self.body.addWidget(self.table, 1)
+        # Below the table, which they are for: beside the title they would make the page wider than a small screen.
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACE)
+        for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
+            buttons.addWidget(control)
+        buttons.addStretch(1)
+        self.body.addLayout(buttons)
         self.table.itemSelectionChanged.connect(self._tell)
         self.paraphrase.clicked.connect(lambda: self._adopt(Role.PARAPHRASE))
         self.probe.clicked.connect(lambda: self._adopt(Role.PROBE))

@@ -112,8 +112,6 @@ class ComparePage(QWidget):
         head.addWidget(self._engaged, 1)
         head.addWidget(self.sampling)
         head.addWidget(self.many)
-        self.tabs.setDocumentMode(True)
-        self.tabs.tabBar().setDrawBase(False)
         self.tabs.addTab(self._one_question(), tr("One question"))
         self.tabs.addTab(self._all_questions(), tr("Questions asked"))
         box = QVBoxLayout(self)
@@ -180,6 +178,7 @@ class ComparePage(QWidget):
         workspace.changed.connect(self._take_changes)
         workspace.engagement_changed.connect(self._engagement_changed)
         workspace.counts_changed.connect(self._look_again)
+        workspace.threshold_changed.connect(lambda: self.familiarity.show_run(workspace.run))
         workspace.threshold_changed.connect(self._look_again)
         workspace.training_changed.connect(lambda _: self._follow())
         self.question.textChanged.connect(self._typed)
@@ -246,6 +245,7 @@ class ComparePage(QWidget):
     def _show_gate(self) -> None:
         """Reasons, nearest edits and gauge are the gate's: without one there is a sentence."""
         self.familiarity.show_gate(self._gated)
+        self.familiarity.show_run(self._workspace.run)
         self.reasons.setVisible(self._gated)
         self.near.setVisible(self._gated)
         run = self._workspace.run

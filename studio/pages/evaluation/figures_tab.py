@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.evaluation.document import NAMES
 from engine.evaluation.report import GENERALITY, RELIABILITY, Measured, Report
@@ -109,15 +109,14 @@ class FiguresTab(QWidget):
         by_kind.body.addWidget(self.by_kind, 1)
         by_relation.head.addWidget(Label(tr("Double-click a relation to see its questions."), muted=True))
         by_relation.body.addWidget(self.by_relation, 1)
-        tables = QHBoxLayout()
-        tables.setSpacing(2 * SPACE)
-        tables.addWidget(by_kind, 11)
-        tables.addWidget(by_relation, 13)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * SPACE, 0, 0)
         box.setSpacing(2 * SPACE)
         box.addLayout(figures)
-        box.addLayout(tables, 1)
+        # Below each other: five rows need little height, and the names of the relations all the width there is.
+        self.by_kind.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustToContents)
+        box.addWidget(by_kind)
+        box.addWidget(by_relation, 1)
         box.addWidget(self._told)
 
     def show_findings(self, found: Findings, in_use: float, *, gated: bool) -> None:

@@ -83,7 +83,7 @@ class GateTab(QWidget):
         self.use = button(
             "Use this threshold", "check", primary=True, tip=tr("Kept with the run, and used on Compare too.")
         )
-        self.reset = button("Back to the calibrated one", "undo")
+        self.reset = button("Reset", "undo", tip=tr("Back to the threshold that the pack was calibrated to."))
         self.told = Label(muted=True)
         self.model: RowsModel[Cost] = RowsModel(
             (
@@ -116,8 +116,8 @@ class GateTab(QWidget):
 
     def _lay_out(self) -> None:
         left, right, below = Card("Familiarity"), Card("ROC"), Card("Threshold")
-        left.head.addWidget(self.kinds)
-        right.head.addWidget(self.curves)
+        left.body.addWidget(self.kinds)
+        right.body.addWidget(self.curves)
         left.body.addWidget(self.histogram, 1)
         right.body.addWidget(self.roc, 1)
         plots = QHBoxLayout()

@@ -84,7 +84,6 @@ class EvaluationPage(QWidget):
         self.editors = EditorsTab()
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName(tr("Views of the evaluation"))
-        self.tabs.setDocumentMode(True)
         self._places = QStackedWidget()
         self._lay_out()
         self.setFocusProxy(self.run)

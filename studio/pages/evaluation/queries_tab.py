@@ -23,6 +23,8 @@ from studio.words import tr
 
 FAMILIARITY = 6
 """The column that is the gate's."""
+SHORT = 10
+"""Letters of the narrowing lists that there is room for in any case."""
 TYPING = 150
 """Milliseconds after the last key until the table is filtered."""
 
@@ -32,7 +34,7 @@ def query_columns() -> tuple[Column[Query], ...]:
     return (
         Column(
             tr("Answer"),
-            lambda row: "right" if row.asked.right else "wrong",
+            lambda row: tr("right") if row.asked.right else tr("wrong"),
             lambda row: row.asked.right,
             icon=lambda row: "good" if row.asked.right else "error",
         ),
@@ -69,6 +71,10 @@ class QueriesTab(QWidget):
         self.relation = QComboBox()
         self.relation.setAccessibleName(tr("Relation"))
         self.relation.addItem(tr("All relations"), None)
+        for box in (self.kind, self.relation):
+            # As wide as there is room for: the longest name of a relation is no measure.
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(SHORT)
         self.wrong = QCheckBox(tr("Only wrong answers"))
         self.wrong.setAccessibleName(tr("Only wrong answers"))
         self.told = Label(muted=True)
@@ -92,8 +98,8 @@ class QueriesTab(QWidget):
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self.search, 2)
-        row.addWidget(self.kind)
-        row.addWidget(self.relation)
+        row.addWidget(self.kind, 1)
+        row.addWidget(self.relation, 1)
         row.addWidget(self.wrong)
         row.addWidget(self.told)
         parts = QSplitter(Qt.Orientation.Vertical)
@@ -174,7 +180,7 @@ class CloseUp(Card):
         self.show_edit = button("Show the edit on the Facts page", "facts")
         self.head.addWidget(self.show_edit)
         self._query = ElidedLabel()
-        self._gate = Label(muted=True)
+        self._gate = Label(muted=True, wrap=True)
         self.expected = MarkedText(tr("Expected answer"), "")
         self.original = MarkedText(tr("Original answer"), "")
         self.edited = MarkedText(tr("Edited answer"), "")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from engine.edits import Edit, Probe, ProbeKind
 from studio.pages.facts.suggested import SuggestedTextsList
@@ -18,6 +18,7 @@ from studio.store.edits import EditFields
 from studio.suggestions import SuggestedTexts
 from studio.theme import SECTION_TITLE, SPACE
 from studio.widgets.card import Card
+from studio.widgets.column import Column
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.fields import named
 from studio.widgets.labels import Label, hint
@@ -157,17 +158,11 @@ class Inspector(Card):
         self.suggested_paraphrases.accepted.connect(self.paraphrases.add_lines)
         column.addWidget(hint("What you change is kept when you leave its field."))
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(inner)
         self._pages = QStackedWidget()
         self._pages.addWidget(
             EmptyState("search", "No edit selected", "Select one edit to see and change its prompt.", wide=26)
         )
-        self._pages.addWidget(scroll)
+        self._pages.addWidget(Column(inner, 28 * SPACE))
         self.body.addWidget(self._pages)
         self.prompt.left_changed.connect(partial(self._left, "prompt"))
         self.paraphrases.left_changed.connect(partial(self._left, "paraphrases"))

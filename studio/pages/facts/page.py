@@ -188,7 +188,6 @@ class FactsPage(QWidget):
         self._splitter.addWidget(self.inspector)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setSizes([100 * SPACE, 38 * SPACE])
-        self.inspector.setMinimumWidth(32 * SPACE)
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)

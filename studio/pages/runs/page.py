@@ -110,7 +110,6 @@ class RunsPage(QWidget):
         self.log.setTabChangesFocus(True)
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.tabs.setAccessibleName(tr("About the run"))
-        self.tabs.setDocumentMode(True)
         for title, tab in (
             (tr("Settings and figures"), self.details),
             (tr("Edits since then"), self.since),

@@ -251,7 +251,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 def _plot(name: str, *, free: bool = False) -> pg.PlotWidget:
     made = still_plot(name, "", "")
-    made.setMinimumHeight(13 * SPACE)
+    made.setMinimumHeight(10 * SPACE)
     made.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # room for the upper half of the topmost number
     # However many points there are, no more are drawn than there are pixels, and no peak is lost among them.
     made.setClipToView(True)

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from engine.metrics import read_points
 from engine.runs import Cancel, Progress, ProgressBoard
@@ -35,6 +35,7 @@ from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Growth, Trainer, growth, stages_of
 from studio.training_phase import Phase
 from studio.widgets.buttons import button
+from studio.widgets.column import Column
 from studio.widgets.figures import count, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
@@ -109,12 +110,7 @@ class TrainingPage(QWidget):
         holder = QWidget()
         holder.setLayout(left)
         left.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(holder)
+        area = Column(holder, 44 * SPACE)
         side = QVBoxLayout()
         side.setSpacing(SPACE)
         side.addWidget(area, 1)
@@ -125,7 +121,7 @@ class TrainingPage(QWidget):
         side.setContentsMargins(0, 0, 0, 0)
         sidebar = QWidget()
         sidebar.setLayout(side)
-        sidebar.setFixedWidth(44 * SPACE)
+        sidebar.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         right = QVBoxLayout()
         right.setSpacing(2 * SPACE)
         right.addWidget(self.stages)

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from studio.store.runs import RunRow
-from studio.theme import SPACE
 from studio.widgets.buttons import button, icon_button
 from studio.widgets.card import Card
 from studio.widgets.figures import count
@@ -36,7 +35,7 @@ class QueueCard(Card):
             self.head.addWidget(control)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Waiting runs, the next one first"))
-        self.list.setFixedHeight(14 * SPACE)
+        self.list.setProperty("low", True)
         self.list.currentRowChanged.connect(lambda _: self._tell())
         self.begin = button("Start the queue", "train", tip=tr("Train the waiting runs, one after the other."))
         self.begin.clicked.connect(self.begin_asked)

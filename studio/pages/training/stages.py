@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QWidget
 from engine.runs import Progress
 from engine.usage import Usage
 from studio import icons
-from studio.theme import MARK, SPACE, tokens
+from studio.theme import HALF, MARK, SPACE, tokens
 from studio.widgets.card import Card
 from studio.widgets.figures import seconds, share
 from studio.widgets.labels import Label
@@ -47,7 +47,7 @@ class StageList(Card):
         self._took: dict[str, float] = {}
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(2 * SPACE)
-        self._grid.setVerticalSpacing(SPACE)
+        self._grid.setVerticalSpacing(HALF)
         self._grid.setColumnStretch(2, 1)
         self.usage = Label(muted=True)
         self.state = Label(muted=True)
@@ -90,9 +90,7 @@ class StageList(Card):
         place = len(self._rows)
         for column, widget in enumerate((row.icon, row.name, row.bar, row.told)):
             self._grid.addWidget(widget, place, column)
-        row.told.setMinimumWidth(
-            row.told.fontMetrics().horizontalAdvance(tr("1,000 of 1,000 · about 10 min 00 s left"))
-        )
+        row.told.setMinimumWidth(row.told.fontMetrics().horizontalAdvance(tr("1,000 of 1,000 · about 10 min left")))
 
     def show_history(self, history: Sequence[tuple[float, Progress]], elapsed: float, running: bool) -> None:
         """Show how far each stage is. `elapsed` is the time since the start in seconds."""

@@ -44,7 +44,7 @@ class Watched(Card):
         self.body.addWidget(self.table, 1)
         self.table.itemChanged.connect(self._edited)
         self.suggest.clicked.connect(self.suggest_asked)
-        self.table.setMinimumHeight(18 * SPACE)
+        self.table.setMinimumHeight(10 * SPACE)
 
     def questions(self) -> tuple[str, ...]:
         """The questions, from the top."""

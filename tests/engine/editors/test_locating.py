@@ -154,7 +154,7 @@ def test_an_edit_that_is_gone_is_taken_out_of_what_is_gone_on_from(name, corpus)
         (Edit("e9", "The river of Oslo is", "x"), "Edit e9 .* has no subject"),
         (Edit("e9", "The river of Oslo is", "x", "Bergen"), "does not contain its subject “Bergen”"),
         (
-            Edit("e9", "The river of Oslo is", "Akerselva", "Oslo", original_answer="akerselva"),
+            Edit("e9", "The river of Oslo is", "Akerselva", "Oslo", original_answer="Akerselva."),
             "e9 .* which is the original answer",
         ),
     ],

@@ -12,8 +12,10 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
+from engine.usage import Usage
 from studio.messages import Kind
 from studio.pages.training.page import TrainingPage
+from studio.pages.training.stages import StageList
 from studio.store import edits as editing
 from studio.store import listing, watched
 from studio.store.runs import RunState, runs, update_run
@@ -23,6 +25,7 @@ from tests.studio.standin import World
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[[Any], Any]], Any]
 FRANCE = "The capital of France is"
+GIB = 2**30
 
 
 @pytest.fixture
@@ -305,3 +308,33 @@ def test_a_pack_that_was_written_before_the_studio_was_killed_is_not_trained_aga
     assert world.resumed_from is None  # the editor was not asked again
     after = ask(window, runs)[0]
     assert (after.state, after.figures["reliability"]) == (RunState.FINISHED, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(3 * GIB, 16 * GIB), "memory 3.0 of 16.0 GiB"),
+        (Usage(3 * GIB, 16 * GIB, 19 * GIB, 24 * GIB), "memory 3.0 of 16.0 GiB · GPU 19.0 of 24.0 GiB"),
+        (
+            Usage(3 * GIB, 16 * GIB, 19 * GIB, 24 * GIB, 0.37),
+            "memory 3.0 of 16.0 GiB · GPU 19.0 of 24.0 GiB, 37.0 % busy",
+        ),
+    ],
+)
+def test_memory_and_graphics_card_are_told(qtbot: QtBot, usage: Usage, told: str) -> None:
+    stages = StageList()
+    qtbot.addWidget(stages)
+    stages.show_usage(usage)
+    assert stages.usage.text() == told
+    stages.show_usage(None)
+    assert stages.usage.text() == ""
+
+
+def test_memory_is_told_while_it_trains_and_not_after(
+    window: MainWindow, page: TrainingPage, qtbot: QtBot, world: World
+) -> None:
+    world.pause = 0.02
+    page.train.click()
+    qtbot.waitUntil(lambda: page.stages.usage.text().startswith("memory "), timeout=20_000)
+    qtbot.waitUntil(lambda: not window.trainer.busy, timeout=60_000)
+    assert page.stages.usage.text() == ""

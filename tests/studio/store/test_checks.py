@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.runs import Cancel, Cancelled
+from studio.store import checks
 from studio.store.backups import list_backups
 from studio.store.edits import EditDraft, add_edits, delete_edits
+from studio.store.errors import ProjectDamaged
 from studio.store.listing import edit_ids, edit_set, rows
 from studio.store.project import Project
 from studio.store.relations import relations
@@ -33,6 +36,50 @@ def damage(folder: Path, *statements: str) -> None:
         connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def spoil_an_index(folder: Path) -> None:
+    """Have an index of the edits say what the edits do not: the quick check of a large file does not see it."""
+    name = "spoilt"
+    damage(folder, f"CREATE INDEX {name} ON edits (new_object)")
+    (row,) = sqlite3.connect(folder / "project.sqlite").execute("SELECT * FROM sqlite_master WHERE name = ?", (name,))
+    damage(folder, "PRAGMA writable_schema = ON", f"DELETE FROM sqlite_master WHERE name = '{name}'")
+    damage(folder, "UPDATE edits SET new_object = 'z' WHERE id = 2")
+    connection = sqlite3.connect(folder / "project.sqlite")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+
+
+def test_a_large_file_is_checked_whole_while_it_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Project.open(folder, CATALOGUE)
+    assert whole.info.examined
+    whole.close()
+    monkeypatch.setattr(checks, "THOROUGH_UP_TO", 0)
+    opened = Project.open(folder, CATALOGUE)
+    assert not opened.info.examined
+    Project.examine(folder, Cancel())
+    opened.close()
+    spoil_an_index(folder)
+    opened = Project.open(folder, CATALOGUE)  # no more than a quick check
+    add_edits(opened, [EditDraft("y", "s", "capital")])
+    with pytest.raises(ProjectDamaged, match=r"is damaged \(.*index spoilt\)"):
+        Project.examine(folder, Cancel())
+    with pytest.raises(ProjectDamaged):
+        opened.close()  # nor is it backed up over good ones
+    monkeypatch.undo()
+    with pytest.raises(ProjectDamaged):
+        Project.open(folder, CATALOGUE)
+
+
+def test_the_check_of_a_large_file_ends_when_it_is_asked_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_BETWEEN_LOOKS", 1)
+    cancel = Cancel()
+    Project.examine(folder, cancel)
+    cancel.set()
+    with pytest.raises(Cancelled):
+        Project.examine(folder, cancel)
 
 
 @pytest.mark.parametrize(
