@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.collection import Collected
+from engine.meg.completed import completed
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
@@ -42,12 +43,14 @@ class MegPack:
         gate: Gate,
         generator: NeuronSource,
         collected: Collected,
+        kept: Sequence[str] = (),
         figures: Mapping[str, Any],
     ) -> None:
+        """`kept` are the ids of edits that answer with their own neurons, whatever the generator makes of them."""
         self.settings, self.layer, self.seed = settings, layer, seed
         self.model_name, self.fingerprint = model_name, fingerprint
         self.edit_set, self.gate, self.generator, self.collected = edit_set, gate, generator, collected
-        self.figures = dict(figures)
+        self.kept, self.figures = tuple(kept), dict(figures)
 
     def rows_of(self, edits: Sequence[Edit]) -> dict[int, int]:
         """For each row of `edits` that this pack has learnt, just as it is now, the row of its neuron."""
@@ -78,6 +81,7 @@ class MegPack:
             figures=self.figures,
             state={
                 "layer": self.layer,
+                "kept": list(self.kept),
                 **gate_meta,
                 "generator": generator_meta,
             },
@@ -106,6 +110,7 @@ class MegPack:
             gate=gate,
             generator=_neuron_source(stored, settings, gate, collected),
             collected=collected,
+            kept=state["kept"],
             figures=stored.manifest.figures,
         )
 
@@ -122,7 +127,13 @@ class MegPack:
         check_base_model(model, self.model_name, self.fingerprint)
         self.to(model.device)
         asked = model.asked(chat=self.settings.chat)
-        return MegEditedModel(asked, self.gate, self.generator, NeuronSlot(asked.blocks[self.layer]))
+        return MegEditedModel(asked, self.gate, self._source(), NeuronSlot(asked.blocks[self.layer]))
+
+    def _source(self) -> NeuronSource:
+        """Where neurons come from, what is kept included."""
+        rows = {edit.id: row for row, edit in enumerate(self.gate.index.edits)}
+        kept = [rows[id] for id in self.kept]
+        return completed(self.generator, self.gate.index.prompts, self.collected.neurons, kept)
 
 
 def _taught(edit: Edit) -> tuple[str, ...]:

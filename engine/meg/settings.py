@@ -175,6 +175,11 @@ class GeneratorSettings:
         "answers", "What training stops by: what is answered, or how near the weights are to the collected ones."
     )
     distance: float = setting(0.5, "How near the weights have to be where training stops by distance.", least=0)
+    keep_missed: bool = setting(
+        True,
+        "Whether edits that the trained generator does not answer keep the neurons that were found for them.",
+        title="keep what is missed",
+    )
     optimiser: Literal["muon", "adamw"] = setting("muon", "“adamw” moves all weights at a constant rate.")
     minutes: float | None = setting(
         None,
@@ -210,6 +215,7 @@ class GeneratorSettings:
             learning_rate=1e-4,
             optimiser="adamw",
             stopping="distance",
+            keep_missed=False,
             steps=1_000_000,
             check_every=500,
             minutes=minutes,

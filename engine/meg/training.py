@@ -21,6 +21,7 @@ from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
 from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group_size
+from engine.meg.completed import completed
 from engine.meg.curriculum import Curriculum
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
@@ -102,7 +103,7 @@ class Training:
         self.layer, self.swept = prepared.layer, prepared.swept
         gate, collected = prepared.gate, prepared.collected
         generator = self._generator(prepared)
-        figures = self._check(gate, generator, collected) if processes.is_main() else {}
+        figures, kept = self._check(gate, generator, collected) if processes.is_main() else ({}, [])
         return MegPack(
             settings=self.settings,
             layer=self.layer,
@@ -113,6 +114,7 @@ class Training:
             gate=gate,
             generator=generator,
             collected=collected,
+            kept=kept,
             figures=figures,
         )
 
@@ -408,35 +410,52 @@ class Training:
         now = self.progress.latest()
         self.progress.report(now.stage, now.step, now.of, answers=answers)
 
-    def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> dict[str, Any]:
-        """Ask the edited model every edit, as a user would, and note what it does not answer."""
-        prompts = [edit.prompt for edit in self.edits]
-        self.progress.report("Check", 0, len(prompts))
-        wrong: list[str] = []
+    def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> tuple[dict[str, Any], list[str]]:
+        """Ask the edited model every edit, as a user would: figures, and the edits that are to keep their neurons."""
+        count, neurons = len(self.edits), collected.neurons
+        self.progress.report("Check", 0, count)
+        kept: list[int] = []
         with attached(self.model.blocks[self.layer]) as slot:
-            edited = MegEditedModel(self.model, gate, generator, slot)
-            for start in range(0, len(prompts), 128):
-                answers = edited.answer(prompts[start : start + 128], cancel=self.cancel, originals=False)
-                for edit, answer in zip(self.edits[start:], answers, strict=False):
-                    if not is_answer(answer.edited, edit.new_object):
-                        wrong.append(edit.id)
-                asked = min(start + 128, len(prompts))
-                self.progress.report("Check", asked, len(prompts), answered=1 - len(wrong) / asked)
-            self._show_watched(gate, generator, slot)
+            wrong = self._wrong(MegEditedModel(self.model, gate, generator, slot), range(count), tell=True)
+            if isinstance(generator, Generator) and self.settings.generator.keep_missed:
+                own = completed(generator, gate.index.prompts, neurons, wrong)
+                still = self._wrong(MegEditedModel(self.model, gate, own, slot), wrong)
+                kept = sorted(set(wrong) - set(still))
+                wrong = still
+            self.progress.report("Check", count, count, answered=1 - len(wrong) / count)
+            self._show_watched(gate, completed(generator, gate.index.prompts, neurons, kept), slot)
         unlearnt = [
             {"id": edit.id, "loss": round(float(loss), 4)}
             for edit, loss, learnt in zip(self.edits, collected.losses, collected.answered, strict=True)
             if not learnt
         ]
-        return {
-            "edits": len(self.edits),
-            "answered": 1 - len(wrong) / len(self.edits),
-            "not answered": wrong,
+        names = [self.edits[row].id for row in kept]
+        figures = {
+            "edits": count,
+            "answered": 1 - len(wrong) / count,
+            "kept": len(names),
+            "not answered": [self.edits[row].id for row in wrong],
             "not learnt": unlearnt,
             "threshold": gate.threshold,
             "layer": self.layer,
             **({"layers": [dataclasses.asdict(figure) for figure in self.swept]} if self.swept else {}),
         }
+        return figures, names
+
+    def _wrong(self, edited: MegEditedModel, rows: Sequence[int], *, tell: bool = False) -> list[int]:
+        """The rows of the edits, of `rows`, that are not answered; with `tell` it is told how far one is."""
+        wrong: list[int] = []
+        for start in range(0, len(rows), 128):
+            some = rows[start : start + 128]
+            edits = [self.edits[row] for row in some]
+            answers = edited.answer([edit.prompt for edit in edits], cancel=self.cancel, originals=False)
+            for row, edit, answer in zip(some, edits, answers, strict=True):
+                if not is_answer(answer.edited, edit.new_object):
+                    wrong.append(row)
+            if tell:
+                asked = start + len(some)
+                self.progress.report("Check", asked, len(rows), answered=1 - len(wrong) / asked)
+        return wrong
 
 
 def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
