@@ -418,10 +418,14 @@ class Training:
         with attached(self.model.blocks[self.layer]) as slot:
             wrong = self._wrong(MegEditedModel(self.model, gate, generator, slot), range(count), tell=True)
             if isinstance(generator, Generator) and self.settings.generator.keep_missed:
-                own = completed(generator, gate.index.prompts, neurons, wrong)
-                still = self._wrong(MegEditedModel(self.model, gate, own, slot), wrong)
-                kept = sorted(set(wrong) - set(still))
-                wrong = still
+                prompts = gate.index.prompts
+                # Of edits with one prompt, which contradict each other, the neuron of one would be that of all.
+                _, place, sharing = prompts.unique(dim=0, return_inverse=True, return_counts=True)
+                own = [row for row in wrong if sharing[place[row]] == 1]
+                with_own = completed(generator, prompts, neurons, own)
+                still = set(self._wrong(MegEditedModel(self.model, gate, with_own, slot), own))
+                kept = [row for row in own if row not in still]
+                wrong = sorted(set(wrong) - set(kept))
             self.progress.report("Check", count, count, answered=1 - len(wrong) / count)
             self._show_watched(gate, completed(generator, gate.index.prompts, neurons, kept), slot)
         unlearnt = [
