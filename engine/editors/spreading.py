@@ -163,16 +163,19 @@ class SpreadEditor(LocatingEditor):
         solver = self.pack.solver(settings, moments)
         writing = Writing(model, layers, solver, work.exchange, settings)
         batches, before = [], 0
-        targets = torch.zeros(settings.rounds, 0, model.d_model, device=model.device)
+        crowded = len(work.edits) > model.blocks[layers[-1]].d_ff
+        rounds = settings.rounds or (1 if crowded else 2)
+        targets = torch.zeros(rounds, 0, model.d_model, device=model.device)
         if known is not None:
             targets, batches = known.tensors[TARGETS][TARGET], [list(ids) for ids in known.batches()]
+            rounds = len(targets)  # what was written before is solved again with what is new, in as many rounds
             writing.go_on(known)
             before = targets.shape[1]
-        search = _Search(work, layers[-1], solver, adds=writing.adds, before=before)
+        search = _Search(work, layers[-1], solver, adds=writing.adds, before=before, rounds=rounds)
         for edits in self.batched(work.edits, settings):
             lessons = lessons_of(model, edits, work.edit_set, contexts, settings.values)
             found = []
-            for turn in range(settings.rounds):
+            for turn in range(rounds):
                 found.append(search.found(lessons, turn))
                 work.progress.report(SOLVING, 0, 0)
                 writing.write(lessons, found[-1], work.cancel)
@@ -197,8 +200,9 @@ class SpreadEditor(LocatingEditor):
 class _Search:
     """The z of the edits of one fit, kept in its checkpoints group by group."""
 
-    def __init__(self, work: WeightFit, layer: int, solver: Solver, *, adds: bool, before: int) -> None:
+    def __init__(self, work: WeightFit, layer: int, solver: Solver, *, adds: bool, before: int, rounds: int) -> None:
         self._work, self._layer, self._solver, self._adds, self._before = work, layer, solver, adds, before
+        self._rounds = rounds
         self._kept: dict[tuple[int, str], Tensor] = {}  # by round and edit
         self.right: set[str] = set()
         """The edits whose last z answers their prompt."""
@@ -220,7 +224,7 @@ class _Search:
             search = ValueSearch(work.model, self._layer, some, stream=self._adds, adds=self._adds, directions=felt)
 
             def report(found: int, loss: float) -> None:
-                done = self._before + len(self._kept) / work.settings.rounds + found / work.settings.rounds
+                done = self._before + (len(self._kept) + found) / self._rounds
                 work.progress.report(VALUES, round(done), of, loss=loss, answered=len(self.right) / of)
 
             self._keep(some, turn, search.optimise(settings, work.cancel, report))

@@ -44,7 +44,7 @@ class AlphaEditSettings(LocatingSettings):
         most=1e9,
     )
     batch: int = setting(100, "Edits that are written at once.", title="edits at once", least=1, most=10**6)
-    rounds: int = rounds_setting()
+    rounds: int | None = rounds_setting()
     growth: float = growth_setting()
     chat: bool | None = chat_setting()
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)

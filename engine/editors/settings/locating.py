@@ -131,8 +131,9 @@ def layers_setting() -> Any:
 def rounds_setting() -> Any:
     """How often a batch is written."""
     return setting(
-        2,
-        "How often a batch is written: each time what is still missing is sought, and written on top.",
+        None,
+        "How often a batch is written: each time what is still missing is sought, and written on top. Nothing: twice, "
+        "and once for more edits than a block is wide, which crowd one another already.",
         least=1,
         most=100,
     )

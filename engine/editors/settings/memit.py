@@ -35,7 +35,7 @@ class MemitSettings(LocatingSettings):
     batch: int | None = setting(
         None, "Edits that are written at once. Nothing: all of them.", title="edits at once", least=1, most=10**6
     )
-    rounds: int = rounds_setting()
+    rounds: int | None = rounds_setting()
     growth: float = growth_setting()
     chat: bool | None = chat_setting()
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
