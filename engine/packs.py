@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.language_model import LanguageModel
 
 FORMAT = "meg-pack"
-VERSION = 3  # before: other evidence at the gate
+VERSION = 4  # before: no word of which edits keep their neurons, and MEMIT's and AlphaEdit's values of one round
 MANIFEST = "manifest.json"
 EDITS = "edits.jsonl"
 
