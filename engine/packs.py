@@ -182,7 +182,7 @@ def read_manifest(folder: Path) -> Manifest:
         if isinstance(found, int) and found > VERSION:
             what = "was written by a newer MeG Studio: update to open it"
         elif isinstance(found, int) and found > 0:
-            what = "was written by an older MeG Studio, which looked at other evidence: train it again"
+            what = "was written by an older MeG Studio, which kept other things in it: train it again"
         raise PackError(f"The pack {folder} {what} (version {found!a}, this one reads {VERSION}).")
     try:
         manifest = Manifest.model_validate(content)
