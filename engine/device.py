@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psutil
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 class DeviceError(RuntimeError):
@@ -68,3 +72,22 @@ def multiplies_bfloat16() -> bool:
     """Whether this machine's processor has instructions for products of bfloat16 numbers; without, they are slow."""
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
+
+
+@contextmanager
+def mixed_precision(device: torch.device, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Products in bfloat16 and sums in float32, for what is trained on `device`, where that is twice as fast.
+
+    What is trained through weights of float16 stays in their format.
+    """
+    if dtype is torch.float16:
+        yield
+    elif device.type == "cuda" and torch.cuda.is_bf16_supported():
+        with torch.autocast("cuda", torch.bfloat16):
+            yield
+    elif device.type == "cpu" and multiplies_bfloat16():
+        # The fused attention of a processor takes longer over the slopes of bfloat16 numbers than over all the rest.
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            yield
+    else:
+        yield

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from engine.device import free_memory
+from engine.device import free_memory, mixed_precision
 from engine.language_model import Batch, LanguageModel, Passage, target_loss, targets_right
 from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
@@ -106,7 +106,8 @@ def group_size(model: LanguageModel, layer: int, lessons: Sequence[Lesson], sett
 def lesson_bytes(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) -> int:
     """About how many bytes one of `lessons` takes while it is learnt; 0 where there is none.
 
-    What takes room are the cached states, what the later layers remember for the gradient, and the logits.
+    What takes room are the cached states, what the later layers remember for the gradient, their attention where it is
+    written out (as in mixed precision on a processor), and the logits.
     """
     pairs = [(ask, lesson.target) for lesson in lessons for ask in lesson.asks]
     pairs += [pair for lesson in lessons for pair in lesson.guards]
@@ -116,9 +117,12 @@ def lesson_bytes(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) ->
     tokens = kept + len(model.token_ids(max((query for query, _ in pairs), key=len)))
     queries = max(len(lesson.asks) + len(lesson.guards) for lesson in lessons)
     number = int(model.model.dtype.itemsize)
-    states = tokens * model.d_model * number * (3 * queries + 2 * 16 * (len(model.blocks) - layer))
+    later = len(model.blocks) - layer
+    states = tokens * model.d_model * number * (3 * queries + 2 * 16 * later)
+    heads = int(getattr(model.model.config.get_text_config(), "num_attention_heads", 1))
+    attention = 2 * 3 * 4 * heads * tokens**2 * later
     logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
-    return states + logits
+    return states + attention + logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,8 @@ class LessonGroup:
     def _losses(self, asked: _Asked, weights: Tensor, rows: Tensor) -> Tensor:
         """The loss of each of `rows` under its own neuron, [rows]."""
         some = asked.rows(rows) if len(rows) < self.size else asked
-        return target_loss(self._logits(some, weights), some.labels)
+        with mixed_precision(self.model.device, self.model.model.dtype):
+            return target_loss(self._logits(some, weights), some.labels)
 
     def _logits(self, asked: _Asked, weights: Tensor) -> Tensor:
         """The logits of the last positions of each row under its own flat neuron: [rows, keep, vocabulary]."""

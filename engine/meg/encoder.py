@@ -23,7 +23,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.device import multiplies_bfloat16
+from engine.device import mixed_precision, multiplies_bfloat16
 from engine.edits import fill
 from engine.meg.settings import EMBEDDED, TuningSettings
 from engine.runs import Cancel
@@ -129,9 +129,10 @@ class QueryEncoder:
             warm = min(1.0, (step + 1) / 6)
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * warm * (1 - step / settings.steps)
-            whole = self._loss(loss_function, *self._whole_columns(draw, told, phrasings, relations, facts_a_step))
-            masked = self._loss(loss_function, *self._masked_columns(draw, phrasings, relations))
-            loss = whole + masked
+            with mixed_precision(self.transformer.device):
+                whole = self._loss(loss_function, *self._whole_columns(draw, told, phrasings, relations, facts_a_step))
+                masked = self._loss(loss_function, *self._masked_columns(draw, phrasings, relations))
+                loss = whole + masked
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.device import mixed_precision
 from engine.meg.descent import muon_descents
 from engine.meg.settings import FamiliaritySettings
 from engine.runs import Cancel
@@ -98,12 +99,13 @@ def train_familiarity(
         cancel.check()
         rows = torch.randint(len(familiar), (settings.batch,), device=familiar.device)
         z = _jittered(familiar[rows], length)
-        logits = network(z)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels[rows].flatten())
-        if settings.strangers and len(strangers):
-            others = strangers[torch.randint(len(strangers), (settings.batch // 3,), device=familiar.device)]
-            undecided = network(_jittered(others, length)).log_softmax(-1)
-            loss = loss - settings.strangers * undecided.mean()
+        with mixed_precision(z.device):
+            logits = network(z)
+            loss = F.cross_entropy(logits.flatten(0, 1), labels[rows].flatten())
+            if settings.strangers and len(strangers):
+                others = strangers[torch.randint(len(strangers), (settings.batch // 3,), device=familiar.device)]
+                undecided = network(_jittered(others, length)).log_softmax(-1)
+                loss = loss - settings.strangers * undecided.mean()
         network.zero_grad()
         loss.backward()
         for descent in descents:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine import processes
+from engine.device import mixed_precision
 from engine.meg.descent import Descent, muon_descents
 from engine.meg.mlp import NeuronMLP
 from engine.meg.settings import GeneratorSettings
@@ -336,12 +337,13 @@ def train_generator(
         noise = torch.randn_like(clean)
         times = _times(scheduler.config.num_train_timesteps, batch, from_noise, z.device)
         told = condition[rows] + settings.noise * torch.randn_like(condition[rows])
-        if settings.kind == "mlp":
-            loss = F.mse_loss(transformer(told[own]), clean[own])
-        else:
-            noisy = scheduler.add_noise(clean, noise, times)
-            velocity = scheduler.get_velocity(clean, noise, times)
-            loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity[own])
+        with mixed_precision(z.device):
+            if settings.kind == "mlp":
+                loss = F.mse_loss(transformer(told[own]), clean[own])
+            else:
+                noisy = scheduler.add_noise(clean, noise, times)
+                velocity = scheduler.get_velocity(clean, noise, times)
+                loss = F.mse_loss(transformer(noisy[own], times[own], told[own]), velocity[own])
         transformer.zero_grad()
         (loss * (len(rows[own]) / batch)).backward()
         processes.add_up([slope.grad for slope in transformer.parameters() if slope.grad is not None])

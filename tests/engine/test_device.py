@@ -6,7 +6,15 @@ import psutil
 import pytest
 import torch
 
-from engine.device import DeviceError, available_devices, choose_device, choose_dtype, free_memory
+from engine.device import (
+    DeviceError,
+    available_devices,
+    choose_device,
+    choose_dtype,
+    free_memory,
+    mixed_precision,
+    multiplies_bfloat16,
+)
 
 
 @pytest.fixture
@@ -77,3 +85,42 @@ def test_free_memory_is_that_of_the_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (456, 789))
     assert free_memory(torch.device("cpu")) == 123
     assert free_memory(torch.device("cuda:0")) == 456
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_what_is_trained_is_multiplied_in_bfloat16_where_the_processor_can(monkeypatch, able):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    assert multiplies_bfloat16() is able
+    weight = torch.randn(8, 8, requires_grad=True)
+    with mixed_precision(torch.device("cpu")):
+        product = torch.randn(4, 8) @ weight
+        loss = torch.nn.functional.mse_loss(product, torch.zeros(4, 8))
+    assert product.dtype is (torch.bfloat16 if able else torch.float32)
+    assert loss.dtype is torch.float32
+    loss.backward()
+    assert weight.grad.dtype is torch.float32
+    assert (torch.randn(4, 8) @ weight).dtype is torch.float32  # outside nothing has changed
+
+
+def test_weights_of_float16_and_other_devices_are_left_in_their_format(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    with mixed_precision(torch.device("cpu"), torch.float16):
+        assert (torch.randn(4, 8) @ torch.randn(8, 8)).dtype is torch.float32
+    with mixed_precision(torch.device("mps")):
+        assert (torch.randn(4, 8) @ torch.randn(8, 8)).dtype is torch.float32
+
+
+def test_attention_has_the_same_slopes_in_mixed_precision(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 4, 12, 16, requires_grad=True) for _ in range(3))
+
+    def slopes():
+        found = torch.nn.functional.scaled_dot_product_attention(query, key, value).square().mean()
+        return torch.autograd.grad(found, (query, key, value))
+
+    exact = slopes()
+    with mixed_precision(torch.device("cpu")):
+        rounded = slopes()
+    for wanted, found in zip(exact, rounded, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.02 * float(wanted.abs().max()))
