@@ -112,6 +112,7 @@ class ProgressBoard:
         self._stages: dict[str, float] = {}
         self._recorder: Recorder | None = None
         self._usage: Usage | None = None
+        self._stated: int | None = None
         self._at_mark: Callable[[], None] | None = None
         self._held: float | None = None  # since when the clock stands still
         self._started = time.monotonic()
@@ -185,6 +186,14 @@ class ProgressBoard:
     def note_usage(self, usage: Usage) -> None:
         """Replace what is known of the machine."""
         self._usage = usage
+
+    def note_stated(self, memory: int | None) -> None:
+        """Note how many bytes the job said beforehand that it takes at most beside the model."""
+        self._stated = memory
+
+    def stated(self) -> int | None:
+        """What `note_stated` was told last."""
+        return self._stated
 
     def usage(self) -> Usage | None:
         """How much of the machine is in use, as last noted."""

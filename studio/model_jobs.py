@@ -503,6 +503,7 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
 def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: ProgressBoard, cancel: Cancel) -> Pack:
     """Train, from another run's pack where the order says so; a run that goes on has its curves from their start."""
     editor = make_editor(order)
+    board.note_stated(stated_memory(editor, model, edits))
     if order.start is None:
         return editor.fit(model, edits, progress=board, cancel=cancel, seed=order.seed, run=order.folder)
     kind = registry.editor_kind(order.editor)
@@ -521,6 +522,13 @@ def _fitted(order: TrainingOrder, model: LanguageModel, edits: EditSet, board: P
         start=open_pack(order.start, model),
     )
     return pack
+
+
+def stated_memory(editor: Editor, model: LanguageModel, edits: EditSet) -> int | None:
+    """The bytes beside the model that `editor` says it takes at most; None of edits that cannot be learnt."""
+    from engine.editors.learnable import memory_stated
+
+    return memory_stated(editor, model, edits.enabled())
 
 
 def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[str, object]:

@@ -97,7 +97,13 @@ def _log(path: Path) -> Iterator[Callable[[str], None]]:
 
 
 def _say_stages(board: ProgressBoard, say: Callable[[str], None]) -> None:
-    """One line a stage: how far it came, how long it took, its last loss and share of edits answered."""
+    """What was stated of its memory, and one line a stage.
+
+    A stage's line says how far it came, how long it took, its last loss and share of edits answered.
+    """
+    stated = board.stated()
+    if stated is not None:
+        say(f"Memory beside the model: {stated / 2**20:,.0f} MiB at most, as stated before it began.")
     stages: dict[str, list[tuple[float, Progress]]] = {}
     for moment, progress in board.history():
         stages.setdefault(progress.stage, []).append((moment, progress))

@@ -17,6 +17,7 @@ from studio.model_jobs import CHECKPOINTS, TrainingOrder
 from studio.pages.facts.columns import Column
 from studio.pages.facts.export import CHOICES
 from studio.pages.training.page import TrainingPage
+from studio.run_log import read_log
 from studio.store import listing
 from studio.store.runs import RunRow, RunState, runs
 from tests.end_to_end.driver import TRAINED, Pulse, Studio
@@ -100,6 +101,7 @@ def test_three_facts_are_typed_trained_compared_and_taken_elsewhere(
     assert run.state is RunState.FINISHED, studio.trouble
     assert run.figures["reliability"] == 1.0
     assert run.figures["not answered"] == run.figures["not learnt"] == []
+    assert "as stated before it began" in read_log(run.folder)
     assert training.watched.flipped() == 3
     assert {"Encoder", "Generator"} <= set(training.curves._stages)
     assert not (run.folder / CHECKPOINTS).exists()

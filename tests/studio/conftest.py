@@ -53,6 +53,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> standin.World:
     monkeypatch.setattr(model_jobs, "pack_figures", lambda folder: open_pack(folder).figures())
     monkeypatch.setattr(model_jobs, "provenance", lambda _folder: Provenance("f" * 64, "a" * 64, 0.5))
     monkeypatch.setattr(model_jobs, "make_editor", make_editor)
+    monkeypatch.setattr(model_jobs, "stated_memory", lambda *_: standin.STATED)
     monkeypatch.setattr(model_jobs, "look_around", standin.machine)
     monkeypatch.setattr(model_jobs, "look_at_model", standin.check)
     return made

@@ -191,6 +191,10 @@ class StandInPack:
         return Edited(self.world, model, self.edits)
 
 
+STATED = 96 << 20
+"""Bytes that the stand-in editor states."""
+
+
 class StandInEditor:
     """Two stages of steps, a checkpoint after each step, watched questions answered as they flip."""
 

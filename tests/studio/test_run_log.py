@@ -22,6 +22,7 @@ def order(tmp_path: Path) -> TrainingOrder:
 def run(order: TrainingOrder, error: BaseException | None = None) -> None:
     @logged
     def train(_shelf: Shelf, _order: TrainingOrder, board: ProgressBoard, _cancel: Cancel) -> Trained:
+        board.note_stated(3 << 29)
         board.report("Encoder", 1, 2, loss=0.5)
         board.report("Encoder", 2, 2, loss=0.25)
         board.report("Gate", 1, 4, answered=0.5)
@@ -40,6 +41,7 @@ def test_it_tells_stages_warnings_and_the_end(order: TrainingOrder) -> None:
     assert read_log(order.folder) == ""
     run(order)
     text = read_log(order.folder)
+    assert "Memory beside the model: 1,536 MiB at most, as stated before it began." in text
     assert "Training begins: model embedded, device auto, seed 7." in text
     assert "Editor meg: layer 2." in text
     assert "step 2 of 2, loss 0.25" in text

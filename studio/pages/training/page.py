@@ -527,7 +527,7 @@ class TrainingPage(QWidget):
             return
         history = board.history()
         self.stages.show_history(history, board.seconds(), running)
-        self.stages.show_usage(board.usage() if running else None)
+        self.stages.show_usage(board.usage() if running else None, board.stated())
         self.curves.show_history(history, final=not running)
         now = board.latest().answers
         if now:

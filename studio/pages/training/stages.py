@@ -56,8 +56,11 @@ class StageList(Card):
         self.head.addWidget(self.state)
         self.body.addLayout(self._grid)
 
-    def show_usage(self, usage: Usage | None) -> None:
-        """Show how much of the machine the training takes; nothing where it is not known."""
+    def show_usage(self, usage: Usage | None, stated: int | None = None) -> None:
+        """Show how much of the machine the training takes, and the bytes beside the model that it `stated` at most.
+
+        Nothing where it is not known.
+        """
         parts = []
         if usage is not None:
             parts.append(tr("memory {ram} of {ram_of} GiB", ram=_gib(usage.ram), ram_of=_gib(usage.ram_of)))
@@ -66,6 +69,8 @@ class StageList(Card):
                 parts.append(
                     tr("GPU {gpu} of {gpu_of} GiB{busy}", gpu=_gib(usage.gpu), gpu_of=_gib(usage.gpu_of), busy=busy)
                 )
+            if stated is not None:
+                parts.append(tr("at most {size} beside the model", size=_size(stated)))
         self.usage.setText(" · ".join(parts))
 
     def durations(self) -> dict[str, float]:
@@ -131,6 +136,10 @@ class StageList(Card):
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.1f}"
+
+
+def _size(size: int) -> str:
+    return f"{_gib(size)} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
 
 
 def _steps(progress: Progress) -> str:
