@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from engine import tensor_files
 from engine.editors.registry import editor_kind
+from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
 from engine.packs import PackError, check_base_model
 
@@ -31,6 +32,20 @@ def check_start(start: Start, editor: str, model: LanguageModel) -> None:
         title, other = editor_kind(editor).title, editor_kind(start.editor).title
         raise PackError(f"{title} cannot go on from a pack of {other}.")
     check_base_model(model, start.model_name, start.fingerprint)
+
+
+class Ordered(Protocol):
+    """A pack that has a row for each of its edits, in the order in which they were learnt."""
+
+    edit_set: EditSet
+    order: list[str]
+
+
+def unchanged_rows(start: Ordered, edits: Sequence[Edit]) -> dict[str, int]:
+    """The row in `start` of each of `edits` that was learnt there just as it is now, by its id, in that order."""
+    learnt = {edit.id: (edit.prompt, edit.new_object) for edit in start.edit_set.enabled()}
+    wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
+    return {key: row for row, key in enumerate(start.order) if key in wanted and wanted[key] == learnt[key]}
 
 
 def mark_of(seed: int, edit_ids: Iterable[str], tensors: Mapping[str, Mapping[str, Tensor]]) -> str:

@@ -27,7 +27,7 @@ from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.device import exact
 from engine.editor import Explanation, NearEdit, Routing
 from engine.editors.codebook import Codebook
-from engine.editors.going_on import check_start, mark_of
+from engine.editors.going_on import check_start, mark_of, unchanged_rows
 from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.output_slot import Outputs, OutputSlot, check_replaceable
 from engine.editors.registered import RegisteredEditor
@@ -92,7 +92,7 @@ class GraceEditor(RegisteredEditor):
         enabled = edits.enabled()
         check_learnable(asked, enabled)
         check_memory(editor_kind("grace").title, self.memory(asked, enabled), model.device)
-        kept = {} if start is None else start.rows_of(enabled)
+        kept = {} if start is None else unchanged_rows(start, enabled)
         new = [edit for edit in enabled if edit.id not in kept]
         progress.report("Radius", 0, 1)
         radius = settings.radius
@@ -256,12 +256,6 @@ class GracePack:
         codebook = Codebook(self.keys, self.labels, self.radius, self.settings.rules)
         codebook.set_live(range(len(self.order)))
         return codebook
-
-    def rows_of(self, edits: Sequence[Edit]) -> dict[str, int]:
-        """The row here of each of `edits` that was learnt just as it is now, by its id, in the order of learning."""
-        mine = {edit.id: (edit.prompt, edit.new_object) for edit in self.edit_set.enabled()}
-        wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
-        return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
     def mark(self) -> str:
         """A sha256 that tells this training from others."""

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoints, fingerprint_of
-from engine.editors.going_on import check_start, mark_of
+from engine.editors.going_on import check_start, mark_of, unchanged_rows
 from engine.editors.learnable import check_learnable, check_memory
 from engine.editors.patches import Learnt, Memory, Patches, PatchGroup, PatchSlot, patchable, read_states, silent_margin
 from engine.editors.registered import RegisteredEditor
@@ -115,7 +115,7 @@ class _Training:
         self.settings, self.model, self.edit_set = settings, model, edit_set
         self.progress, self.cancel, self.seed, self.checkpoints = progress, cancel, seed, checkpoints
         by_id = {edit.id: edit for edit in edit_set.enabled()}
-        kept = {} if start is None else start.rows_of(edit_set.enabled())
+        kept = {} if start is None else unchanged_rows(start, edit_set.enabled())
         self.kept = len(kept)
         self.edits = [*(by_id[key] for key in kept), *(edit for edit in edit_set.enabled() if edit.id not in kept)]
         gated = model.blocks[-1].gated
@@ -257,12 +257,6 @@ class TPatcherPack:
         self.settings, self.model_name, self.fingerprint, self.seed = settings, model_name, fingerprint, seed
         self.edit_set, self.order, self.patches, self.owners = edit_set, list(order), patches, owners
         self.figures = figures
-
-    def rows_of(self, edits: Sequence[Edit]) -> dict[str, int]:
-        """The place here of each of `edits` that was learnt just as it is now, by its id, as they came."""
-        mine = {edit.id: (edit.prompt, edit.new_object) for edit in self.edit_set.enabled()}
-        wanted = {edit.id: (edit.prompt, edit.new_object) for edit in edits}
-        return {key: row for row, key in enumerate(self.order) if key in wanted and wanted[key] == mine[key]}
 
     def mark(self) -> str:
         """A sha256 that tells this training from others."""
