@@ -82,9 +82,8 @@ class QueryEncoder:
             if cancel is not None:
                 cancel.check()
             rows = order[start : start + BATCH]
-            pooled = self._reader().encode(
-                [different[row] for row in rows], batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False
-            )
+            # The library's own `encode` would set every module to its mode once more: dear for a single query.
+            pooled = self._reader()(self._inputs([different[row] for row in rows]))["sentence_embedding"]
             z[rows] = F.normalize(pooled.float(), dim=-1)
         place = {query: row for row, query in enumerate(different)}
         return z[[place[query] for query in queries]]
@@ -173,15 +172,14 @@ class QueryEncoder:
         return [[fill(pair[0], MASK) for pair in pairs], [fill(pair[1], MASK) for pair in pairs]]
 
     def _loss(self, loss_function: MultipleNegativesRankingLoss, *columns: list[str]) -> Tensor:
-        features: list[dict[str, Any]] = []
-        for column in columns:
-            inputs = self.transformer.preprocess(column)
-            features.append({key: self._to_device(value) for key, value in inputs.items()})
-        loss: Tensor = loss_function(features, None)
+        loss: Tensor = loss_function([self._inputs(column) for column in columns], None)
         return loss
 
-    def _to_device(self, value: object) -> object:
-        return value.to(self.transformer.device) if isinstance(value, Tensor) else value
+    def _inputs(self, texts: list[str]) -> dict[str, Any]:
+        """The tokens of `texts`, where the encoder lies."""
+        device = self.transformer.device
+        tokens = self.transformer.preprocess(texts).items()
+        return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in tokens}
 
     def _tunable(self) -> dict[str, torch.nn.Parameter]:
         """Everything but the word and position tables: those keep words that tuning never sees where they are."""
