@@ -29,6 +29,7 @@ from engine.packs import PackError
 from engine.run_folder import RunError
 from engine.runs import Cancelled
 from engine.setting_fields import SettingError
+from engine.waiting_threads import spin_briefly
 
 MENDABLE = 3
 INTERRUPTED = 130
@@ -43,8 +44,7 @@ for command in (fit, ask, evaluate, compare, convert, bench, models, editors):  
 def main() -> None:
     """Run `meg`; what the user can mend is one sentence and exit code 3."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for every file loaded, before `meg` has its own
-    # Spinning while threads wait for each other makes a training several times as slow on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    spin_briefly(os.environ)
     try:
         app()
     except Cancelled:

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.waiting_threads import spin_briefly
 from studio.preflight import missing_libraries
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window, or do the main job without one; returns the exit code."""
     options = _options(arguments)
-    # torch's threads spin while they wait for each other, unless told before torch is loaded. Here they share the
-    # processor with the window: on a busy machine spinning makes a training several times as slow.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    spin_briefly(os.environ)
     without_window = options.screenshots is not None or not has_display()
     if without_window:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"

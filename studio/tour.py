@@ -39,6 +39,8 @@ HURRY = 60.0
 """Seconds that anything but training may take."""
 PATIENCE = 3600.0
 """Seconds that training may take."""
+OFTEN, SELDOM = 20, 320
+"""Milliseconds between two looks at what is waited for, at first and after a while."""
 SETTLED = 0.3
 """Seconds in which layouts, fetched rows and repaints arrive."""
 QUESTIONS = 8
@@ -302,12 +304,14 @@ class _Tour:
         """Let the window live until `done`; raises TourError after `limit` seconds or at the first error shown."""
         loop = QEventLoop()
         look = QTimer()
-        look.setInterval(20)
+        look.setInterval(OFTEN)
         end = time.monotonic() + limit
 
         def check() -> None:
             if done() or self._trouble or time.monotonic() > end:
                 loop.quit()
+            # Each look takes the interpreter from what is waited for: what takes long is looked at seldom.
+            look.setInterval(min(2 * look.interval(), SELDOM))
 
         look.timeout.connect(check)
         look.start()
