@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +11,9 @@ import psutil
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+"""Of the C library, where it has it."""
 
 
 class DeviceError(RuntimeError):
@@ -66,6 +71,17 @@ def free_memory(device: torch.device) -> int:
         # What torch holds of earlier work and does not use is free for the next.
         return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(psutil.virtual_memory().available)
+
+
+def hand_back(device: torch.device) -> None:
+    """Hand memory that is not used any more back to the system.
+
+    Allocators keep it for later: what one stage of a training freed would come on top of what the next one takes.
+    """
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif _TRIM is not None:
+        _TRIM(0)
 
 
 def multiplies_bfloat16() -> bool:

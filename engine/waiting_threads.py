@@ -1,8 +1,8 @@
 """How torch's threads wait for each other on a CPU: they spin for a moment, then sleep.
 
-GNU OpenMP, on which torch's Linux builds stand, reads its settings when torch is loaded. Left alone its threads spin for
-milliseconds: beside another program that holds up everybody. Put to sleep at once, they are woken thousands of times
-a second, and a training on two quiet cores takes half as long again.
+GNU OpenMP, on which torch's Linux builds stand, reads its settings when torch is loaded. Left alone its threads spin
+for milliseconds: beside another program that holds up everybody. Put to sleep at once, they are woken thousands of
+times a second, and a training on two quiet cores takes half as long again.
 """
 
 from __future__ import annotations

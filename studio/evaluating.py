@@ -5,6 +5,7 @@ Nothing here touches a widget; the window hands these functions to a worker.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from studio.model_jobs import EDITS, LOADING, PACK, Engagement, edited_model
 from studio.store.runs import RunRow
 from studio.words import deferred, tr
 
+_logger = logging.getLogger(__name__)
 STAGE = deferred("Evaluate")
 STEPS = 25
 """Bars of the histogram: a share every 4 % of familiarity."""
@@ -81,6 +83,8 @@ def evaluate_run(shelf: Shelf, order: EvaluationOrder, board: ProgressBoard, can
 
     One that was stopped goes on where it was. Raises Cancelled, EvaluationError, and what the pack raises.
     """
+    from engine.evaluation.askable import askable, summed_up
+
     board.report(LOADING, 0, 0)
     pack = order.folder / PACK
     edits = read_edits(pack / EDITS, "jsonl").or_nothing()
@@ -89,6 +93,10 @@ def evaluate_run(shelf: Shelf, order: EvaluationOrder, board: ProgressBoard, can
     if edited is None:
         raise TypeError("a pack gives an edited model")
     cancel.check()
+    with edited.original() as original:
+        edits, left_out = askable(original, edits)
+    for sentence in summed_up(left_out):
+        _logger.warning("%s", sentence)
     head = Head(pack_mark(pack), edited.threshold, len(plan(edits, order.most)), order.most)
     recording = Recording(order.folder, head)
     board.report(STAGE, len(recording.known), head.queries)

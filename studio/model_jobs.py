@@ -5,6 +5,7 @@ torch and what needs it are imported inside the functions: the window is on the 
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from engine.model_check import ModelCheck
     from engine.model_files import ModelChoice
 
+_logger = logging.getLogger(__name__)
+
 AT_ONCE = 64
 """Queries between two looks at the Cancel flag."""
-SAMPLE = 1_000
+SAMPLE = 500
 """Queries that a figure is measured on after a training, at most."""
 
 EMBEDDED = "embedded"
@@ -494,7 +497,7 @@ def _train(shelf: Shelf, order: TrainingOrder, board: ProgressBoard, cancel: Can
     if learnt is not None:
         figures[SECONDS] = round(learnt, 3)
     try:
-        return _measured(attached.edited, edits.enabled(), figures, board, cancel)
+        return _measured(attached.edited, edits, figures, board, cancel)
     except Cancelled:
         # The pack is on the disk: a stop that comes now costs figures, not the training.
         return Trained(figures, {})
@@ -553,9 +556,16 @@ def told_figures(figures: Mapping[str, object], edits: Sequence[Edit]) -> dict[s
 
 
 def _measured(
-    edited: EditedModel, edits: Sequence[Edit], figures: dict[str, object], board: ProgressBoard, cancel: Cancel
+    edited: EditedModel, edit_set: EditSet, figures: dict[str, object], board: ProgressBoard, cancel: Cancel
 ) -> Trained:
     """Generality and locality by what the model writes, on at most SAMPLE queries each; familiarity, behind a gate."""
+    from engine.evaluation.askable import askable, summed_up
+
+    with edited.original() as original:
+        edit_set, left_out = askable(original, edit_set)
+    for sentence in summed_up(left_out):
+        _logger.warning("%s", sentence)
+    edits = edit_set.enabled()
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])
     groups = {"generality": paraphrases, "locality": probes}

@@ -15,6 +15,7 @@ from engine.comparison.forgetting import forget
 from engine.comparison.measure import Asking, Watch, as_plain, measure, weights_hash
 from engine.comparison.record import Curve, Outcome, Record, Records, Undo, record_name
 from engine.edits import EditSet
+from engine.evaluation.askable import askable, summed_up
 from engine.evaluation.regime import Schedule
 from engine.formats import jsonl
 from engine.language_model import LanguageModel
@@ -103,18 +104,27 @@ class Comparing:
         """Every record, the smallest sizes first, each as soon as it is there. Raises Cancelled when asked to stop."""
         for (size, seed), edit_set in self._edit_sets.items():
             if size in self._plan.sizes:
+                asked = self._askable(edit_set)
                 for contender in self._plan.contenders:
                     self._cancel.check()
-                    yield self._record(contender, edit_set, size, seed)
+                    yield self._record(contender, asked, size, seed)
 
     def curves(self) -> Iterator[Curve]:
         """Every curve of forgetting, each as soon as it is there. Raises Cancelled when asked to stop."""
         if self._plan.forgetting is None:
             return
         for seed in range(self._plan.seeds):
+            asked = self._askable(self._edit_sets[self._plan.forgetting, seed])
             for contender in self._plan.contenders:
                 self._cancel.check()
-                yield self._curve(contender, self._edit_sets[self._plan.forgetting, seed], seed)
+                yield self._curve(contender, asked, seed)
+
+    def _askable(self, edit_set: EditSet) -> EditSet:
+        """`edit_set` without what the model cannot be asked; that is said."""
+        asked, left_out = askable(self.model, edit_set)
+        for sentence in summed_up(left_out):
+            self._say(sentence)
+        return asked
 
     def _record(self, contender: Contender, edit_set: EditSet, size: int, seed: int) -> Record:
         name = record_name(contender.name, size, seed, self._depends_on(contender, edit_set))

@@ -32,6 +32,13 @@ def own_contexts(model: LanguageModel, settings: ValueSettings, seed: int) -> tu
     return tuple(dict.fromkeys(f"{text.rstrip('.')}. " for text in texts if text.strip(" .")))
 
 
+def most_asks(settings: ValueSettings) -> int:
+    """How many texts an edit is learnt in, at most."""
+    if settings.contexts is None:
+        return 1 + max(settings.phrasings, USUAL)
+    return 1 + settings.phrasings + settings.contexts
+
+
 def lesson_of(
     edit: Edit,
     model: LanguageModel,

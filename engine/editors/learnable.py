@@ -12,6 +12,9 @@ from engine.edits import Edit, EditError
 from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel, QueryError
 
+ROOM = 256 * 2**20
+"""Bytes beside what an editor counts: what libraries load and keep for themselves, and what was freed in pieces."""
+
 
 def check_learnable(model: LanguageModel, edits: Sequence[Edit]) -> None:
     """Raise EditError where there is no edit, or for the first one that the model cannot be asked or taught."""
@@ -34,8 +37,8 @@ def check_new(edit: Edit, original: str) -> None:
 
 
 def check_memory(title: str, need: int, device: torch.device) -> None:
-    """Raise EditError where the editor called `title` needs more bytes than `device` has free."""
-    free = free_memory(device)
+    """Raise EditError where the editor called `title` needs more bytes than `device` has free, ROOM with them."""
+    need, free = need + ROOM, free_memory(device)
     if need > free:
         raise EditError(
             f"{title} needs about {need / 2**30:.1f} GiB beside the model and {device} has {free / 2**30:.1f} GiB "
@@ -49,6 +52,6 @@ def memory_stated(editor: Editor, model: LanguageModel, edits: Sequence[Edit]) -
     Of those its training says what is wrong. Raises EditError where the editor's settings do not suit the model.
     """
     try:
-        return editor.memory(model, edits) if edits else None
+        return editor.memory(model, edits) + ROOM if edits else None
     except QueryError:
         return None

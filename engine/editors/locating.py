@@ -11,16 +11,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from assets import catalogue
-from engine.editors.contexts import lesson_of, place_of
+from engine.editors.contexts import lesson_of, most_asks, place_of
 from engine.editors.corpus import Corpus, read_corpus
 from engine.editors.key_statistics import SecondMoment, memory_needed, second_moments
 from engine.editors.learnable import check_new
 from engine.editors.settings.locating import StatisticsSettings, ValueSettings
 from engine.editors.subject_tokens import find_mention, last_token
-from engine.editors.target_values import Lesson
+from engine.editors.target_values import Lesson, group_size, lesson_bytes
 from engine.editors.weights import WeightEditor, WeightFit
 from engine.edits import Edit, EditSet, Relation
 from engine.language_model import LanguageModel
@@ -31,6 +31,9 @@ STATISTICS, VALUES = "Statistics", "Values"
 
 class LocatingEditor(WeightEditor):
     """What the editors that write at an edit's subject check and measure before they learn."""
+
+    groups: ClassVar[bool] = True
+    """Whether the values of several edits are sought at once."""
 
     @abstractmethod
     def layers(self, model: LanguageModel, settings: Any, edits: int) -> range:
@@ -49,10 +52,21 @@ class LocatingEditor(WeightEditor):
         super().check(work)
 
     def memory_with(self, model: LanguageModel, edits: Sequence[Edit], settings: Any) -> int:
-        """The second moments, and one layer's in float64, its factors and what is solved with it."""
+        """The second moments, one layer's in float64, its factors and what is solved with it, and a group of values."""
         layers = self.layers(model, settings, len(edits))
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
-        return memory_needed(model, layers) + 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
+        solved = 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
+        return (
+            memory_needed(model, layers) + solved + self._values(model, edits, settings.values, max(layers, default=0))
+        )
+
+    def _values(self, model: LanguageModel, edits: Sequence[Edit], settings: ValueSettings, layer: int) -> int:
+        """About how many bytes the values take that are sought at once, and the keys that they are sought with."""
+        rows = most_asks(settings) + 1
+        answer = max(model.tokens_of(edit.new_object) for edit in edits)
+        length = max(len(model.token_ids(edit.prompt)) for edit in edits) + settings.context_tokens + answer
+        size = min(len(edits), group_size(model, layer, rows, length, answer)) if self.groups else 1
+        return size * (lesson_bytes(model, layer, rows, length, answer) + 4 * rows * length * model.blocks[layer].d_ff)
 
 
 def statistics(work: WeightFit, layers: Sequence[int]) -> tuple[dict[int, SecondMoment], Corpus]:

@@ -17,16 +17,14 @@ from engine.editors.in_context import InContextEditedModel, Recalled, check_room
 from engine.editors.registered import RegisteredEditor
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
-from engine.meg.encoder import encoder_bytes
 from engine.meg.gate import Gate
+from engine.meg.gate_training import gate_memory, tuning_memory
 from engine.meg.pack import gate_state, restored_gate
 from engine.meg.router import RoutedModel
 from engine.meg.settings import MegSettings, settings_from
 from engine.meg.training import Training
 from engine.packs import ModelIdentity, StoredPack, check_base_model, write_pack
 from engine.runs import Cancel, ProgressBoard
-
-WIDTH = 1_024  # numbers of a question's vector, where the encoder is not loaded yet: about so many
 
 
 class RetrievalEditor(RegisteredEditor):
@@ -38,8 +36,8 @@ class RetrievalEditor(RegisteredEditor):
         self.settings = settings or MegSettings()
 
     def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:  # noqa: ARG002  the model is only asked
-        """The encoder, which is there four times while it is tuned: itself, its slopes, their means and squares."""
-        return 4 * encoder_bytes(self.settings.encoder) + 4 * 16 * len(edits) * WIDTH
+        """The encoder, what tuning it takes, and the gate."""
+        return tuning_memory(self.settings, edits) + gate_memory(self.settings, edits)
 
     def fit(
         self,

@@ -73,6 +73,7 @@ class RomeEditor(LocatingEditor):
     """ROME and r-ROME, behind the Editor protocol."""
 
     name = "rome"
+    groups = False
     pack = RomePack
 
     def __init__(self, settings: RomeSettings | None = None) -> None:

@@ -233,17 +233,31 @@ def grouped(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) -> list
     if not lessons:
         return []
     rows = max(len(lesson.asks) for lesson in lessons) + 1
-    kept = 1 + max(model.tokens_of(lesson.edit.new_object) for lesson in lessons)
+    answer = max(model.tokens_of(lesson.edit.new_object) for lesson in lessons)
     lengths = [
         max(len(model.token_ids(ask.text)) for ask in lesson.asks) + model.tokens_of(lesson.edit.new_object)
         for lesson in lessons
     ]
-    number = int(model.model.dtype.itemsize)
-    states = model.d_model * number * (2 + 16 * (len(model.blocks) - layer))
-    logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
-    each = rows * (max(lengths) * states + logits)
-    fit = max(1, int(0.5 * free_memory(model.device)) // each)
-    # A power of two: a little more or less free memory makes no other groups.
-    size = 2 ** int(math.log2(max(1, min(fit, TOKENS_AT_ONCE // (rows * max(lengths))))))
+    size = group_size(model, layer, rows, max(lengths), answer)
     order = sorted(range(len(lessons)), key=lengths.__getitem__)
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def group_size(model: LanguageModel, layer: int, rows: int, length: int, answer: int) -> int:
+    """How many lessons of so many `rows` of that `length` are sought at once: a power of two.
+
+    A little more or less free memory makes no other groups.
+    """
+    fit = max(1, int(0.5 * free_memory(model.device)) // lesson_bytes(model, layer, rows, length, answer))
+    return int(2 ** int(math.log2(max(1, min(fit, TOKENS_AT_ONCE // (rows * length))))))
+
+
+def lesson_bytes(model: LanguageModel, layer: int, rows: int, length: int, answer: int) -> int:
+    """About how many bytes a lesson takes while its value at `layer` is sought.
+
+    It has so many `rows` of that `length` in tokens, of which the last `answer` are the new object's.
+    """
+    number = int(model.model.dtype.itemsize)
+    states = model.d_model * number * (2 + 24 * (len(model.blocks) - layer))
+    logits = 5 * 4 * (1 + answer) * int(model.model.get_output_embeddings().weight.shape[0])
+    return rows * (length * states + logits)

@@ -118,10 +118,11 @@ def lesson_bytes(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) ->
     queries = max(len(lesson.asks) + len(lesson.guards) for lesson in lessons)
     number = int(model.model.dtype.itemsize)
     later = len(model.blocks) - layer
-    states = tokens * model.d_model * number * (3 * queries + 2 * 16 * later)
+    # Two losses are there at once: of an ask and of a guard.
+    states = tokens * model.d_model * number * (3 * queries + 2 * 24 * later)
     heads = int(getattr(model.model.config.get_text_config(), "num_attention_heads", 1))
     attention = 2 * 3 * 4 * heads * tokens**2 * later
-    logits = 3 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
+    logits = 2 * 6 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])
     return states + attention + logits
 
 

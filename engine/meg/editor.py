@@ -12,7 +12,7 @@ from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
 from engine.meg.collection import Lesson, group_size, lesson_bytes
-from engine.meg.encoder import encoder_bytes
+from engine.meg.gate_training import gate_memory, tuning_memory
 from engine.meg.generator import new_transformer
 from engine.meg.pack import MegPack
 from engine.meg.settings import MegSettings
@@ -33,22 +33,23 @@ class MegEditor(RegisteredEditor):
         self.settings = settings or MegSettings()
 
     def memory(self, model: LanguageModel, edits: Sequence[Edit]) -> int:
-        """A group of neurons with what the later layers remember of it, the encoder, all neurons and the generator.
+        """The larger of what tuning the encoder and learning a group of neurons take, and what is there all along.
 
-        What is trained is there four times: itself, its slopes, and their means and squares.
+        That is the encoder, every edit's neurons and what the gate knows of it, and the generator four times: itself,
+        its slopes, and their means and squares.
         """
         settings = self.settings
         layer = choose_layer(model, settings.layer if isinstance(settings.layer, int) else None)
         lessons = [Lesson((edit.prompt,) * ASKED, edit.new_object) for edit in edits]
         group = min(len(edits), group_size(model, layer, lessons, settings.collection))
+        learning = max(tuning_memory(settings, edits), group * lesson_bytes(model, layer, lessons))
         neurons = len(edits) * settings.collection.neurons * (2 * model.d_model + 1)
         made = 0
         if settings.generator.kind != "stored":
             with torch.device("meta"):
                 network = new_transformer(WIDTH, settings.generator.components, settings.generator)
             made = sum(parameter.numel() for parameter in network.parameters())
-        trained = 4 * (encoder_bytes(settings.encoder) + 4 * (neurons + made))
-        return group * lesson_bytes(model, layer, lessons) + trained
+        return learning + gate_memory(settings, edits) + 4 * 4 * (neurons + made)
 
     def fit(
         self,

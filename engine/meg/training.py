@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine import processes
 from engine.checkpoints import Checkpoints, fingerprint_of
+from engine.device import hand_back
 from engine.editors.registry import SWEEP
 from engine.edits import Edit, EditSet
 from engine.evaluation.answers import is_answer
@@ -126,12 +127,16 @@ class Training:
             self.layer = best_layer(self.swept)
         collected = self._collection()
         self.known = self._known_generator(collected)
+        hand_back(self.model.device)
         gate = self._gate(encoder)
+        hand_back(self.model.device)
         return Prepared(self.layer, self.swept, gate, collected, self._asked(encoder))
 
     def gate_alone(self) -> Gate:
         """The encoder and the gate, for an editor that has no neurons."""
-        return self._gate(self._encoder())
+        encoder = self._encoder()
+        hand_back(self.model.device)
+        return self._gate(encoder)
 
     def _kept(self, stage: str) -> Message | None:
         """The newest checkpoint of `stage`, in every process: the main process reads it for all."""
@@ -222,6 +227,7 @@ class Training:
             found = Collected.restored(done.tensors)
             size = int(done.meta["group"])  # other groups would find other neurons
         for start in range(first, len(lessons), size):
+            hand_back(self.model.device)
             group_of = order[start : start + size]
             mine = processes.share(group_of)
 

@@ -96,9 +96,9 @@ def test_groups_follow_the_free_memory_and_what_is_asked(model, monkeypatch):
     long = [Lesson(("Oslo lies in",), "far away " * 20), *LESSONS]
     assert size(10**12) == SETTINGS.group
     assert size(0) == 8
-    assert size(20_000_000) > size(5_000_000)
-    assert size(20_000_000, long) < size(20_000_000)
-    assert size(20_000_000) == size(20_500_000)  # a little more or less free memory makes no other groups
+    assert size(40_000_000) > size(5_000_000)
+    assert size(40_000_000, long) < size(40_000_000)
+    assert size(40_000_000) == size(40_500_000)  # a little more or less free memory makes no other groups
     assert group_size(model, 1, [], SETTINGS) == SETTINGS.group
 
 
