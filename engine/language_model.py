@@ -244,7 +244,7 @@ class LanguageModel:
             ids = self.tokenizer(prompt.rstrip(), return_attention_mask=False, verbose=False)["input_ids"]
         if len(ids) + MAX_NEW_TOKENS > self.max_positions:
             raise QueryError(
-                f"The question “{prompt[:40]}…” is {len(ids):,} tokens long: "
+                f"The question “{' '.join(prompt.split())[:40]}…” is {len(ids):,} tokens long: "
                 f"the model takes {self.max_positions - MAX_NEW_TOKENS:,} at most."
             )
         return ids
