@@ -103,7 +103,7 @@ def _say_stages(board: ProgressBoard, say: Callable[[str], None]) -> None:
     """
     stated = board.stated()
     if stated is not None:
-        say(f"Memory beside the model: about {stated / 2**20:,.0f} MiB, as stated before it began.")
+        say(f"Memory beside the model: {stated / 2**20:,.0f} MiB at most, as stated before it began.")
     stages: dict[str, list[tuple[float, Progress]]] = {}
     for moment, progress in board.history():
         stages.setdefault(progress.stage, []).append((moment, progress))

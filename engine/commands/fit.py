@@ -136,7 +136,7 @@ def fit(
     run = _resumed_run(out, edit_set, told, editor, model, language_model.fingerprint(), seed)
     need = memory_stated(method, language_model, edit_set.enabled())
     if need is not None:
-        say(f"{kind.title} takes up to about {need / 2**20:,.0f} MiB beside the model.")
+        say(f"{kind.title} takes at most {need / 2**20:,.0f} MiB beside the model.")
     with progress(method.stages()) as board, stop_at_interrupt() as cancel, run.training():
         pack = method.fit(language_model, edit_set, progress=board, cancel=cancel, seed=seed, run=run.folder, **known)
         pack.save(out)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from engine.runs import Cancel, ProgressBoard
 from studio.model_jobs import Machine, ModelSource, TrainingOrder
 
 STAGES = ("Collect", "Learn")
+MOST_WORDS = 60  # of a question
 
 
 @dataclass
@@ -69,6 +71,14 @@ class Model:
 
     def next_tokens(self, prompt: str, k: int = 8) -> tuple[object, ...]:
         return chances(original(prompt))
+
+    def token_ids(self, prompt: str) -> list[int]:
+        from engine.language_model import QueryError
+
+        words = prompt.split()
+        if len(words) > MOST_WORDS:
+            raise QueryError(f"The question “{prompt[:40]}…” is {len(words)} tokens long.")
+        return list(range(len(words)))
 
 
 def original(prompt: str) -> str:
@@ -147,6 +157,10 @@ class Edited:
 
         edit = self.by_prompt.get(query)
         return NextTokens(chances(original(query)), chances(edit.new_object if edit else original(query)))
+
+    @contextmanager
+    def original(self) -> Iterator[Model]:
+        yield self.model
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         self.off.update(edit_ids)

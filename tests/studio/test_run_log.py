@@ -41,7 +41,7 @@ def test_it_tells_stages_warnings_and_the_end(order: TrainingOrder) -> None:
     assert read_log(order.folder) == ""
     run(order)
     text = read_log(order.folder)
-    assert "Memory beside the model: about 1,536 MiB, as stated before it began." in text
+    assert "Memory beside the model: 1,536 MiB at most, as stated before it began." in text
     assert "Training begins: model embedded, device auto, seed 7." in text
     assert "Editor meg: layer 2." in text
     assert "step 2 of 2, loss 0.25" in text

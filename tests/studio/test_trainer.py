@@ -18,12 +18,13 @@ from studio.model_jobs import METRICS, ModelSource, Trained
 from studio.notification import Notifier, told
 from studio.pages.runs.page import RunsPage
 from studio.store import queue
+from studio.store.edits import EditDraft
 from studio.store.runs import RunRow, RunState, delete_run, runs
 from studio.trainer import TrainingChoices
 from studio.training_phase import Phase
 from studio.window import MainWindow
 from tests.studio.conftest import PATIENCE
-from tests.studio.standin import World
+from tests.studio.standin import MOST_WORDS, World
 
 Settle = Callable[[MainWindow], None]
 Ask = Callable[[MainWindow, Callable[..., object]], list[RunRow]]
@@ -258,3 +259,19 @@ def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
     }
     assert "the pack that it goes on from is gone" in left[2].message
     assert "its folder is gone" in left[3].message
+
+
+def test_a_paraphrase_that_is_too_long_is_left_out_of_what_is_measured(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = "word " * (MOST_WORDS + 1)
+    window.facts.deeds.add((EditDraft("Bergen", subject="Norway", relation="P36", paraphrases=(long.strip(),)),))
+    settle(window)
+    window.trainer.enqueue(choices())
+    settle(window)
+    window.trainer.start_queue()
+    idle(window, qtbot, settle)
+    (run,) = ask(window, runs)
+    assert run.state is RunState.FINISHED
+    assert (run.figures["generality"], run.figures["generality queries"]) == (1.0, 1)
+    assert "is left out. The question “word word" in caplog.text

@@ -57,7 +57,7 @@ class StageList(Card):
         self.body.addLayout(self._grid)
 
     def show_usage(self, usage: Usage | None, stated: int | None = None) -> None:
-        """Show how much of the machine the training takes, and about how many bytes beside the model it `stated`.
+        """Show how much of the machine the training takes, and the bytes beside the model that it `stated` at most.
 
         Nothing where it is not known.
         """
@@ -70,7 +70,7 @@ class StageList(Card):
                     tr("GPU {gpu} of {gpu_of} GiB{busy}", gpu=_gib(usage.gpu), gpu_of=_gib(usage.gpu_of), busy=busy)
                 )
             if stated is not None:
-                parts.append(tr("about {size} beside the model", size=_size(stated)))
+                parts.append(tr("at most {size} beside the model", size=_size(stated)))
         self.usage.setText(" · ".join(parts))
 
     def durations(self) -> dict[str, float]:

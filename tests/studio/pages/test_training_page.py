@@ -329,9 +329,9 @@ def test_memory_and_graphics_card_are_told(qtbot: QtBot, usage: Usage, told: str
     stages.show_usage(usage)
     assert stages.usage.text() == told
     stages.show_usage(usage, 3 * GIB // 2)
-    assert stages.usage.text() == f"{told} · about 1.5 GiB beside the model"
+    assert stages.usage.text() == f"{told} · at most 1.5 GiB beside the model"
     stages.show_usage(usage, 3 << 20)
-    assert stages.usage.text() == f"{told} · about 3 MiB beside the model"
+    assert stages.usage.text() == f"{told} · at most 3 MiB beside the model"
     stages.show_usage(None, GIB)
     assert stages.usage.text() == ""
 
@@ -342,6 +342,6 @@ def test_memory_is_told_while_it_trains_and_not_after(
     world.pause = 0.02
     page.train.click()
     qtbot.waitUntil(lambda: page.stages.usage.text().startswith("memory "), timeout=20_000)
-    qtbot.waitUntil(lambda: page.stages.usage.text().endswith("about 96 MiB beside the model"), timeout=20_000)
+    qtbot.waitUntil(lambda: page.stages.usage.text().endswith("at most 96 MiB beside the model"), timeout=20_000)
     qtbot.waitUntil(lambda: not window.trainer.busy, timeout=60_000)
     assert page.stages.usage.text() == ""
