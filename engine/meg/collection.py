@@ -119,7 +119,7 @@ def lesson_bytes(model: LanguageModel, layer: int, lessons: Sequence[Lesson]) ->
     number = int(model.model.dtype.itemsize)
     later = len(model.blocks) - layer
     # Two losses are there at once: of an ask and of a guard.
-    states = tokens * model.d_model * number * (3 * queries + 2 * 24 * later)
+    states = tokens * model.d_model * number * (3 * queries + 2 * 28 * later)
     heads = int(getattr(model.model.config.get_text_config(), "num_attention_heads", 1))
     attention = 2 * 3 * 4 * heads * tokens**2 * later
     logits = 2 * 6 * 4 * kept * int(model.model.get_output_embeddings().weight.shape[0])

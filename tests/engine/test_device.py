@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import psutil
@@ -12,6 +13,7 @@ from engine.device import (
     choose_device,
     choose_dtype,
     free_memory,
+    hand_back,
     mixed_precision,
     multiplies_bfloat16,
 )
@@ -124,3 +126,15 @@ def test_attention_has_the_same_slopes_in_mixed_precision(monkeypatch):
         rounded = slopes()
     for wanted, found in zip(exact, rounded, strict=True):
         torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.02 * float(wanted.abs().max()))
+
+
+def test_what_was_freed_in_pieces_goes_back_to_the_system() -> None:
+    process = psutil.Process()
+    pieces = [torch.ones(20_000) for _ in range(2_000)]  # 160 MB
+    left = pieces[::100]  # between what is freed, so that the allocator alone would keep it
+    del pieces
+    held = process.memory_info().rss
+    hand_back(torch.device("cpu"))
+    after = process.memory_info().rss
+    assert len(left) == 20
+    assert after < held - 50_000_000 or not sys.platform.startswith("linux")
