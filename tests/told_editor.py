@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,10 @@ class ToldEditedModel:
     def next_tokens(self, query: str, k: int = 8) -> NextTokens:
         (told,) = self._all([query])
         return NextTokens(self._model.next_tokens(query, k), self._model.next_tokens(told, k))
+
+    @contextmanager
+    def original(self) -> Iterator[LanguageModel]:
+        yield self._model
 
     def disable(self, edit_ids: Iterable[str]) -> None:
         if list(edit_ids):
