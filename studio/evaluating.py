@@ -83,7 +83,7 @@ def evaluate_run(shelf: Shelf, order: EvaluationOrder, board: ProgressBoard, can
 
     One that was stopped goes on where it was. Raises Cancelled, EvaluationError, and what the pack raises.
     """
-    from engine.evaluation.askable import askable, summed_up
+    from engine.evaluation.askable import askable
 
     board.report(LOADING, 0, 0)
     pack = order.folder / PACK
@@ -94,9 +94,7 @@ def evaluate_run(shelf: Shelf, order: EvaluationOrder, board: ProgressBoard, can
         raise TypeError("a pack gives an edited model")
     cancel.check()
     with edited.original() as original:
-        edits, left_out = askable(original, edits)
-    for sentence in summed_up(left_out):
-        _logger.warning("%s", sentence)
+        edits = askable(original, edits, _logger.warning)
     head = Head(pack_mark(pack), edited.threshold, len(plan(edits, order.most)), order.most)
     recording = Recording(order.folder, head)
     board.report(STAGE, len(recording.known), head.queries)

@@ -559,12 +559,10 @@ def _measured(
     edited: EditedModel, edit_set: EditSet, figures: dict[str, object], board: ProgressBoard, cancel: Cancel
 ) -> Trained:
     """Generality and locality by what the model writes, on at most SAMPLE queries each; familiarity, behind a gate."""
-    from engine.evaluation.askable import askable, summed_up
+    from engine.evaluation.askable import askable
 
     with edited.original() as original:
-        edit_set, left_out = askable(original, edit_set)
-    for sentence in summed_up(left_out):
-        _logger.warning("%s", sentence)
+        edit_set = askable(original, edit_set, _logger.warning)
     edits = edit_set.enabled()
     paraphrases = _sample([(text, edit) for edit in edits for text in edit.paraphrases])
     probes = _sample([(probe.prompt, edit) for edit in edits for probe in edit.probes])

@@ -14,7 +14,6 @@ from engine.formats.source import FormatError
 if TYPE_CHECKING:
     from engine.benchmark.shape_cost import ShapeCost
     from engine.edits import EditSet
-    from engine.language_model import LanguageModel
 
 OF_RECIPES = ("--seeds", "--recipes", "--model", "--paper-minutes", "--counterfact", "--zsre")  # none for one training
 
@@ -55,6 +54,7 @@ def bench(
     from engine.benchmark.draw import draw_edits
     from engine.benchmark.machine import machine
     from engine.benchmark.report import Trial, summarise, write_json
+    from engine.evaluation.askable import askable
     from engine.language_model import load
 
     if json_file is not None and not json_file.parent.is_dir():
@@ -68,7 +68,8 @@ def bench(
     plan = benchmark.Plan(edits, seeds, compared, counterfact, zsre, paper_minutes)
     edit_sets = plan.edit_sets()  # what is amiss with the edits is said before anything is loaded
     language_model = load(model, device=device, dtype=dtype)
-    edit_sets = [_askable(language_model.asked(chat=plan.settings.chat), edit_set) for edit_set in edit_sets]
+    asked = language_model.asked(chat=plan.settings.chat)
+    edit_sets = [askable(asked, edit_set, say) for edit_set in edit_sets]
     trials: list[Trial] = []
     with stop_at_interrupt() as cancel:
         for trial in benchmark.bench(language_model, plan, edit_sets, watch=progress, cancel=cancel):
@@ -77,16 +78,6 @@ def bench(
             if json_file is not None:  # after each: a benchmark that is stopped keeps what it has
                 write_json(json_file, plan.as_json(), machine(language_model), trials)
     print(summarise(trials))
-
-
-def _askable(model: LanguageModel, edit_set: EditSet) -> EditSet:
-    """`edit_set` without what `model` cannot be asked; that is said."""
-    from engine.evaluation.askable import askable, summed_up
-
-    asked, left_out = askable(model, edit_set)
-    for sentence in summed_up(left_out):
-        say(sentence)
-    return asked
 
 
 def _shape_cost(shape: str, scale: float, edit_set: EditSet, device: str, dtype: str) -> ShapeCost:

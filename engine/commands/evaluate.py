@@ -82,13 +82,11 @@ def evaluate(
     if report is not None:
         check_report_name(report)
     attached = attach_pack(pack, model, device, dtype, threshold)
-    from engine.evaluation.askable import askable, summed_up
+    from engine.evaluation.askable import askable
     from engine.evaluation.report import evaluate as measure
 
     with attached.edited.original() as original:
-        edit_set, left_out = askable(original, attached.edits if edits is None else read_edit_set(edits))
-    for sentence in summed_up(left_out):
-        say(sentence)
+        edit_set = askable(original, attached.edits if edits is None else read_edit_set(edits), say)
     with progress(("Evaluation",)) as board, stop_at_interrupt() as cancel:
         measured = measure(
             attached.edited,

@@ -15,7 +15,7 @@ from engine.comparison.forgetting import forget
 from engine.comparison.measure import Asking, Watch, as_plain, measure, weights_hash
 from engine.comparison.record import Curve, Outcome, Record, Records, Undo, record_name
 from engine.edits import EditSet
-from engine.evaluation.askable import askable, summed_up
+from engine.evaluation.askable import askable
 from engine.evaluation.regime import Schedule
 from engine.formats import jsonl
 from engine.language_model import LanguageModel
@@ -104,7 +104,7 @@ class Comparing:
         """Every record, the smallest sizes first, each as soon as it is there. Raises Cancelled when asked to stop."""
         for (size, seed), edit_set in self._edit_sets.items():
             if size in self._plan.sizes:
-                asked = self._askable(edit_set)
+                asked = askable(self.model, edit_set, self._say)
                 for contender in self._plan.contenders:
                     self._cancel.check()
                     yield self._record(contender, asked, size, seed)
@@ -114,17 +114,10 @@ class Comparing:
         if self._plan.forgetting is None:
             return
         for seed in range(self._plan.seeds):
-            asked = self._askable(self._edit_sets[self._plan.forgetting, seed])
+            asked = askable(self.model, self._edit_sets[self._plan.forgetting, seed], self._say)
             for contender in self._plan.contenders:
                 self._cancel.check()
                 yield self._curve(contender, asked, seed)
-
-    def _askable(self, edit_set: EditSet) -> EditSet:
-        """`edit_set` without what the model cannot be asked; that is said."""
-        asked, left_out = askable(self.model, edit_set)
-        for sentence in summed_up(left_out):
-            self._say(sentence)
-        return asked
 
     def _record(self, contender: Contender, edit_set: EditSet, size: int, seed: int) -> Record:
         name = record_name(contender.name, size, seed, self._depends_on(contender, edit_set))

@@ -56,9 +56,8 @@ class LocatingEditor(WeightEditor):
         layers = self.layers(model, settings, len(edits))
         widest = max((model.blocks[layer].d_ff for layer in layers), default=0)
         solved = 4 * 8 * widest**2 + 4 * len(edits) * len(layers) * widest
-        return (
-            memory_needed(model, layers) + solved + self._values(model, edits, settings.values, max(layers, default=0))
-        )
+        values = self._values(model, edits, settings.values, max(layers, default=0))
+        return memory_needed(model, layers) + solved + values
 
     def _values(self, model: LanguageModel, edits: Sequence[Edit], settings: ValueSettings, layer: int) -> int:
         """About how many bytes the values take that are sought at once, and the keys that they are sought with."""

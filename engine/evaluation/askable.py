@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from engine.edits import EditSet
@@ -11,10 +11,11 @@ from engine.language_model import LanguageModel, QueryError
 NAMED = 5  # questions left out that are named one by one
 
 
-def askable(model: LanguageModel, edit_set: EditSet) -> tuple[EditSet, tuple[str, ...]]:
-    """`edit_set` without the paraphrases and probes that are empty or too long, and a sentence for each of these.
+def askable(model: LanguageModel, edit_set: EditSet, tell: Callable[[str], object]) -> EditSet:
+    """`edit_set` without the paraphrases and probes that are empty or too long.
 
-    An edit's prompt stays: no editor trains on one that the model cannot be asked.
+    `tell` is given a sentence for each of the first NAMED, and one for the others together. An edit's prompt stays: no
+    editor trains on one that the model cannot be asked.
     """
     left_out: list[str] = []
 
@@ -34,13 +35,8 @@ def askable(model: LanguageModel, edit_set: EditSet) -> tuple[EditSet, tuple[str
         )
         for edit in edit_set.edits
     )
-    return (replace(edit_set, edits=edits) if left_out else edit_set), tuple(left_out)
-
-
-def summed_up(left_out: Iterable[str]) -> list[str]:
-    """The sentences of what was left out, of many only the first and how many there are."""
-    sentences = list(left_out)
-    more = len(sentences) - NAMED
-    if more <= 0:
-        return sentences
-    return [*sentences[:NAMED], f"{more:,} more paraphrases and probes cannot be asked and are left out."]
+    for sentence in left_out[:NAMED]:
+        tell(sentence)
+    if len(left_out) > NAMED:
+        tell(f"{len(left_out) - NAMED:,} more paraphrases and probes cannot be asked and are left out.")
+    return replace(edit_set, edits=edits) if left_out else edit_set

@@ -5,10 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
+import engine.cli
+import studio.app
 from engine.waiting_threads import BRIEFLY, POLICY, SPINS, spin_briefly
+
+
+def begin_meg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.cli, "app", lambda: None)
+    engine.cli.main()
+
+
+def begin_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studio.app, "missing_libraries", lambda: "None of them is here.")  # and there it ends
+    assert studio.app.main([]) == 1
 
 
 def test_threads_spin_briefly() -> None:
@@ -22,6 +35,17 @@ def test_what_the_user_chose_stands(chosen: dict[str, str]) -> None:
     environment = dict(chosen)
     spin_briefly(environment)
     assert environment == chosen
+
+
+@pytest.mark.parametrize("begin", [begin_meg, begin_studio])
+def test_both_programs_choose_as_they_begin(
+    begin: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (POLICY, SPINS):
+        monkeypatch.setenv(name, "")  # what is set meanwhile is taken back
+        monkeypatch.delenv(name)
+    begin(monkeypatch)
+    assert os.environ[SPINS] == str(BRIEFLY)
 
 
 @pytest.mark.parametrize("module", ["engine.cli", "studio.app"])

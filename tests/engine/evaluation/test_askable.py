@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.edits import Edit, EditSet, Probe, ProbeKind
-from engine.evaluation.askable import NAMED, askable, summed_up
+from engine.evaluation.askable import NAMED, askable
 from tests.tiny_models import tiny_model
 
 LONG = "far " * 900
@@ -21,7 +21,8 @@ def edit(number: int, paraphrases: tuple[str, ...], probes: tuple[str, ...]) -> 
 
 def test_what_is_too_long_is_left_out_and_named() -> None:
     edits = EditSet("some", (edit(1, ("France's capital is", LONG), ("Water is",)), edit(2, (), (LONG, "Snow is"))))
-    left, sentences = askable(tiny_model(), edits)
+    sentences: list[str] = []
+    left = askable(tiny_model(), edits, sentences.append)
     assert [one.paraphrases for one in left.edits] == [("France's capital is",), ()]
     assert [[probe.prompt for probe in one.probes] for one in left.edits] == [["Water is"], ["Snow is"]]
     assert len(sentences) == 2
@@ -32,15 +33,14 @@ def test_what_is_too_long_is_left_out_and_named() -> None:
 
 def test_what_can_be_asked_stays_the_same_set() -> None:
     edits = EditSet("all", (edit(1, ("France's capital is",), ("Water is",)),))
-    left, sentences = askable(tiny_model(), edits)
+    sentences: list[str] = []
+    left = askable(tiny_model(), edits, sentences.append)
     assert left is edits
-    assert sentences == ()
+    assert sentences == []
 
 
 def test_of_many_the_first_are_named() -> None:
-    sentences = [f"sentence {number}" for number in range(NAMED + 3)]
-    assert summed_up(sentences) == [
-        *sentences[:NAMED],
-        "3 more paraphrases and probes cannot be asked and are left out.",
-    ]
-    assert summed_up(sentences[:NAMED]) == sentences[:NAMED]
+    sentences: list[str] = []
+    askable(tiny_model(), EditSet("long", (edit(1, (LONG,) * (NAMED + 3), ()),)), sentences.append)
+    assert len(sentences) == NAMED + 1
+    assert sentences[-1] == "3 more paraphrases and probes cannot be asked and are left out."
