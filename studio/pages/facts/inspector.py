@@ -195,9 +195,10 @@ class Inspector(Card):
 
     def show_edit(self, edit_id: int, edit: Edit) -> None:
         """Show `edit`; what the user is typing about the same edit right now is left alone."""
-        if edit_id != self._id:
-            self.hand_over()
         same = edit_id == self._id
+        if not same:
+            self.hand_over()
+            self.show_suggestions(SuggestedTexts())  # those of the edit before: a click would give them to this one
         self._id = edit_id
         self._refusal.hide()
         self.title.setText(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")

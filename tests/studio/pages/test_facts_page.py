@@ -409,8 +409,11 @@ def test_suggested_texts_are_one_click_away(window: MainWindow, qtbot: QtBot, se
     inspector = window.facts.inspector
     qtbot.waitUntil(lambda: bool(inspector.suggested_paraphrases.texts))
     first, number = inspector.suggested_paraphrases.texts[0], len(inspector.suggested_paraphrases.texts)
-    button = inspector.suggested_paraphrases.findChildren(QToolButton)[0]
-    assert first in button.accessibleName()
+    (button,) = [
+        each
+        for each in inspector.suggested_paraphrases.findChildren(QToolButton)
+        if each.isVisible() and first in each.accessibleName()
+    ]
     button.click()
     settle(window)
     assert ask(window, lambda project: listing.get_edit(project, edit_id)).paraphrases == (first,)
@@ -425,6 +428,19 @@ def test_suggested_texts_are_one_click_away(window: MainWindow, qtbot: QtBot, se
     window.undoing.undo.trigger()
     settle(window)
     assert ask(window, lambda project: listing.get_edit(project, edit_id)).probes == ()
+
+
+def test_no_edit_is_offered_the_texts_of_the_one_before(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    settle(window)
+    inspect(window, qtbot, "Italy")
+    inspector = window.facts.inspector
+    qtbot.waitUntil(lambda: bool(inspector.suggested_paraphrases.texts))
+    other = next(id for id in window.facts.table.ids if id != inspector.edit_id)
+    inspector.show_edit(other, ask(window, lambda project: listing.get_edit(project, other)))
+    assert not inspector.suggested_paraphrases.isVisible()
+    assert inspector.suggested_paraphrases.texts == ()
 
 
 def test_a_bad_probe_is_refused_in_a_sentence_and_stays_to_be_put_right(
