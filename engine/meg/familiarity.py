@@ -52,14 +52,14 @@ class FamiliarityNetwork(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Logits [queries, heads, classes] of unit vectors z [queries, width]."""
-        hidden = self.blocks((z - self.centre) * self.settings.scale)
+        hidden = self.blocks((z.to(self.centre.dtype) - self.centre) * self.settings.scale)
         logits: Tensor = self.head(self.norm(hidden))
         return logits.view(*logits.shape[:-1], self.settings.heads, self.settings.classes)
 
     @torch.no_grad()
     def entropy(self, z: Tensor) -> Tensor:
         """Mean entropy of the heads as a share of its maximum, [queries], 0 to 1."""
-        log_chances = self(z).log_softmax(-1)
+        log_chances = self(z).float().log_softmax(-1)
         entropies = -(log_chances.exp() * log_chances).sum(-1).mean(-1)
         result: Tensor = entropies / math.log(self.settings.classes)
         return result

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import GateKind
 from engine.meg.subjects import SubjectIndex
+from engine.prepacking import swift
 from engine.runs import Cancel
+from engine.side_by_side import beside, pays
 
 # The state after a paraphrase is very near that after the prompt, and not so near after another question about the same
 # subject: what lies above these similarities counts apart.
@@ -470,6 +473,7 @@ class Gate:
     def __init__(self, index: EditIndex, network: FamiliarityNetwork, fusion: Fusion, kind: GateKind = "fused") -> None:
         self.index = index
         self.network = network
+        self._judge = swift(network, index.prompts.device)
         self.fusion = fusion
         self.kind: GateKind = kind
         self.calibrated = THRESHOLD if kind == "fused" else 1 - fusion.entropy_threshold
@@ -495,16 +499,17 @@ class Gate:
         subject has less to show than the fusion was calibrated on. With the entropy gate of the paper, familiarity is
         one minus the entropy, and the model is never asked.
         """
-        look = self.index.look(queries, self.network)
+        look, reading = self._look(queries, read, thorough=thorough)
         verdicts: dict[int, Verdict] = {}
         for row, (query, disorder) in enumerate(zip(queries, look.entropy.tolist(), strict=True)):
-            found = self._without_the_model(query, look.candidates[row], disorder, look.z[row], thorough=thorough)
+            known = thorough or reading is not None
+            found = self._without_the_model(query, look.candidates[row], disorder, look.z[row], thorough=known)
             if found is not None:
                 verdicts[row] = found
         open_rows = [row for row in range(len(queries)) if row not in verdicts]
         if open_rows:
             left = look.rows(open_rows)
-            evidence = self.index.evidence(left, read([queries[row] for row in open_rows]))
+            evidence = self.index.evidence(left, reading or read([queries[row] for row in open_rows]))
             for row, candidates, disorder in zip(open_rows, evidence, left.entropy.tolist(), strict=True):
                 judged = self.fusion.familiarity([candidate.row for candidate in candidates])
                 best = candidates[int(judged.argmax())]
@@ -513,7 +518,7 @@ class Gate:
 
     def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
         """One query examined thoroughly, as in `examine`, with what every candidate came to."""
-        look = self.index.look([query], self.network)
+        look, reading = self._look([query], read, thorough=True)
         disorder, candidates = float(look.entropy[0]), look.candidates[0]
         decided = self._without_the_model(query, candidates, disorder, look.z[0], thorough=True)
         if decided is not None:
@@ -522,7 +527,7 @@ class Gate:
             others.sort(key=lambda weight: -weight.similarity)
             verbatim = self.kind == "fused"
             return Weighed(decided, look.z, (first, *others), verbatim)
-        (evidence,) = self.index.evidence(look, read([query]))
+        (evidence,) = self.index.evidence(look, reading or read([query]))
         weights = [
             Weight(each.edit, each.similarity, float(self.fusion.familiarity(each.row)), each.row) for each in evidence
         ]
@@ -530,6 +535,25 @@ class Gate:
         best = weights[0]
         verdict = Verdict(best.familiarity or 0.0, best.edit, best.similarity, disorder)
         return Weighed(verdict, look.z, tuple(weights), verbatim=False)
+
+    def _look(
+        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool
+    ) -> tuple[Look, Reading | None]:
+        """What `queries` show; of one query alone that the model is likely to be asked about, the reading too.
+
+        There the model reads while the encoder does.
+        """
+        if len(queries) == 1 and pays(self.index.prompts.device) and self._likely_read(queries[0], thorough=thorough):
+            with beside(partial(read, queries)) as reading:
+                look = self.index.look(queries, self._judge)
+            return look, reading.result()
+        return self.index.look(queries, self._judge), None
+
+    def _likely_read(self, query: str, *, thorough: bool) -> bool:
+        """Whether the model is asked about `query`, as far as its words tell."""
+        if self.kind == "entropy" or self.index.verbatim(query) is not None:
+            return False
+        return thorough or bool(self.index.subjects.named(query))
 
     def _without_the_model(
         self, query: str, candidates: Sequence[Candidate], disorder: float, z: Tensor, *, thorough: bool

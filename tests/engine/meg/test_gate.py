@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -162,3 +163,33 @@ class TestOwnPrompts:
             assert one.familiarity >= other.familiarity
             assert (one.familiarity >= gate.threshold) == (other.familiarity >= gate.threshold)
         assert [one for one, query in zip(lazy, queries, strict=True) if "Oslo" in query] == thorough[1:3]
+
+    @pytest.fixture
+    def two_threads(self):
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)
+        yield
+        torch.set_num_threads(before)
+
+    @pytest.mark.usefixtures("two_threads")
+    def test_one_query_is_read_while_it_is_encoded(self, encoder):
+        gate = self.made(encoder, tuple(2.0 * (name == "named and state") for name in FEATURES), bias=-1.5)()
+        read = []
+
+        def thought(some):
+            read.append((tuple(some), threading.current_thread()))
+            return reading(torch.eye(3)[[len(query) % 3 for query in some]])
+
+        for query in ("What of Oslo?", "Oslo, then"):
+            (alone,), _ = gate.examine([query], thought)
+            together, _ = gate.examine([query, "It rains"], thought)
+            assert alone.familiarity == pytest.approx(together[0].familiarity, abs=1e-3)
+            assert alone.edit == together[0].edit
+        assert [asked for asked, _ in read] == [("What of Oslo?",)] * 2 + [("Oslo, then",)] * 2
+        mine = threading.current_thread()
+        assert [thread is mine for _, thread in read] == [False, True, False, True]
+
+    @pytest.mark.usefixtures("two_threads")
+    def test_one_query_that_names_nothing_or_is_a_prompt_is_not_read_in_advance(self, gate):
+        for query in ("It rains", "Oslo lies in"):
+            gate().examine([query], never_asked)
