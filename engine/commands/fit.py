@@ -123,8 +123,7 @@ def fit(
     if check.obstacle:
         raise ModelError(check.obstacle)
     language_model = load(model, device=target, dtype=dtype)
-    more_neurons = start is None and neurons_each == 1 and NEURONS in kind.described(settings)
-    _name_long_objects(edit_set, language_model, more_neurons=more_neurons)
+    _name_long_objects(edit_set, language_model)
     say(f"{len(edit_set.enabled()):,} edits on “{model}”, {language_model.device}, {language_model.model.dtype}.")
     method: Any = make_editor(editor, settings)  # of those that grow, `fit` takes a start too
     known = {} if start is None else {"start": _known_pack(start, language_model)}
@@ -189,13 +188,15 @@ def _name_conflicts(edit_set: EditSet) -> None:
         say(f"The edits {one} and {other} may be about one subject: “{subjects[one]}”, “{subjects[other]}”.")
 
 
-def _name_long_objects(edit_set: EditSet, model: LanguageModel, *, more_neurons: bool) -> None:
-    """Say which new objects are longer than any that was learnt here, and where it may help, to try `more_neurons`."""
-    advice = "try --neurons 4, or shorten it" if more_neurons else "shorten it if it is not learnt"
+def _name_long_objects(edit_set: EditSet, model: LanguageModel) -> None:
+    """Say which new objects are longer than any that was learnt here."""
     for edit in edit_set.enabled():
         tokens = model.tokens_of(edit.new_object)
         if tokens > LONG_OBJECT:
-            say(f"The new object of {edit.id} is {tokens:,} tokens long, longer than anything learnt here: {advice}.")
+            say(
+                f"The new object of {edit.id} is {tokens:,} tokens long, longer than anything learnt here: "
+                "shorten it if it is not learnt."
+            )
 
 
 def _check_start(start: Path, out: Path, kind: EditorKind) -> None:

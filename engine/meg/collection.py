@@ -3,15 +3,15 @@
 All edits of a group are optimised at once, each with its own neuron; the hidden states up to and around the edited
 block are computed once. Beside answering, a neuron learns to leave *guards* alone (queries about other subjects or
 other relations, whose answers must stay), so that a false routing does little harm. Edits that are learnt leave the
-group.
+group. An edit that one neuron cannot hold (a new object of many tokens that the model would never guess) gets several.
 (arXiv 2512.14395, section 3.3, there one edit at a time from a random start.)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ from engine.language_model import Batch, LanguageModel, Passage, target_loss, ta
 from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
+
+ENLARGED = 4  # times as many neurons, where fewer do not hold an edit
+LARGER, LARGER_ROWS, LARGER_SIZES = "larger", "larger rows", "larger sizes"  # names of tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Collected:
     neurons: Tensor  # [lessons, numbers], float32: each lesson's neurons as `Neurons.flat` has them
     losses: Tensor  # [lessons], of the first ask
     answered: Tensor  # [lessons], bool: every ask is answered token by token
+    larger: dict[int, Tensor] = field(default_factory=dict)  # by lesson, for some: more neurons, which hold it better
 
     @classmethod
     def blank(cls, lessons: int, numbers: int) -> Collected:
@@ -48,24 +52,50 @@ class Collected:
     @classmethod
     def restored(cls, tensors: Mapping[str, Tensor]) -> Collected:
         """What `tensors` gave."""
-        return cls(tensors["neurons"], tensors["losses"], tensors["answered"])
+        larger = {}
+        if LARGER in tensors:
+            apart = tensors[LARGER].split(tensors[LARGER_SIZES].tolist())
+            larger = dict(zip(tensors[LARGER_ROWS].tolist(), apart, strict=True))
+        return cls(tensors["neurons"], tensors["losses"], tensors["answered"], larger)
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it by name."""
-        return {"neurons": self.neurons, "losses": self.losses, "answered": self.answered}
+        told = {"neurons": self.neurons, "losses": self.losses, "answered": self.answered}
+        if self.larger:
+            told[LARGER_ROWS] = torch.tensor(list(self.larger))
+            told[LARGER_SIZES] = torch.tensor([len(one) for one in self.larger.values()])
+            told[LARGER] = torch.cat(list(self.larger.values()))
+        return told
 
-    def put(self, rows: Tensor, tensors: Mapping[str, Tensor]) -> None:
-        """Take the `tensors` of others, found for `rows` of these."""
-        for name, mine in self.tensors().items():
-            mine[rows] = tensors[name]
+    def rows(self, rows: Sequence[int]) -> Collected:
+        """Those of the lessons that `rows` names, in its order."""
+        index = list(rows)
+        larger = {place: self.larger[row] for place, row in enumerate(index) if row in self.larger}
+        return Collected(self.neurons[index], self.losses[index], self.answered[index], larger)
+
+    def own(self, row: int) -> Tensor:
+        """The neurons that hold lesson `row` best, flat."""
+        return self.larger.get(row, self.neurons[row])
+
+    def put(self, rows: Sequence[int], other: Collected) -> None:
+        """Take `other`, found for `rows` of these."""
+        index = list(rows)
+        self.neurons[index], self.losses[index], self.answered[index] = other.neurons, other.losses, other.answered
+        for place, row in enumerate(index):
+            self.larger.pop(row, None)
+            if place in other.larger:
+                self.larger[row] = other.larger[place]
 
     def improve(self, rows: Sequence[int], other: Collected) -> None:
-        """Take the neurons of `other`, found for `rows` of these, where they are better."""
+        """Take the neurons of `other`, found for `rows` of these, where they are better; they may be more."""
         better = other.answered | (other.losses < self.losses[list(rows)])
         index = torch.tensor(list(rows))[better]
-        self.neurons[index] = other.neurons[better]
         self.losses[index] = other.losses[better]
         self.answered[index] = other.answered[better]
+        if other.neurons.shape[1] == self.neurons.shape[1]:
+            self.neurons[index] = other.neurons[better]
+        else:
+            self.larger.update(zip(index.tolist(), other.neurons[better].clone(), strict=True))
 
 
 def collect(
@@ -80,20 +110,31 @@ def collect(
     """Optimise one neuron for each lesson at FFN block `layer`, all at once.
 
     `report` is told, after every step, how many lessons are learnt and the mean loss. Lessons that fail are tried
-    once more with `second_try` times the steps and less care for their guards.
+    once more with `second_try` times the steps and less care for their guards; those that fail again, with more
+    neurons, up to the `most` that are allowed.
     Raises Cancelled when asked to stop.
     A random start draws from torch's global generator.
     """
     with attached(model.blocks[layer]) as slot:
         found = LessonGroup(model, layer, lessons, slot).optimise(settings, cancel, report)
-        failed = [row for row in range(len(lessons)) if not found.answered[row]]
-        if failed and settings.second_try:
-            patient = replace(
-                settings, steps=settings.steps * settings.second_try, guard_weight=settings.guard_weight / 4
-            )
+        for patient in _further_tries(settings):
+            failed = [row for row in range(len(lessons)) if not found.answered[row]]
+            if not failed:
+                break
             again = LessonGroup(model, layer, [lessons[row] for row in failed], slot)
             found.improve(failed, again.optimise(patient, cancel, lambda *_: None))
     return found
+
+
+def _further_tries(settings: CollectionSettings) -> Iterator[CollectionSettings]:
+    """How lessons that failed are tried again, from the least costly try on."""
+    if not settings.second_try:
+        return
+    guard_weight, steps, neurons = settings.guard_weight / 4, settings.steps * settings.second_try, settings.neurons
+    yield replace(settings, steps=steps, guard_weight=guard_weight)
+    while (neurons := ENLARGED * neurons) <= settings.most:
+        yield replace(settings, steps=steps, guard_weight=guard_weight, neurons=neurons)
+        steps *= settings.second_try
 
 
 def group_size(model: LanguageModel, layer: int, lessons: Sequence[Lesson], settings: CollectionSettings) -> int:

@@ -42,14 +42,17 @@ class MegEditor(RegisteredEditor):
         layer = choose_layer(model, settings.layer if isinstance(settings.layer, int) else None)
         lessons = [Lesson((edit.prompt,) * ASKED, edit.new_object) for edit in edits]
         group = min(len(edits), group_size(model, layer, lessons, settings.collection))
-        learning = max(tuning_memory(settings, edits), group * lesson_bytes(model, layer, lessons))
-        neurons = len(edits) * settings.collection.neurons * (2 * model.d_model + 1)
+        one = 2 * model.d_model + 1
+        neurons = len(edits) * settings.collection.neurons * one
+        # Any edit may turn out to need as many as it may have: sought in a group, and kept beside the first ones.
+        most = settings.collection.most * one if settings.collection.second_try else 0
+        learning = max(tuning_memory(settings, edits), group * (lesson_bytes(model, layer, lessons) + 4 * 6 * most))
         made = 0
         if settings.generator.kind != "stored":
             with torch.device("meta"):
                 network = new_transformer(WIDTH, settings.generator.components, settings.generator)
             made = sum(parameter.numel() for parameter in network.parameters())
-        return learning + gate_memory(settings, edits) + 4 * 4 * (neurons + made)
+        return learning + gate_memory(settings, edits) + 4 * 4 * (neurons + made) + 4 * 2 * len(edits) * most
 
     def fit(
         self,

@@ -12,7 +12,10 @@ class NeuronSource(Protocol):
     """Gives neurons."""
 
     def generate(self, z: Tensor, anchors: Tensor) -> Tensor:
-        """The neurons [rows, 2·d_model + 1] of queries z [rows, z] about edits with the prompts `anchors` [rows, z]."""
+        """The neurons of queries z [rows, z] about edits with the prompts `anchors` [rows, z], m a row.
+
+        They are as `Neurons.flat` has them: [rows, m·(2·d_model + 1)].
+        """
 
     def to(self, device: torch.device) -> NeuronSource:
         """The same on `device`."""

@@ -133,7 +133,7 @@ class MegPack:
         """Where neurons come from, what is kept included."""
         rows = {edit.id: row for row, edit in enumerate(self.gate.index.edits)}
         kept = [rows[id] for id in self.kept]
-        return completed(self.generator, self.gate.index.prompts, self.collected.neurons, kept)
+        return completed(self.generator, self.gate.index.prompts, self.collected, kept)
 
 
 def _taught(edit: Edit) -> tuple[str, ...]:

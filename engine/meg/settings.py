@@ -52,12 +52,23 @@ class CollectionSettings:
         0.05, "The loss at which an edit counts as learnt and leaves its group.", title="learnt at", least=0, most=10
     )
     second_try: int = setting(
-        3, "Times as many steps for edits that were not learnt; 0: they are not tried again.", least=0, most=100
+        3,
+        "Times as many steps for edits that were not learnt, each time they are tried again; 0: they are not.",
+        least=0,
+        most=100,
     )
     start: Literal["always on", "random"] = setting(
         "always on", "How a neuron begins: firing everywhere and doing nothing, or small and random as the authors do."
     )
-    neurons: int = setting(1, "Neurons an edit; more for long new objects.", title="neurons an edit", least=1, most=16)
+    neurons: int = setting(1, "Neurons an edit, to begin with.", title="neurons an edit", least=1, most=16)
+    most: int = setting(
+        16,
+        "Neurons for an edit that fewer cannot hold, at most: it is tried with four times as many, and again. Such an "
+        "edit keeps them; none are generated for it.",
+        title="most neurons an edit",
+        least=1,
+        most=16,
+    )
     group: int = setting(
         256, "Edits whose neurons are sought at once, at most; fewer where memory is short.", least=1, most=65_536
     )

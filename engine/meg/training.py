@@ -216,9 +216,7 @@ class Training:
         count, numbers = len(self.edits), self.settings.collection.neurons * (2 * self.model.d_model + 1)
         found = Collected.blank(count, numbers)
         if self.start is not None:
-            before_rows = list(self.kept_rows.values())
-            kept = {name: tensor[before_rows] for name, tensor in self.start.collected.tensors().items()}
-            found.put(torch.tensor(list(self.kept_rows)).long(), kept)
+            found.put(list(self.kept_rows), self.start.collected.rows(list(self.kept_rows.values())))
         before = len(self.kept_rows)
         done = self._kept("collection")
         first = 0
@@ -245,7 +243,7 @@ class Training:
                     )
             own = {"rows": torch.tensor([self.new_rows[number] for number in mine]).long(), **group.tensors()}
             for part in processes.gathered(Message(own)):
-                found.put(part.tensors["rows"], part.tensors)
+                found.put(part.tensors["rows"].tolist(), Collected.restored(part.tensors))
             self._keep(
                 "collection",
                 found.tensors(),
@@ -418,22 +416,25 @@ class Training:
 
     def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> tuple[dict[str, Any], list[str]]:
         """Ask the edited model every edit, as a user would: figures, and the edits that are to keep their neurons."""
-        count, neurons = len(self.edits), collected.neurons
+        count = len(self.edits)
         self.progress.report("Check", 0, count)
         kept: list[int] = []
         with attached(self.model.blocks[self.layer]) as slot:
             wrong = self._wrong(MegEditedModel(self.model, gate, generator, slot), range(count), tell=True)
+            missed = set(collected.larger)
             if isinstance(generator, Generator) and self.settings.generator.keep_missed:
+                missed.update(wrong)
+            if missed:
                 prompts = gate.index.prompts
                 # Of edits with one prompt, which contradict each other, the neuron of one would be that of all.
                 _, place, sharing = prompts.unique(dim=0, return_inverse=True, return_counts=True)
-                own = [row for row in wrong if sharing[place[row]] == 1]
-                with_own = completed(generator, prompts, neurons, own)
+                own = [row for row in sorted(missed) if sharing[place[row]] == 1]
+                with_own = completed(generator, prompts, collected, own)
                 still = set(self._wrong(MegEditedModel(self.model, gate, with_own, slot), own))
                 kept = [row for row in own if row not in still]
                 wrong = sorted(set(wrong) - set(kept))
             self.progress.report("Check", count, count, answered=1 - len(wrong) / count)
-            self._show_watched(gate, completed(generator, gate.index.prompts, neurons, kept), slot)
+            self._show_watched(gate, completed(generator, gate.index.prompts, collected, kept), slot)
         unlearnt = [
             {"id": edit.id, "loss": round(float(loss), 4)}
             for edit, loss, learnt in zip(self.edits, collected.losses, collected.answered, strict=True)
@@ -444,6 +445,7 @@ class Training:
             "edits": count,
             "answered": 1 - len(wrong) / count,
             "kept": len(names),
+            "enlarged": sum(row in collected.larger for row in kept),
             "not answered": [self.edits[row].id for row in wrong],
             "not learnt": unlearnt,
             "threshold": gate.threshold,

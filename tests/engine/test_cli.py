@@ -357,15 +357,11 @@ class TestStart:
         assert stopped.folder.is_dir()
 
 
-@pytest.mark.parametrize("more_neurons", [True, False])
-def test_long_new_objects_are_named(
-    model: LanguageModel, capsys: pytest.CaptureFixture[str], more_neurons: bool
-) -> None:
+def test_long_new_objects_are_named(model: LanguageModel, capsys: pytest.CaptureFixture[str]) -> None:
     short, long = Edit("short", "Oslo lies in", "Peru"), Edit("long", "Oslo lies in", "Peru and Kenya " * 60)
-    fit_command._name_long_objects(EditSet("two", (short, long)), model, more_neurons=more_neurons)
+    fit_command._name_long_objects(EditSet("two", (short, long)), model)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("The new object of long is ")
-    assert ("--neurons" in line) is more_neurons
 
 
 class TestOtherEditors:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.language_model import target_loss
 from engine.meg.collection import Collected, CollectionSettings, Lesson, LessonGroup, collect, group_size
@@ -86,6 +90,66 @@ def test_better_neurons_replace_worse_ones():
     mine.improve([0, 2], Collected(torch.ones(2, 5), torch.tensor([5.0, 1.0]), torch.tensor([False, False])))
     assert mine.losses.tolist() == [1.0, 2.0, 1.0]
     assert mine.neurons.sum(1).tolist() == [0, 0, 5]
+
+
+def found_for(lessons, numbers, answered):
+    return Collected(torch.full((lessons, numbers), 7.0), torch.zeros(lessons), torch.tensor(answered))
+
+
+def test_more_neurons_stand_beside_the_first_ones_where_they_are_better():
+    mine = Collected(torch.ones(3, 5), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([False, True, False]))
+    other = Collected(torch.full((2, 20), 4.0), torch.tensor([0.1, 9.0]), torch.tensor([True, False]))
+    mine.improve([0, 2], other)
+    assert list(mine.larger) == [0]
+    assert torch.equal(mine.own(0), torch.full((20,), 4.0))
+    assert torch.equal(mine.own(2), torch.ones(5))
+    assert torch.equal(mine.neurons, torch.ones(3, 5))
+    assert mine.answered.tolist() == [True, True, False]
+
+
+@given(st.lists(st.integers(0, 4), max_size=5, unique=True), st.permutations(range(5)))
+def test_what_was_collected_is_the_same_after_it_was_kept_and_in_another_order(larger, order):
+    sizes = {row: torch.arange(5.0 * (row + 2)) for row in larger}
+    mine = Collected(torch.rand(5, 5), torch.rand(5), torch.rand(5) > 0.5, sizes)
+    back = Collected.restored(mine.tensors())
+    turned = Collected.blank(5, 5)
+    turned.put(order, back.rows(order))
+    for row in range(5):
+        assert torch.equal(turned.own(row), mine.own(row))
+    assert list(turned.rows(range(5)).larger) == sorted(larger)
+    for one, other in zip((turned.losses, turned.answered), (mine.losses, mine.answered), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_found_anew_takes_the_place_of_more_neurons_too():
+    mine = found_for(2, 5, [True, True])
+    mine.larger[1] = torch.zeros(20)
+    mine.put([1], found_for(1, 5, [True]))
+    assert mine.larger == {}
+
+
+def test_an_edit_that_one_neuron_cannot_hold_gets_four_times_as_many_until_it_is_held(model):
+    long = Lesson(("The word of the day is",), "hg fe dc")
+    lessons = [LESSONS[0], long]
+    patient = CollectionSettings(steps=60, learning_rate=0.2, second_try=2, most=1)
+    one = run(model, lessons, patient)
+    assert not one.answered[1]
+    assert one.larger == {}
+    several = run(model, lessons, replace(patient, most=16))
+    assert several.answered[1]
+    assert several.losses[1] < one.losses[1]
+    count = len(several.larger[1]) // (2 * D_MODEL + 1)
+    assert count in (4, 16)
+    assert torch.equal(several.neurons[1], one.neurons[1])
+    with attached(model.blocks[1]) as slot:
+        group = LessonGroup(model, 1, [long], slot)
+        assert bool(group.score(0, several.larger[1][None])[1])
+        filled = torch.cat([several.larger[1], torch.zeros(2 * D_MODEL + 1)])
+        torch.testing.assert_close(group.score(0, filled[None])[0], group.score(0, several.larger[1][None])[0])
+
+
+def test_without_a_second_try_there_is_none_with_more_neurons(model):
+    assert run(model, LESSONS, replace(SETTINGS, steps=1, second_try=0)).larger == {}
 
 
 def test_groups_follow_the_free_memory_and_what_is_asked(model, monkeypatch):

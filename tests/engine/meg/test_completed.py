@@ -9,6 +9,7 @@ import torch
 
 from engine.edits import EditSet
 from engine.language_model import LanguageModel
+from engine.meg.collection import Collected
 from engine.meg.completed import completed
 from engine.meg.stored import StoredNeurons
 from engine.packs import load_pack
@@ -17,10 +18,11 @@ from tests.engine.quick import GENERATOR, fit, quick_settings
 PROMPTS = torch.nn.functional.normalize(torch.randn(5, 16, generator=torch.Generator().manual_seed(0)), dim=1)
 FOUND = torch.arange(15.0).view(5, 3)
 MADE = StoredNeurons(PROMPTS, -FOUND)
+COLLECTED = Collected(FOUND, torch.zeros(5), torch.ones(5, dtype=torch.bool))
 
 
 def test_edits_that_are_kept_get_their_own_neuron_and_no_other_edit_does() -> None:
-    source = completed(MADE, PROMPTS, FOUND, [1, 4])
+    source = completed(MADE, PROMPTS, COLLECTED, [1, 4])
     order = torch.tensor([4, 0, 1, 2, 3, 1])
     asked = PROMPTS[order]
     wanted = torch.stack([FOUND[row] if row in (1, 4) else -FOUND[row] for row in order.tolist()])
@@ -31,11 +33,22 @@ def test_edits_that_are_kept_get_their_own_neuron_and_no_other_edit_does() -> No
 
 def test_a_prompt_that_is_almost_that_of_a_kept_edit_is_another_edit() -> None:
     near = torch.nn.functional.normalize(PROMPTS[1:2] + 1e-4, dim=1)
-    assert torch.equal(completed(MADE, PROMPTS, FOUND, [1]).generate(near, near), -FOUND[1:2])
+    assert torch.equal(completed(MADE, PROMPTS, COLLECTED, [1]).generate(near, near), -FOUND[1:2])
+
+
+def test_an_edit_with_more_neurons_gets_all_of_them_and_the_others_are_filled_up_with_nothing() -> None:
+    larger = {1: torch.arange(12.0), 2: torch.arange(6.0)}
+    source = completed(MADE, PROMPTS, Collected(FOUND, COLLECTED.losses, COLLECTED.answered, larger), [1, 2, 4])
+    made = source.generate(PROMPTS, PROMPTS)
+    assert made.shape == (5, 12)
+    for row, own in enumerate((-FOUND[0], larger[1], larger[2], -FOUND[3], FOUND[4])):
+        assert torch.equal(made[row, : len(own)], own)
+        assert not made[row, len(own) :].any()
+    assert torch.equal(source.generate(PROMPTS[[0, 3]], PROMPTS[[0, 3]]), -FOUND[[0, 3]])
 
 
 def test_with_nothing_to_keep_it_is_the_generator_itself() -> None:
-    assert completed(MADE, PROMPTS, FOUND, []) is MADE
+    assert completed(MADE, PROMPTS, COLLECTED, []) is MADE
 
 
 def test_what_a_generator_misses_is_answered_by_the_neurons_that_were_found(

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -41,6 +42,11 @@ from tests.engine.quick import GENERATOR, fit, quick_settings, sample, sample_ed
 from tests.tiny_models import D_MODEL, LAYERS, tiny_model
 
 NAMES = ("Oslo", "Rome", "Lima", "Kiev", "Bern", "Riga", "Cairo", "Quito", "Paris", "Dakar")
+LONG = (
+    "meadow quartz lantern violin harbour pepper glacier sandal thunder cactus ribbon walnut saddle beacon turnip "
+    "velvet hammer orchid bucket falcon marble kettle willow ladder pigeon candle throne barley anchor mitten copper "
+    "feather saucer gravel hazel mirror tunnel basket pebble"
+)
 FAR = ["Q: What is two plus two? A:", "Once upon a time there was a", "The sky over the harbour was"]
 
 
@@ -760,6 +766,32 @@ class TestEditSets:
         # A model that has never seen a script may be unable to write it: then the figures say so.
         assert set(wrong) <= {"unheard"}
         assert set(wrong) <= {one["id"] for one in pack.figures["not learnt"]}
+
+    @pytest.mark.parametrize("kind", ["transformer", "stored"])
+    def test_a_new_object_of_a_hundred_tokens(
+        self, model: LanguageModel, encoder: Path, tmp_path: Path, kind: Literal["transformer", "stored"]
+    ) -> None:
+        """Words that the model has never written, more than one neuron holds."""
+        few = sample_edits(4)
+        long = Edit("long", "The note on the door says", LONG, subject="The note on the door")
+        assert model.tokens_of(long.new_object) >= 100
+        with_long = EditSet("with a long one", (*few.edits, long), few.relations)
+        settings = quick_settings(encoder, generator=dataclasses.replace(GENERATOR, kind=kind))
+        pack = fit(model, with_long, settings)
+        assert pack.figures["not learnt"] == pack.figures["not answered"] == []
+        assert pack.kept[-1] == "long"
+        assert pack.figures["enlarged"] == 1
+        pack.save(tmp_path / "pack")
+        loaded = load_pack(tmp_path / "pack")
+        assert isinstance(loaded, MegPack)
+        edited = loaded.attach(model)
+        answers = edited.answer(prompts(with_long))
+        edited.detach()
+        assert [answer.edited for answer in answers] == [edit.new_object for edit in with_long.edits]
+        assert answers[-1].original != long.new_object
+        grown = fit(model, EditSet("grown", (*sample_edits(5).edits, long), sample().relations), settings, start=loaded)
+        assert torch.equal(grown.collected.own(5), loaded.collected.own(4))
+        assert grown.figures["not answered"] == []
 
     def test_of_two_edits_that_contradict_each_other_one_is_answered_and_the_other_named(
         self, model: LanguageModel, encoder: Path
