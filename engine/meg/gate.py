@@ -11,7 +11,7 @@ negatives made of the edit set itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from engine.language_model import Reading
 from engine.meg.encoder import MASK, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.relation_readout import RelationReadout
+from engine.meg.sentences import last_sentence
 from engine.meg.settings import GateKind
 from engine.meg.subjects import SubjectIndex
 from engine.prepacking import swift
@@ -496,9 +497,33 @@ class Gate:
         model may think, familiarity is the most that it could be. With `thorough` it is asked about every query.
 
         Who asks an edit's own prompt asks about that edit, whatever else speaks for or against it: a prompt without a
-        subject has less to show than the fusion was calibrated on. With the entropy gate of the paper, familiarity is
-        one minus the entropy, and the model is never asked.
+        subject has less to show than the fusion was calibrated on. What is asked after other sentences is judged
+        without them too, and the more familiar of the two counts: the fusion knows single sentences. With the entropy
+        gate of the paper, familiarity is one minus the entropy, and the model is never asked.
         """
+        ends = {row: end for row, query in enumerate(queries) if (end := self._end(query)) is not None}
+        verdicts, z = self._judged([*queries, *ends.values()], read, thorough=thorough)
+        for place, row in enumerate(ends, len(queries)):
+            if verdicts[place].familiarity > verdicts[row].familiarity:
+                verdicts[row], z[row] = replace(verdicts[place], entropy=verdicts[row].entropy), z[place]
+        return verdicts[: len(queries)], z[: len(queries)]
+
+    def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
+        """One query examined thoroughly, as in `examine`, with what every candidate came to."""
+        end = self._end(query)
+        found = [self._weighed(text, read) for text in ((query,) if end is None else (query, end))]
+        return max(found, key=lambda weighed: weighed.verdict.familiarity)
+
+    def _end(self, query: str) -> str | None:
+        """What `query` asks after other sentences, where that may be about an edit by itself."""
+        end = None if self.kind == "entropy" else last_sentence(query)
+        alone = end is not None and (self.index.verbatim(end) is not None or bool(self.index.subjects.named(end)))
+        return end if alone else None
+
+    def _judged(
+        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool
+    ) -> tuple[list[Verdict], Tensor]:
+        """The verdict on each query as a whole, and z [queries, z]."""
         look, reading = self._look(queries, read, thorough=thorough)
         verdicts: dict[int, Verdict] = {}
         for row, (query, disorder) in enumerate(zip(queries, look.entropy.tolist(), strict=True)):
@@ -516,8 +541,8 @@ class Gate:
                 verdicts[row] = Verdict(float(judged.max()), best.edit, best.similarity, disorder)
         return [verdicts[row] for row in range(len(queries))], look.z
 
-    def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
-        """One query examined thoroughly, as in `examine`, with what every candidate came to."""
+    def _weighed(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
+        """One query as a whole."""
         look, reading = self._look([query], read, thorough=True)
         disorder, candidates = float(look.entropy[0]), look.candidates[0]
         decided = self._without_the_model(query, candidates, disorder, look.z[0], thorough=True)

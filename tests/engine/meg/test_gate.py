@@ -193,3 +193,27 @@ class TestOwnPrompts:
     def test_one_query_that_names_nothing_or_is_a_prompt_is_not_read_in_advance(self, gate):
         for query in ("It rains", "Oslo lies in"):
             gate().examine([query], never_asked)
+
+    def test_what_is_asked_after_other_sentences_is_judged_alone_too(self, encoder):
+        weights = tuple({"similarity": 4.0, "named and state": 2.0}.get(name, 0.0) for name in FEATURES)
+        gate = self.made(encoder, weights, bias=-4.0)()
+        tale = "It rained all day in the harbour, and nobody had a coat."
+        queries = [f"{tale} Oslo lies in", f"{tale} What of Oslo?", f"{tale} It rains", "What of Oslo?", tale]
+
+        def thought(some):
+            return reading(torch.eye(3)[[1] * len(some)])
+
+        verdicts, z = gate.examine(queries, thought, thorough=True)
+        assert (verdicts[0].familiarity, verdicts[0].edit) == (1.0, 1)
+        assert torch.allclose(z[0], gate.index.prompts[1], atol=0.02)
+        whole, _ = gate._judged(queries[1:2], thought, thorough=True)
+        assert verdicts[1].familiarity == pytest.approx(max(whole[0].familiarity, verdicts[3].familiarity), abs=1e-3)
+        assert verdicts[1].entropy == pytest.approx(whole[0].entropy, abs=1e-3)
+        for query, verdict in zip(queries, verdicts, strict=True):
+            assert gate.weigh(query, thought).verdict.familiarity == pytest.approx(verdict.familiarity, abs=1e-3)
+
+    def test_the_papers_gate_judges_the_whole_alone(self, gate):
+        text = "It rained. Oslo lies in"
+        (verdict,), _ = gate("entropy").examine([text], never_asked)
+        (whole,), _ = gate("entropy")._judged([text], never_asked, thorough=False)
+        assert verdict == whole
