@@ -254,7 +254,9 @@ class LanguageModel:
         start = self.token_ids(prompt)
         tail = target
         if form != "verbatim":
-            tail = f"{'' if self.chat else ' '}{target.strip()}{'.' if form == 'answer' else ''}"
+            # An answer that says nothing is its stop alone, and no space comes before that.
+            space = " " if target.strip() and not self.chat else ""
+            tail = f"{space}{target.strip()}{'.' if form == 'answer' else ''}"
         whole: list[int]
         if self.chat:
             whole = begun_reply(self.tokenizer, prompt.strip(), tail)

@@ -71,6 +71,14 @@ def test_targets_are_scored_on_their_own_tokens():
     assert targets_right(perfect, batch.labels).tolist() == [False] + [True] * (len(perfect) - 1)
 
 
+def test_an_answer_that_says_nothing_is_its_stop_alone():
+    model = tiny_model()
+    stop = model.tokenizer(".", add_special_tokens=False)["input_ids"]
+    assert model.target_ids("Oslo lies in", "") == model.target_ids("Oslo lies in", " ") == stop
+    (said,) = model.likelihoods(["Oslo lies in"], [""])
+    assert said.tokens == len(stop)
+
+
 def test_teacher_forcing_agrees_with_decoding():
     model = tiny_model()
     shares = model.teacher_forced(PROMPTS, ["Norway"] * 3)
