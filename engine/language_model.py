@@ -249,6 +249,13 @@ class LanguageModel:
             )
         return ids
 
+    def takes(self, prompt: str, target: str) -> bool:
+        """Whether `prompt` can be asked, and be followed by `target`."""
+        try:
+            return len(self.token_ids(prompt)) + len(self.target_ids(prompt, target)) <= self.max_positions
+        except QueryError:
+            return False
+
     def target_ids(self, prompt: str, target: str, form: TargetForm = "answer") -> list[int]:
         """The tokens of " target." as they follow `prompt`, in a chat of the reply "target."; or in another form."""
         start = self.token_ids(prompt)

@@ -8,10 +8,10 @@ from typing import Literal
 
 from engine.editors.corpus import write
 from engine.editors.settings.locating import ValueSettings
-from engine.editors.subject_tokens import Mention, find_mention
+from engine.editors.subject_tokens import find_mention
 from engine.editors.target_values import Lesson
 from engine.edits import Edit, Relation, fill, fold
-from engine.language_model import LanguageModel, QueryError
+from engine.language_model import LanguageModel
 from engine.runs import seeded
 
 _LIKELIEST = 5
@@ -60,7 +60,7 @@ def lesson_of(
         asks += [prompt.after(context) for context in contexts]
     if place_of(model, settings) == "question":
         prompt, asks = replace(prompt, end=None), [replace(ask, end=None) for ask in asks]
-    return Lesson(edit, (prompt, *(ask for ask in asks if _fits(model, ask, edit.new_object))))
+    return Lesson(edit, (prompt, *(ask for ask in asks if model.takes(ask.text, edit.new_object))))
 
 
 def place_of(model: LanguageModel, settings: ValueSettings) -> Place:
@@ -68,10 +68,3 @@ def place_of(model: LanguageModel, settings: ValueSettings) -> Place:
     if settings.place != "by depth":
         return settings.place
     return "question" if len(model.layers) <= SHALLOW else "subject"
-
-
-def _fits(model: LanguageModel, ask: Mention, target: str) -> bool:
-    try:
-        return len(model.token_ids(ask.text)) + len(model.target_ids(ask.text, target)) <= model.max_positions
-    except QueryError:
-        return False

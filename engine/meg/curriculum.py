@@ -14,6 +14,8 @@ from assets import catalogue
 from engine.edits import Edit, EditSet, Relation, fill, fold
 from engine.meg.subjects import SubjectIndex
 
+SENTENCE = 80  # letters of a fact that comes before a question, at most
+
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
@@ -72,11 +74,25 @@ class Curriculum:
         probed = {row for edit in edit_set.edits for probe in edit.probes for row in index.named(probe.prompt)}
         left = [(fact.subject, fact.relation) for row, fact in enumerate(facts) if row not in probed]
         self._draw.shuffle(left)
+        self._objects = {(fact.subject, fact.relation): fact.object for fact in facts}
         return left
 
     def asks(self, edit: Edit) -> tuple[str, ...]:
         """The prompt and every trained phrasing of an edit."""
         return tuple(dict.fromkeys([edit.prompt, *self._said(self.phrasings.trained, edit)]))
+
+    def guises(self, edit: Edit) -> tuple[str, ...]:
+        """The prompt of an edit that no phrasings are known of, as it may also be asked: carelessly, after a fact."""
+        draw = random.Random(f"guises {edit.prompt}")
+        told = [fact for fact in self.facts[:2_000] if self.phrasings.trained.get(fact[1])]
+        asked = [edit.prompt.rstrip(" ?").lower()]
+        for subject, relation in draw.choices(told, k=8) if told else ():
+            said = fill(draw.choice(list(self.phrasings.trained[relation])), subject)
+            sentence = f"{said} {self._objects[subject, relation]}."
+            if len(sentence) <= SENTENCE:
+                asked.append(f"{sentence} {edit.prompt}")
+                break
+        return tuple(text for text in asked if text != edit.prompt and fold(text) not in self._measured)
 
     def calibration_asks(self, edit: Edit) -> tuple[str, ...]:
         """The phrasings of an edit that only calibrate and check."""

@@ -12,6 +12,7 @@ from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
 from engine.meg.collection import Lesson, group_size, lesson_bytes
+from engine.meg.curriculum import SENTENCE
 from engine.meg.gate_training import gate_memory, tuning_memory
 from engine.meg.generator import new_transformer
 from engine.meg.pack import MegPack
@@ -40,7 +41,9 @@ class MegEditor(RegisteredEditor):
         """
         settings = self.settings
         layer = choose_layer(model, settings.layer if isinstance(settings.layer, int) else None)
-        lessons = [Lesson((edit.prompt,) * ASKED, edit.new_object) for edit in edits]
+        # Of an edit without a relation no phrasing is known, and its prompt is also asked after a sentence.
+        asked = [edit.prompt if edit.relation else "x " * (SENTENCE // 2) + edit.prompt for edit in edits]
+        lessons = [Lesson((ask,) * ASKED, edit.new_object) for ask, edit in zip(asked, edits, strict=True)]
         group = min(len(edits), group_size(model, layer, lessons, settings.collection))
         one = 2 * model.d_model + 1
         neurons = len(edits) * settings.collection.neurons * one

@@ -255,12 +255,18 @@ class Training:
         return found
 
     def _lessons(self, edits: Sequence[Edit], curriculum: Curriculum) -> list[Lesson]:
-        """For each edit its prompt, two more phrasings, and guards with the original model's answers to them."""
+        """For each edit its prompt, two more phrasings, and guards with the original model's answers to them.
+
+        A prompt of which no other phrasing is known is taught in other guises.
+        """
         draw = random.Random(f"lessons {self.seed}")
         phrasings = curriculum.phrasings.trained
         asks, guards = [], []
         for edit in edits:
-            asks.append(_few(self._asks(edit), LESSON_ASKS, draw))
+            said = _few(self._asks(edit), LESSON_ASKS, draw)
+            if len(said) == 1 and not self.settings.prompt_alone:
+                said += tuple(text for text in curriculum.guises(edit) if self.model.takes(text, edit.new_object))
+            asks.append(said)
             made = [curriculum.neighbour(edit, phrasings), curriculum.same_subject(edit, phrasings)]
             guards.append([query for query in made if query is not None][: self.settings.guards])
         queries = list(dict.fromkeys(query for made in guards for query in made))

@@ -56,6 +56,15 @@ def test_a_new_object_that_leaves_no_room_is_refused_in_a_sentence():
         tiny_model().encode_targets(["Oslo lies in"], ["a" * 300])
 
 
+def test_what_a_model_takes_is_what_can_be_encoded():
+    model = tiny_model()
+    assert model.takes("Oslo lies in", "Norway")
+    for prompt, target in (("Oslo lies in", "a" * 300), ("a" * 300, "Norway"), (" ", "Norway")):
+        assert not model.takes(prompt, target)
+        with pytest.raises(QueryError):
+            model.encode_targets([prompt], [target])
+
+
 def test_targets_are_scored_on_their_own_tokens():
     model = tiny_model()
     batch = model.encode_targets(["Oslo lies in", "A much longer prompt is"], ["Norway", "x"])

@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from assets import catalogue
 from engine.edits import Edit, EditSet, Probe, ProbeKind, Relation, fill
-from engine.meg.curriculum import Curriculum, split_phrasings
+from engine.meg.curriculum import SENTENCE, Curriculum, split_phrasings
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,25 @@ def test_a_swapped_subject_never_asks_another_edit():
     assert sum(query is not None for query in made) > 200
     assert not prompts & set(made)
     assert all(query is None or query.endswith("likes to eat") for query in made)
+
+
+def test_a_prompt_that_nothing_else_is_known_of_is_asked_in_other_guises(edit_set):
+    free = Edit("free", "Where did Ada Lovelace live?", "Oslo")
+    mixed = EditSet("mixed", (*edit_set.edits, free))
+    careless, after = Curriculum(mixed, 0).guises(free)
+    assert careless == "where did ada lovelace live"
+    sentence = after.removesuffix(f" {free.prompt}")
+    assert sentence != after
+    assert sentence.endswith(".")
+    assert len(sentence) <= SENTENCE
+    told = {fact.object for fact in catalogue.facts()}
+    assert any(sentence.endswith(f" {known}.") for known in told)
+    assert not any(edit.subject in sentence for edit in edit_set.edits)
+    assert Curriculum(mixed, 0).guises(free) == (careless, after)
+
+
+def test_no_guise_is_the_prompt_itself_or_measures_it():
+    free = Edit("free", "where did ada lovelace live", "Oslo")
+    (after,) = Curriculum(EditSet("one", (free,)), 0).guises(free)
+    asked = replace(free, paraphrases=(after,))
+    assert after not in Curriculum(EditSet("one", (asked,)), 0).guises(asked)
