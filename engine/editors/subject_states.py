@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.editors.ffn_states import read_ffn_states
 from engine.editors.subject_tokens import last_token
 from engine.editors.target_values import Lesson
-from engine.language_model import BATCH_TOKENS, LanguageModel
+from engine.language_model import LanguageModel, in_batches
 from engine.runs import Cancel
 
 
@@ -38,7 +38,7 @@ def read_subject_states(
     own = {layer: torch.zeros_like(found) for layer, found in keys.items()}
     value = torch.zeros(count, model.d_model, device=device)
     stream = torch.zeros_like(value)
-    for some in _batches([len(row) for row in ids]):
+    for some in in_batches([len(row) for row in ids]):
         cancel.check()
         batch = model.batch_of([ids[number] for number in some])
         length = batch.input_ids.shape[1]
@@ -54,14 +54,3 @@ def read_subject_states(
         value[rows[first]] = states.values[deepest][index].float()[first]
         stream[rows[first]] = states.stream[deepest][index].float()[first]
     return SubjectStates(keys, own, value, stream)
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    rows: list[int] = []
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if rows and (len(rows) + 1) * lengths[row] > BATCH_TOKENS:
-            yield rows
-            rows = []
-        rows.append(row)
-    if rows:
-        yield rows
