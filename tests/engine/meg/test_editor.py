@@ -690,6 +690,7 @@ class TestEditSets:
         loaded = load_pack(tmp_path / "whole")
         assert isinstance(loaded, MegPack)
         assert loaded.settings.collection.neurons == 3
+        assert {len(one) for one in loaded.collected.larger.values()} == {12 * (2 * D_MODEL + 1)}
         edited = loaded.attach(model)
         assert all(answer.routing.routed for answer in edited.answer(prompts(few)))
         edited.detach()
