@@ -19,11 +19,11 @@ def four_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_each_has_half_of_the_threads_while_both_work():
+def test_one_has_a_thread_and_the_other_the_rest_while_both_work():
     with beside(lambda: (torch.get_num_threads(), threading.current_thread())) as other:
         mine = torch.get_num_threads()
     theirs, thread = other.result()
-    assert (mine, theirs) == (2, 2)
+    assert (mine, theirs) == (3, 1)
     assert thread is not threading.current_thread()
     assert not thread.is_alive()
     assert torch.get_num_threads() == 4
