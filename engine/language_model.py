@@ -188,6 +188,11 @@ class LanguageModel:
         return torch.device(self.model.device)
 
     @property
+    def size(self) -> int:
+        """Numbers in its weights."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
     def d_model(self) -> int:
         """Width of the hidden states."""
         return self.blocks[0].d_model

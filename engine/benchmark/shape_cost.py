@@ -164,7 +164,7 @@ def measure_shape(
     return ShapeCost(
         shape=shape,
         scale=scale,
-        parameters=sum(parameter.numel() for parameter in model.model.parameters()),
+        parameters=model.size,
         layer=pack.layer,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         number=str(number).removeprefix("torch."),

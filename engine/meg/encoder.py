@@ -76,6 +76,11 @@ class QueryEncoder:
         """Numbers in one z."""
         return int(self.transformer.get_embedding_dimension() or 0)
 
+    @property
+    def size(self) -> int:
+        """Numbers in its weights."""
+        return sum(parameter.numel() for parameter in self.transformer.parameters())
+
     @torch.no_grad()
     def encode(self, queries: Sequence[str], *, cancel: Cancel | None = None) -> Tensor:
         """z of each query: [queries, width], rows of length one, float32."""

@@ -489,9 +489,16 @@ class Gate:
         return Gate(index, self.network.to(device), self.fusion, self.kind)
 
     def examine(
-        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool = False
+        self,
+        queries: Sequence[str],
+        read: Callable[[Sequence[str]], Reading],
+        *,
+        thorough: bool = False,
+        light: bool = False,
     ) -> tuple[list[Verdict], Tensor]:
         """The verdict on each query, and z [queries, z]; `read` is asked for the model's reading of some of them.
+
+        A `light` model is one whose reading of a query is work for one thread.
 
         The model is asked only where its word can decide: for a query that stays below the threshold whatever the
         model may think, familiarity is the most that it could be. With `thorough` it is asked about every query.
@@ -502,16 +509,16 @@ class Gate:
         gate of the paper, familiarity is one minus the entropy, and the model is never asked.
         """
         ends = {row: end for row, query in enumerate(queries) if (end := self._end(query)) is not None}
-        verdicts, z = self._judged([*queries, *ends.values()], read, thorough=thorough)
+        verdicts, z = self._judged([*queries, *ends.values()], read, thorough=thorough, light=light)
         for place, row in enumerate(ends, len(queries)):
             if verdicts[place].familiarity > verdicts[row].familiarity:
                 verdicts[row], z[row] = replace(verdicts[place], entropy=verdicts[row].entropy), z[place]
         return verdicts[: len(queries)], z[: len(queries)]
 
-    def weigh(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
+    def weigh(self, query: str, read: Callable[[Sequence[str]], Reading], *, light: bool = False) -> Weighed:
         """One query examined thoroughly, as in `examine`, with what every candidate came to."""
         end = self._end(query)
-        found = [self._weighed(text, read) for text in ((query,) if end is None else (query, end))]
+        found = [self._weighed(text, read, light=light) for text in ((query,) if end is None else (query, end))]
         return max(found, key=lambda weighed: weighed.verdict.familiarity)
 
     def _end(self, query: str) -> str | None:
@@ -521,10 +528,10 @@ class Gate:
         return end if alone else None
 
     def _judged(
-        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool
+        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool, light: bool
     ) -> tuple[list[Verdict], Tensor]:
         """The verdict on each query as a whole, and z [queries, z]."""
-        look, reading = self._look(queries, read, thorough=thorough)
+        look, reading = self._look(queries, read, thorough=thorough, light=light)
         verdicts: dict[int, Verdict] = {}
         for row, (query, disorder) in enumerate(zip(queries, look.entropy.tolist(), strict=True)):
             known = thorough or reading is not None
@@ -541,9 +548,9 @@ class Gate:
                 verdicts[row] = Verdict(float(judged.max()), best.edit, best.similarity, disorder)
         return [verdicts[row] for row in range(len(queries))], look.z
 
-    def _weighed(self, query: str, read: Callable[[Sequence[str]], Reading]) -> Weighed:
+    def _weighed(self, query: str, read: Callable[[Sequence[str]], Reading], *, light: bool) -> Weighed:
         """One query as a whole."""
-        look, reading = self._look([query], read, thorough=True)
+        look, reading = self._look([query], read, thorough=True, light=light)
         disorder, candidates = float(look.entropy[0]), look.candidates[0]
         decided = self._without_the_model(query, candidates, disorder, look.z[0], thorough=True)
         if decided is not None:
@@ -562,13 +569,14 @@ class Gate:
         return Weighed(verdict, look.z, tuple(weights), verbatim=False)
 
     def _look(
-        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool
+        self, queries: Sequence[str], read: Callable[[Sequence[str]], Reading], *, thorough: bool, light: bool
     ) -> tuple[Look, Reading | None]:
         """What `queries` show; of one query alone that the model is likely to be asked about, the reading too.
 
-        There the model reads while the encoder does.
+        There a light model reads while the encoder does.
         """
-        if len(queries) == 1 and pays(self.index.prompts.device) and self._likely_read(queries[0], thorough=thorough):
+        alone = light and len(queries) == 1 and pays(self.index.prompts.device)
+        if alone and self._likely_read(queries[0], thorough=thorough):
             with beside(partial(read, queries)) as reading:
                 look = self.index.look(queries, self._judge)
             return look, reading.result()

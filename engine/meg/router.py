@@ -64,6 +64,7 @@ class Router:
         # Decoding, scoring and the next tokens of one question are asked for one after the other.
         self._examined = _NOTHING
         self._rows = {edit.id: row for row, edit in enumerate(gate.index.edits)}
+        self._light = model.size <= gate.index.encoder.size
 
     @property
     def threshold(self) -> float:
@@ -87,7 +88,7 @@ class Router:
             self._model.token_ids(query)
         known = self._examined
         if tuple(queries) != known.queries or (thorough and not known.thorough):
-            verdicts, z = self.gate.examine(queries, self._read, thorough=thorough)
+            verdicts, z = self.gate.examine(queries, self._read, thorough=thorough, light=self._light)
             known = self._examined = _Examined(tuple(queries), thorough, verdicts, z)
         routings = [self._routing(query, verdict) for query, verdict in zip(queries, known.verdicts, strict=True)]
         return routings, known.z
@@ -95,7 +96,7 @@ class Router:
     def explain(self, query: str) -> Explanation:
         """The gate's word on one query, with what it hangs on. Raises QueryError where the model cannot be asked it."""
         self._model.token_ids(query)
-        weighed = self.gate.weigh(query, self._read)
+        weighed = self.gate.weigh(query, self._read, light=self._light)
         # Who sees the reasons is likely to ask the question next.
         self._examined = _Examined((query,), True, [weighed.verdict], weighed.z)
         edits, first = self.gate.index.edits, weighed.candidates[0]

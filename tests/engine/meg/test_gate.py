@@ -181,8 +181,8 @@ class TestOwnPrompts:
             return reading(torch.eye(3)[[len(query) % 3 for query in some]])
 
         for query in ("What of Oslo?", "Oslo, then"):
-            (alone,), _ = gate.examine([query], thought)
-            together, _ = gate.examine([query, "It rains"], thought)
+            (alone,), _ = gate.examine([query], thought, light=True)
+            together, _ = gate.examine([query, "It rains"], thought, light=True)
             assert alone.familiarity == pytest.approx(together[0].familiarity, abs=1e-3)
             assert alone.edit == together[0].edit
         assert [asked for asked, _ in read] == [("What of Oslo?",)] * 2 + [("Oslo, then",)] * 2
@@ -192,7 +192,20 @@ class TestOwnPrompts:
     @pytest.mark.usefixtures("two_threads")
     def test_one_query_that_names_nothing_or_is_a_prompt_is_not_read_in_advance(self, gate):
         for query in ("It rains", "Oslo lies in"):
-            gate().examine([query], never_asked)
+            gate().examine([query], never_asked, light=True)
+
+    @pytest.mark.usefixtures("two_threads")
+    def test_a_model_with_work_for_every_thread_reads_afterwards(self, encoder):
+        gate = self.made(encoder, tuple(2.0 * (name == "named and state") for name in FEATURES), bias=-1.5)()
+        threads = []
+
+        def thought(some):
+            threads.append((threading.current_thread(), torch.get_num_threads()))
+            return reading(torch.eye(3)[[0] * len(some)])
+
+        gate.examine(["What of Oslo?"], thought)
+        gate.weigh("What of Oslo?", thought)
+        assert threads == [(threading.current_thread(), 2)] * 2
 
     def test_what_is_asked_after_other_sentences_is_judged_alone_too(self, encoder):
         weights = tuple({"similarity": 4.0, "named and state": 2.0}.get(name, 0.0) for name in FEATURES)
@@ -206,7 +219,7 @@ class TestOwnPrompts:
         verdicts, z = gate.examine(queries, thought, thorough=True)
         assert (verdicts[0].familiarity, verdicts[0].edit) == (1.0, 1)
         assert torch.allclose(z[0], gate.index.prompts[1], atol=0.02)
-        whole, _ = gate._judged(queries[1:2], thought, thorough=True)
+        whole, _ = gate._judged(queries[1:2], thought, thorough=True, light=False)
         assert verdicts[1].familiarity == pytest.approx(max(whole[0].familiarity, verdicts[3].familiarity), abs=1e-3)
         assert verdicts[1].entropy == pytest.approx(whole[0].entropy, abs=1e-3)
         for query, verdict in zip(queries, verdicts, strict=True):
@@ -215,5 +228,5 @@ class TestOwnPrompts:
     def test_the_papers_gate_judges_the_whole_alone(self, gate):
         text = "It rained. Oslo lies in"
         (verdict,), _ = gate("entropy").examine([text], never_asked)
-        (whole,), _ = gate("entropy")._judged([text], never_asked, thorough=False)
+        (whole,), _ = gate("entropy")._judged([text], never_asked, thorough=False, light=False)
         assert verdict == whole
