@@ -26,7 +26,7 @@ def decision(routing: Routing) -> str:
 def why(explanation: Explanation) -> str:
     """What the decision hangs on, in a sentence."""
     if explanation.verbatim:
-        return tr("The question is the edit's own prompt, word for word: that decides alone.")
+        return tr("What is asked is the edit's own prompt, word for word: that decides alone.")
     if not explanation.reasons:
         return tr("This pack's gate goes by the familiarity alone: it weighs no other evidence.")
     return tr("What speaks for the nearest edit, and what against it:")
