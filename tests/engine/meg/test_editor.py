@@ -7,10 +7,11 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -25,15 +26,16 @@ from engine.editor import EditedModel, Editor
 from engine.editors.registry import SWEEP
 from engine.edits import Edit, EditError, EditSet, Relation, fill
 from engine.evaluation.answers import is_answer
-from engine.language_model import LanguageModel, QueryError
+from engine.language_model import LanguageModel, QueryError, Reading
 from engine.layer_choice import choose_layer
 from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
+from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.reasons import EVIDENCE
-from engine.meg.training import STAGES
+from engine.meg.training import STAGES, Training
 from engine.model_files import ModelError
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
@@ -218,6 +220,32 @@ class TestAnswers:
         with_slot = model.logits(batch)
         edited.detach()
         assert torch.equal(model.logits(batch), with_slot)
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_only_a_model_no_larger_than_the_encoder_reads_beside_it(
+    pack: MegPack, model: LanguageModel, monkeypatch: pytest.MonkeyPatch, light: bool
+) -> None:
+    read, threads = LanguageModel.read, []
+
+    def watched(self: LanguageModel, *args: Any, **kwargs: Any) -> Reading:
+        threads.append(threading.current_thread())
+        return read(self, *args, **kwargs)
+
+    monkeypatch.setattr(LanguageModel, "read", watched)
+    monkeypatch.setattr(QueryEncoder, "size", model.size if light else model.size - 1)
+    beside = pack.attach(model)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        asked = [f"Once more: {pack.edit_set.edits[0].subject}", f"And again: {pack.edit_set.edits[0].subject}"]
+        beside.route(asked[:1])
+        beside.explain(asked[1])
+    finally:
+        torch.set_num_threads(before)
+        beside.detach()
+    assert len(threads) == 2
+    assert all((thread is threading.current_thread()) is not light for thread in threads)
 
 
 class TestBitForBit:
@@ -793,6 +821,17 @@ class TestEditSets:
         grown = fit(model, EditSet("grown", (*sample_edits(5).edits, long), sample().relations), settings, start=loaded)
         assert torch.equal(grown.collected.own(5), loaded.collected.own(4))
         assert grown.figures["not answered"] == []
+
+    def test_a_prompt_without_phrasings_is_taught_in_three_guises(self, model: LanguageModel, encoder: Path) -> None:
+        free, known = Edit("free", "The greeting of the house is", "Peru"), sample().edits[0]
+        mixed = EditSet("mixed", (free, known), sample().relations)
+        for alone in (False, True):
+            settings = dataclasses.replace(quick_settings(encoder), prompt_alone=alone)
+            training = Training(settings, model, mixed, ProgressBoard(), Cancel(), 0, None)
+            lesson, other = training._lessons(mixed.edits, training.curriculum)
+            guises = training.curriculum.guises(free)
+            assert lesson.asks == (free.prompt, *(() if alone else guises))
+            assert not set(other.asks) & set(training.curriculum.guises(known))
 
     def test_of_two_edits_that_contradict_each_other_one_is_answered_and_the_other_named(
         self, model: LanguageModel, encoder: Path
