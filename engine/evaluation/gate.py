@@ -14,7 +14,8 @@ from engine.edits import EditSet, ProbeKind
 from engine.evaluation.answers import share
 from engine.evaluation.separation import auroc, false_routings
 from engine.language_model import LanguageModel, Reading
-from engine.meg.gate import THRESHOLD, Gate
+from engine.meg.fusion import THRESHOLD
+from engine.meg.gate import Gate
 from engine.runs import Cancel
 
 MOST = 4_096  # queries of each kind that are judged

@@ -18,9 +18,11 @@ from assets import catalogue
 from engine.edits import Edit, EditError
 from engine.language_model import LanguageModel, Reading
 from engine.meg.curriculum import Curriculum
+from engine.meg.edit_index import EditIndex
 from engine.meg.encoder import QueryEncoder, encoder_bytes, tuning_bytes
 from engine.meg.familiarity import FamiliarityNetwork, random_labels, train_familiarity
-from engine.meg.gate import EditIndex, Example, Fusion, Gate, learn_fusion
+from engine.meg.fusion import Example, Fusion, learn_fusion
+from engine.meg.gate import Gate
 from engine.meg.relation_readout import RelationReadout
 from engine.meg.settings import MegSettings
 from engine.processes import Message

@@ -15,10 +15,12 @@ from engine.edits import Edit, EditSet
 from engine.language_model import LanguageModel
 from engine.meg.collection import Collected
 from engine.meg.completed import completed
+from engine.meg.edit_index import EditIndex
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
-from engine.meg.gate import EditIndex, Fusion, Gate
+from engine.meg.fusion import Fusion
+from engine.meg.gate import Gate
 from engine.meg.generator import Generator
 from engine.meg.neuron_source import NeuronSource
 from engine.meg.relation_readout import RelationReadout

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from math import factorial
 
 from engine.editor import Reason
-from engine.meg.gate import SIGNS, Fusion, features_of
+from engine.meg.evidence import SIGNS, features_of
+from engine.meg.fusion import Fusion
 
 EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "nearness": ("similarity",),

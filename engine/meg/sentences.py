@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_STOP = re.compile(r"[.!?…。！？]['\"’”»)\]]*\s+")
+# Chinese and Japanese put no space after theirs.
+_STOP = re.compile(r"(?:[.!?…]['\"’”»)\]]*\s+|[。！？]++[’”」』）]*+\s*)(?=\S)")
 
 
 def last_sentence(text: str) -> str | None:

@@ -9,7 +9,7 @@ from engine.evaluation import gate as gates
 from engine.evaluation.gate import report_gates
 from engine.evaluation.separation import auroc
 from engine.language_model import LanguageModel
-from engine.meg.gate import THRESHOLD
+from engine.meg.fusion import THRESHOLD
 from engine.meg.pack import MegPack
 from engine.runs import Cancel, Cancelled
 

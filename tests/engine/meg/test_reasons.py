@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from engine.meg.gate import FEATURES, SIGNS, Fusion, features_of
+from engine.meg.evidence import FEATURES, SIGNS, features_of
+from engine.meg.fusion import Fusion
 from engine.meg.reasons import EVIDENCE, reasons
 
 
