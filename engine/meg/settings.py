@@ -188,7 +188,8 @@ class GeneratorSettings:
     distance: float = setting(0.5, "How near the weights have to be where training stops by distance.", least=0)
     keep_missed: bool = setting(
         True,
-        "Whether edits that the trained generator does not answer keep the neurons that were found for them.",
+        "Whether edits that the trained generator does not answer, in their own words or in others, keep the neurons "
+        "that were found for them.",
         title="keep what is missed",
     )
     optimiser: Literal["muon", "adamw"] = setting("muon", "“adamw” moves all weights at a constant rate.")

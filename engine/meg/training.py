@@ -18,7 +18,6 @@ from engine.checkpoints import Checkpoints, fingerprint_of
 from engine.device import hand_back
 from engine.editors.registry import SWEEP
 from engine.edits import Edit, EditSet
-from engine.evaluation.answers import is_answer
 from engine.language_model import LanguageModel
 from engine.layer_choice import choose_layer
 from engine.meg.collection import Collected, Lesson, LessonGroup, collect, group_size
@@ -26,6 +25,7 @@ from engine.meg.completed import completed
 from engine.meg.curriculum import Curriculum
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.encoder import QueryEncoder
+from engine.meg.final_check import FinalCheck, Question
 from engine.meg.gate import Gate
 from engine.meg.gate_training import Asked, GateTraining
 from engine.meg.generator import Generator, train_generator
@@ -421,38 +421,31 @@ class Training:
         self.progress.report(now.stage, now.step, now.of, answers=answers)
 
     def _check(self, gate: Gate, generator: NeuronSource, collected: Collected) -> tuple[dict[str, Any], list[str]]:
-        """Ask the edited model every edit, as a user would: figures, and the edits that are to keep their neurons."""
+        """Ask the edited model every edit: figures, and the edits that are to keep their neurons."""
         count = len(self.edits)
-        self.progress.report("Check", 0, count)
-        kept: list[int] = []
+        keep_missed = isinstance(generator, Generator) and self.settings.generator.keep_missed
+
+        def report(done: int, of: int, answered: float) -> None:
+            self.progress.report("Check", done, of, answered=answered)
+
+        held_back = self._held_back() if keep_missed else []
+        self.progress.report("Check", 0, count + len(held_back))
         with attached(self.model.blocks[self.layer]) as slot:
-            wrong = self._wrong(MegEditedModel(self.model, gate, generator, slot), range(count), tell=True)
-            missed = set(collected.larger)
-            if isinstance(generator, Generator) and self.settings.generator.keep_missed:
-                missed.update(wrong)
-            if missed:
-                prompts = gate.index.prompts
-                # Of edits with one prompt, which contradict each other, the neuron of one would be that of all.
-                _, place, sharing = prompts.unique(dim=0, return_inverse=True, return_counts=True)
-                own = [row for row in sorted(missed) if sharing[place[row]] == 1]
-                with_own = completed(generator, prompts, collected, own)
-                still = set(self._wrong(MegEditedModel(self.model, gate, with_own, slot), own))
-                kept = [row for row in own if row not in still]
-                wrong = sorted(set(wrong) - set(kept))
-            self.progress.report("Check", count, count, answered=1 - len(wrong) / count)
-            self._show_watched(gate, completed(generator, gate.index.prompts, collected, kept), slot)
+            check = FinalCheck(self.model, slot, gate, self.edits, self.cancel, report)
+            checked = check.run(generator, collected, held_back, keep_missed=keep_missed)
+            self._show_watched(gate, completed(generator, gate.index.prompts, collected, checked.kept), slot)
         unlearnt = [
             {"id": edit.id, "loss": round(float(loss), 4)}
             for edit, loss, learnt in zip(self.edits, collected.losses, collected.answered, strict=True)
             if not learnt
         ]
-        names = [self.edits[row].id for row in kept]
+        names = [self.edits[row].id for row in checked.kept]
         figures = {
             "edits": count,
-            "answered": 1 - len(wrong) / count,
+            "answered": 1 - len(checked.unanswered) / count,
             "kept": len(names),
-            "enlarged": sum(row in collected.larger for row in kept),
-            "not answered": [self.edits[row].id for row in wrong],
+            "enlarged": sum(row in collected.larger for row in checked.kept),
+            "not answered": [self.edits[row].id for row in checked.unanswered],
             "not learnt": unlearnt,
             "threshold": gate.threshold,
             "layer": self.layer,
@@ -460,20 +453,11 @@ class Training:
         }
         return figures, names
 
-    def _wrong(self, edited: MegEditedModel, rows: Sequence[int], *, tell: bool = False) -> list[int]:
-        """The rows of the edits, of `rows`, that are not answered; with `tell` it is told how far one is."""
-        wrong: list[int] = []
-        for start in range(0, len(rows), 128):
-            some = rows[start : start + 128]
-            edits = [self.edits[row] for row in some]
-            answers = edited.answer([edit.prompt for edit in edits], cancel=self.cancel, originals=False)
-            for row, edit, answer in zip(some, edits, answers, strict=True):
-                if not is_answer(answer.edited, edit.new_object):
-                    wrong.append(row)
-            if tell:
-                asked = start + len(some)
-                self.progress.report("Check", asked, len(rows), answered=1 - len(wrong) / asked)
-        return wrong
+    def _held_back(self) -> list[Question]:
+        """Of each edit that has one, its row and a phrasing that nothing was trained on."""
+        draw = random.Random(f"held back {self.seed}")
+        known = [(row, self.curriculum.calibration_asks(edit)) for row, edit in enumerate(self.edits)]
+        return [(row, draw.choice(queries)) for row, queries in known if queries]
 
 
 def _few(asks: Sequence[str], count: int, draw: random.Random) -> tuple[str, ...]:
