@@ -23,6 +23,7 @@ from engine.commands.fit import fit
 from engine.commands.models import models
 from engine.decoding import DecodingError
 from engine.edits import EditError
+from engine.faults import memory_that_ran_out
 from engine.formats.source import FormatError
 from engine.metrics import MetricsError
 from engine.packs import PackError
@@ -33,6 +34,11 @@ from engine.waiting_threads import spin_briefly
 
 MENDABLE = 3
 INTERRUPTED = 130
+_FULL = {
+    "memory": "The machine's memory is full: close other programs, or take fewer edits or a smaller model.",
+    "gpu memory": "The GPU's memory is full: close other programs that use it, take fewer edits or a smaller model, or "
+    "say “--device cpu”.",
+}
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=(__doc__ or "").partition("\n")[0]
@@ -52,6 +58,12 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except _mendable() as error:
         print(error, file=sys.stderr)  # of several processes, it may be this one alone that cannot go on
+        sys.exit(MENDABLE)
+    except (MemoryError, RuntimeError) as error:
+        full = memory_that_ran_out(error)
+        if full is None:
+            raise
+        print(_FULL[full], file=sys.stderr)
         sys.exit(MENDABLE)
 
 

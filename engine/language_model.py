@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
@@ -29,7 +32,7 @@ from transformers import (
 
 from engine.chat import ChatTemplate, begun_reply, user_turn
 from engine.decoding import GREEDY, Decoding
-from engine.device import choose_device, choose_dtype, free_memory
+from engine.device import choose_device, choose_dtype, exact, free_memory
 from engine.ffn_blocks import find_ffn_block, find_layers
 from engine.model_files import ModelError, check_files, find_model
 from engine.runs import Cancel
@@ -41,6 +44,7 @@ READ_LAYERS = 6  # of which a reading keeps what leaves them, at most; …
 READ_WIDTH = 8_192  # … fewer where that were more numbers than these
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
+_VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 LEAST_LOG = -500.0
 """The least log-probability that a token is given, also by a model whose logits are no numbers any more."""
 TargetForm = Literal["answer", "object", "verbatim"]
@@ -204,15 +208,16 @@ class LanguageModel:
         return int(getattr(text_config, "max_position_embeddings", 1024))
 
     def fingerprint(self) -> str:
-        """A sha256 of the configuration and of a sample of every weight: names the model whatever its folder."""
+        """A sha256 of the configuration and of a sample of every weight: names the model whatever its folder.
+
+        The sample is rounded to bfloat16, so that a model on a GPU, in 16 bits, is the one that it is on a CPU.
+        """
         digest = hashlib.sha256()
-        config = self.model.config.to_dict()
-        for volatile in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
-            config.pop(volatile, None)
+        config = _lasting(self.model.config.to_dict())
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         for key, weight in self.model.state_dict().items():
             flat = weight.flatten()
-            sample = flat[:: max(1, flat.numel() // 64)].to("cpu", torch.float32)
+            sample = flat[:: max(1, flat.numel() // 64)].to("cpu", torch.bfloat16).float()
             digest.update(f"{key}{tuple(weight.shape)}".encode())
             digest.update(sample.numpy().tobytes())
         return digest.hexdigest()
@@ -501,13 +506,15 @@ class LanguageModel:
         length = batch.input_ids.shape[1]
         ending = EndOfAnswer(self.tokenizer, length, extents, cancel)
         most = min(max(extent.tokens for extent in extents), self.max_positions - length)
-        tokens = self.model.generate(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            generation_config=self.greedy(most),
-            logits_processor=processors(decoding, questions or prompts),
-            stopping_criteria=StoppingCriteriaList([ending]),
-        )
+        likeliest = self.greedy(most)
+        with self._no_habits():
+            tokens = self.model.generate(
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                generation_config=likeliest,
+                logits_processor=processors(decoding, questions or prompts),
+                stopping_criteria=StoppingCriteriaList([ending]),
+            )
         if cancel is not None:
             cancel.check()
         return [extent.clip(text) for extent, text in zip(extents, ending.texts(tokens), strict=True)]
@@ -522,6 +529,18 @@ class LanguageModel:
             eos_token_id=self.model.generation_config.eos_token_id or self.tokenizer.eos_token_id,
             bos_token_id=self.tokenizer.bos_token_id,
         )
+
+    @contextmanager
+    def _no_habits(self) -> Iterator[None]:
+        """Decode without what the model's own generation settings add to any others, such as a penalty on repetition.
+
+        What is learnt and scored is what the model finds likeliest; with a penalty it would say something else.
+        """
+        own, self.model.generation_config = self.model.generation_config, GenerationConfig()
+        try:
+            yield
+        finally:
+            self.model.generation_config = own
 
     @torch.no_grad()
     def next_tokens(self, prompt: str, k: int = 8) -> tuple[TokenChance, ...]:
@@ -556,6 +575,13 @@ class LanguageModel:
         return [found[row] for row in range(len(prompts))]
 
 
+def _lasting(config: Any) -> Any:
+    """`config` without what hangs on the folder, the library and the number format that the model was loaded in."""
+    if isinstance(config, Mapping):
+        return {key: _lasting(value) for key, value in config.items() if key not in _VOLATILE}
+    return config
+
+
 def in_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Numbers of rows of like length, a batch at a time; `lengths` are in tokens."""
     rows: list[int] = []
@@ -583,10 +609,11 @@ def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:
     asked = labels != -100
     row, _ = asked.nonzero(as_tuple=True)
     wanted, given = labels[asked], logits[:, :-1][asked].float()  # of the labelled places alone: [labels, vocabulary]
-    logs = given.log_softmax(-1).gather(-1, wanted[:, None])[:, 0].double()
+    logs = exact(given.log_softmax(-1).gather(-1, wanted[:, None])[:, 0])
     logs = logs.nan_to_num(nan=LEAST_LOG).clamp(min=LEAST_LOG, max=0.0)
-    total = torch.zeros(len(labels), dtype=torch.double, device=logits.device).index_add_(0, row, logs)
-    right = torch.zeros_like(total).index_add_(0, row, (given.argmax(-1) == wanted).double())
+    row = row.to(logs.device)
+    total = logs.new_zeros(len(labels)).index_add_(0, row, logs)
+    right = torch.zeros_like(total).index_add_(0, row, (given.argmax(-1) == wanted).to(logs))
     tokens = asked.sum(1).tolist()
     return [
         Likelihood(log, count, round(hits))
@@ -626,7 +653,10 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
     target = choose_device(device)
     number = choose_dtype(target, dtype)
     check_files(folder, name, trust_remote_code=trust_remote_code)
-    need = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    try:
+        need = sum(_loaded_bytes(file, number) for file in folder.glob("*.safetensors"))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"“{name}” cannot be loaded from {folder}: {error}") from error
     if need > free_memory(target):
         raise ModelError(
             f"“{name}” needs about {need / 2**30:.1f} GiB and {target} has {free_memory(target) / 2**30:.1f} GiB free: "
@@ -640,3 +670,10 @@ def load(name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_c
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise ModelError(f"“{name}” cannot be loaded from {folder}: {error}") from error
     return LanguageModel(model.to(target), tokenizer, name)
+
+
+def _loaded_bytes(file: Path, number: torch.dtype) -> int:
+    """How many bytes the weights in a safetensors file take as `number`s, whatever they are in the file."""
+    with safe_open(file, framework="pt") as weights:
+        counts: list[int] = [math.prod(weights.get_slice(key).get_shape()) for key in weights.keys()]  # noqa: SIM118
+    return int(number.itemsize) * sum(counts)

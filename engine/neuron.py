@@ -117,7 +117,7 @@ class NeuronSlot:
     def contribution(self, neurons: Neurons, hidden: Tensor) -> Tensor:
         """What `neurons` add to the block's output: Σ act(k·h + b)·v for hidden states h [rows, length, d_model].
 
-        Computed in the neurons' own precision.
+        Computed in the neurons' own precision, or in that of autocast where it is on.
         """
         states = hidden.to(neurons.k.dtype)
         total: Tensor | None = None

@@ -127,8 +127,8 @@ def write_pack(
 
     `tensors` goes by file name without suffix (small letters, digits, - and _), then by tensor name; `settings`,
     `state` (what was learnt besides tensors) and `figures` are what JSON can hold, without NaN (ValueError). Raises
-    PackError where a tensor holds NaN or infinities, where `folder` holds something else than a pack, or where the disk
-    refuses.
+    PackError where a tensor holds NaN or infinities, where a file would be too large to be read again, where `folder`
+    holds something else than a pack, or where the disk refuses.
     """
     contents = {EDITS: b"".join(jsonl.lines(edits))}
     forms: dict[str, dict[str, TensorForm]] = {}
@@ -148,6 +148,9 @@ def write_pack(
     about |= {"settings": dict(settings), "state": dict(state), "figures": dict(figures)}
     about["files"] = {name: file.model_dump(exclude_defaults=True) for name, file in files.items()}
     contents[MANIFEST] = seal({"format": FORMAT, "version": VERSION, **about})
+    for name, data in contents.items():
+        if len(data) > (MAX_BYTES if name == MANIFEST else tensor_files.MAX_BYTES):
+            raise PackError(f"The pack was not written: its {name} would be too large: train on fewer edits.")
     check_place(folder)
     try:
         with atomic.new_folder(folder) as temporary:

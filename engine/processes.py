@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engine.training_state import random_state, set_random_state
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -68,10 +70,19 @@ def is_main() -> bool:
 
 
 def take_device(wanted: str) -> str:
-    """The device for this process: of a machine's CUDA cards each process takes its own, unless one is named."""
+    """The device for this process: of a machine's CUDA cards each process takes its own.
+
+    Raises DeviceError where one card is named for several processes.
+    """
     import torch
 
-    if not _together() or wanted not in ("auto", "cuda") or not torch.cuda.is_available():
+    from engine.device import DeviceError
+
+    if not _together() or not torch.cuda.is_available() or wanted in ("cpu", "mps"):
+        return wanted
+    if wanted not in ("auto", "cuda"):
+        if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
+            raise DeviceError(f"Each process takes a card of its own, and “{wanted}” is one for all: leave it out.")
         return wanted
     own = int(os.environ["LOCAL_RANK"])
     if own < torch.cuda.device_count():
@@ -131,14 +142,9 @@ def agree_on_random(device: torch.device) -> None:
     """Let torch's global generator of `device` draw what the main process's draws."""
     if not _together():
         return
-    import torch
-
-    state = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+    state = random_state(device)
     agree(state)
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    else:
-        torch.set_rng_state(state)
+    set_random_state(state, device)
 
 
 def _distributed() -> Any:

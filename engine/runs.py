@@ -256,9 +256,15 @@ def seeded(seed: int, stage: str) -> Iterator[None]:
     """Torch's random numbers fixed for one stage, whatever ran before it, and given back as they were after it."""
     import torch
 
+    # What forks them knows of CUDA alone.
+    apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng():
         torch.manual_seed(stage_seed(seed, stage))
-        yield
+        try:
+            yield
+        finally:
+            if apple is not None:
+                torch.mps.set_rng_state(apple)
 
 
 def stage_seed(seed: int, stage: str) -> int:

@@ -24,7 +24,11 @@ def pays(device: torch.device) -> bool:
 
 @contextmanager
 def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
-    """Do `work` on one thread while the block runs on the others; it is done, or has raised, when the block ends."""
+    """Do `work` on one thread while the block runs on the others; it is done, or has raised, when the block ends.
+
+    A thread that uses torch for the first time meanwhile has as few for good: whoever asks from several threads lets
+    each of them use torch before.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(threads - 1)
     try:

@@ -8,7 +8,6 @@ can hold. Nothing is pickled.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,41 +45,44 @@ def unflatten(tensors: Mapping[str, Tensor], skeleton: Any) -> Any:
     return {key: unflatten(tensors, item) for key, item in skeleton.items()}
 
 
-def capture_random(generators: Mapping[str, torch.Generator] | None = None) -> dict[str, Any]:
-    """The states of all random number generators as a tree: Python's, numpy's, torch's, the `generators` by name."""
-    import numpy as np
+def capture_random(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's random number generators, the processor's and that of `device`, by the kind of device."""
     import torch
 
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=False),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "generators": {name: generator.get_state() for name, generator in (generators or {}).items()},
-    }
+    return {kind.type: random_state(kind) for kind in (torch.device("cpu"), device)}
 
 
-def restore_random(state: Mapping[str, Any], generators: Mapping[str, torch.Generator] | None = None) -> None:
-    """Put every generator back to where `capture_random` found it.
+def restore_random(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put the generators back to where `capture_random` found them.
 
-    Raises ValueError where `generators` or the number of GPUs are others than then: a resumed training would differ.
+    A training that goes on on a device of another kind draws other numbers there: that one's generator stays as it is.
     """
-    import numpy as np
     import torch
 
-    generators = generators or {}
-    if set(generators) != set(state["generators"]):
-        raise ValueError(f"the state has the generators {sorted(state['generators'])}, not {sorted(generators)}")
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if len(state["cuda"]) != gpus:
-        raise ValueError(f"the state was taken with {len(state['cuda'])} GPUs, and there are {gpus}")
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"])
-    if gpus:
-        torch.cuda.set_rng_state_all(state["cuda"])
-    for name, generator in generators.items():
-        generator.set_state(state["generators"][name])
+    for kind in (torch.device("cpu"), device):
+        if kind.type in state:
+            set_random_state(state[kind.type], kind)
+
+
+def random_state(device: torch.device) -> Tensor:
+    """The state of torch's random number generator of `device`."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def set_random_state(state: Tensor, device: torch.device) -> None:
+    """Let torch's random number generator of `device` go on from `state`."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
 
 
 def _flat(value: Any, way: str, tensors: dict[str, Tensor]) -> Any:

@@ -120,7 +120,7 @@ def _trial(
     with watch((*AFTERWARDS, EVALUATION)) as board:
         began = time.monotonic()
         pack: MegPack | RetrievalPack
-        with watched_memory() as memory:
+        with watched_memory(model.device) as memory:
             if recipe == "retrieval":
                 name, mark = model.name, model.fingerprint()
                 pack = RetrievalPack(settings, name, mark, seed, edit_set, preparation.prepared.gate)
@@ -169,7 +169,7 @@ def _prepare(
     """Everything before the generator, trained and measured."""
     with watch(PREPARING) as board:
         began = time.monotonic()
-        with watched_memory() as memory:
+        with watched_memory(model.device) as memory:
             prepared = Training(settings, model, edit_set, board, cancel, seed, None).prepare()
         stages = stage_seconds(board, time.monotonic() - began)
         gates = report_gates(model.asked(chat=settings.chat), prepared.gate, edit_set, seed=seed, cancel=cancel)

@@ -30,7 +30,7 @@ class Memory:
     def __init__(self) -> None:
         self._process = psutil.Process()
         self.baseline = self.peak = self._resident()  # bytes
-        self.peak_cuda: int | None = None  # bytes; None without CUDA
+        self.peak_cuda: int | None = None  # bytes; None where the device is no CUDA card
 
     def _resident(self) -> int:
         return int(self._process.memory_info().rss)
@@ -41,15 +41,15 @@ class Memory:
 
 
 @contextmanager
-def watched_memory() -> Iterator[Memory]:
-    """The peak of this process's resident memory while the block runs; on CUDA also of what torch allocated there.
+def watched_memory(device: torch.device) -> Iterator[Memory]:
+    """The peak of this process's resident memory while the block runs; of a CUDA `device` also of what torch has there.
 
     What earlier work left in the process counts too, and is in the `baseline`.
     """
     memory, done = Memory(), threading.Event()
-    cuda = torch.cuda.is_available()
+    cuda = device.type == "cuda"
     if cuda:
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
 
     def watch() -> None:
         while not done.wait(INTERVAL):
@@ -64,7 +64,7 @@ def watched_memory() -> Iterator[Memory]:
         watcher.join()
         memory.look()
         if cuda:
-            memory.peak_cuda = int(torch.cuda.max_memory_allocated())
+            memory.peak_cuda = int(torch.cuda.max_memory_allocated(device))
 
 
 def stage_seconds(board: ProgressBoard, end: float, *, lead: bool = True) -> dict[str, float]:

@@ -157,7 +157,7 @@ def measure_shape(
     model = random_model(shape, device, number)
     making = time.monotonic() - began
     watch = Stopwatch(board)
-    with watched_memory() as memory:
+    with watched_memory(model.device) as memory:
         began = time.monotonic()
         pack = MegEditor(chosen).fit(model, edits, progress=watch, cancel=cancel)
         stages = watch.costs(began)

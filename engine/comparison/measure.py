@@ -237,7 +237,7 @@ def _train(
     found.stated = memory_stated(editor, model, edit_set.enabled())
     began = time.monotonic()
     try:
-        with watched_memory() as found.memory:
+        with watched_memory(model.device) as found.memory:
             found.pack = editor.fit(model, edit_set, progress=board, cancel=deadline, seed=seed)
     finally:
         found.seconds = time.monotonic() - began

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.device import free_memory, mixed_precision
-from engine.language_model import Batch, LanguageModel, Passage, target_loss, targets_right
+from engine.language_model import LEAST_LOG, Batch, LanguageModel, Passage, target_loss, targets_right
 from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
@@ -246,7 +246,11 @@ class LessonGroup:
             if int(still.sum()) <= 0.8 * len(active):
                 active = active[still]
                 descent.keep(still)
+        # One that flew off goes back to its start: it is not learnt, and must not cost the others.
+        broken = ~result.isfinite().all(1)
+        result[broken] = start[broken]
         losses, right = self._score(result)
+        losses = losses.nan_to_num(nan=-LEAST_LOG, posinf=-LEAST_LOG)
         return Collected(result.cpu(), losses.cpu(), right.cpu())
 
     def _losses(self, asked: _Asked, weights: Tensor, rows: Tensor) -> Tensor:

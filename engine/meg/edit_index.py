@@ -212,15 +212,14 @@ def _described(
     edits: Sequence[Edit], encoder: QueryEncoder, reading: Reading, state_centre: Tensor, cancel: Cancel | None
 ) -> dict[str, Tensor]:
     """What an index keeps of each edit, with the frozen model's `reading` of their prompts: see `_OF_EDITS`."""
-    subjects = SubjectIndex(edits)
     return {
         "prompts": encoder.encode([edit.prompt for edit in edits], cancel=cancel),
         "states": F.normalize(reading.states - state_centre, dim=-1),
         "first_tokens": reading.likeliest,
-        "masked_prompts": encoder.encode([_masked_prompt(edit, subjects) for edit in edits], cancel=cancel),
+        "masked_prompts": encoder.encode([_masked_prompt(edit) for edit in edits], cancel=cancel),
     }
 
 
-def _masked_prompt(edit: Edit, subjects: SubjectIndex) -> str:
-    spans = list(subjects.named(edit.prompt).values())
+def _masked_prompt(edit: Edit) -> str:
+    spans = list(SubjectIndex([edit]).named(edit.prompt).values())
     return edit.prompt[: spans[0][0]] + MASK + edit.prompt[spans[0][1] :] if spans else edit.prompt

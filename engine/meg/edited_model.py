@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -15,10 +16,18 @@ from torch import Tensor
 from engine.clock import Clock
 from engine.decoding import GREEDY, Decoding
 from engine.editor import Answer, NextTokens, Routing
-from engine.language_model import LanguageModel, Likelihood, TargetForm, target_lengths, target_likelihoods
+from engine.language_model import (
+    LanguageModel,
+    Likelihood,
+    QueryError,
+    TargetForm,
+    target_lengths,
+    target_likelihoods,
+)
 from engine.meg.gate import Gate
 from engine.meg.neuron_source import NeuronSource
 from engine.meg.router import QueryRouter, Routed, Router
+from engine.model_files import ModelError
 from engine.neuron import Neurons, NeuronSlot
 from engine.runs import Cancel
 from engine.stopping import MAX_NEW_TOKENS
@@ -46,7 +55,10 @@ class Slot(Protocol[PutT]):
 
 
 class SlottedModel(Routed, ABC, Generic[InsertT]):
-    """A language model that has something in one FFN block for routed queries; usable where transformers' model is."""
+    """A language model that has something in one FFN block for routed queries; usable where transformers' model is.
+
+    What is put into the block is there for all who ask the language model: one thread asks at a time.
+    """
 
     def __init__(self, model: LanguageModel, router: QueryRouter, slot: Slot[InsertT]) -> None:
         super().__init__(model, router)
@@ -62,7 +74,27 @@ class SlottedModel(Routed, ABC, Generic[InsertT]):
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not defined here: config, device, generation_config, …
+        if name == "_model":  # of one that is being copied
+            raise AttributeError(name)
         return getattr(self._model.model, name)
+
+    def eval(self) -> Self:
+        """This one, which is always ready to be asked."""
+        self._model.model.eval()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """This one, the original's weights being learnt or not."""
+        self._model.model.requires_grad_(requires_grad)
+        return self
+
+    def to(self, *where: Any, **named: Any) -> Self:
+        """This one, where it lies there already. Raises ModelError otherwise: what is attached would stay behind."""
+        mine = torch.empty(0, device=self._model.device, dtype=self._model.model.dtype)
+        wanted = mine.to(*where, **named)
+        if (wanted.device, wanted.dtype) != (mine.device, mine.dtype):
+            raise ModelError("An edited model stays where it is: load the original there, and attach the pack to that.")
+        return self
 
     def answer(
         self,
@@ -159,17 +191,50 @@ class SlottedModel(Routed, ABC, Generic[InsertT]):
             self._slot.put(None)
 
     @torch.no_grad()
-    def generate(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
-        """As the transformers model's `generate`; each row is routed by its own text, a chat by its last question."""
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        queries = [self._query(row[kept.bool()]) for row, kept in zip(input_ids, mask, strict=True)]
-        routings, z = self._router.examine(queries)
-        chosen = [row for row, routing in enumerate(routings) if routing.routed]
+    def generate(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        inputs: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the transformers model's `generate`; each row is routed by its own text, a chat by its last question.
+
+        `inputs` is transformers' other name for `input_ids`. Raises QueryError where neither is given.
+        """
+        tokens = inputs if input_ids is None else input_ids
+        if tokens is None:
+            raise QueryError("An edited model is asked in tokens: give it input_ids.")
+        with self._put_for(tokens, attention_mask):
+            return self._model.model.generate(input_ids=tokens, attention_mask=attention_mask, **kwargs)
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
+        """As the transformers model's forward; each row is routed by its own text.
+
+        Raises QueryError with `past_key_values`, since what they stand for cannot be read.
+        """
+        if kwargs.get("past_key_values") is not None:
+            raise QueryError("An edited model is given whole texts: leave out past_key_values, or call generate.")
+        with self._put_for(input_ids, attention_mask):
+            return self._model.model(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+
+    forward = __call__
+
+    @contextmanager
+    def _put_for(self, tokens: Tensor, attention_mask: Tensor | None) -> Iterator[None]:
+        """What rows of `tokens` [rows, length] are to have is in its place while the block runs."""
+        mask = torch.ones_like(tokens) if attention_mask is None else attention_mask
+        queries = [self._query(row[kept.bool()]) for row, kept in zip(tokens, mask, strict=True)]
+        asking = [row for row, query in enumerate(queries) if query.strip()]
+        routings, z = self._router.examine([queries[row] for row in asking]) if asking else ([], torch.empty(0))
+        chosen = [place for place, routing in enumerate(routings) if routing.routed]
         try:
             if chosen:
-                rows = torch.tensor(chosen, device=z.device)
-                self._slot.put(self._inserts(z[rows], [routings[row] for row in chosen]), rows, of=len(queries))
-            return self._model.model.generate(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+                rows = torch.tensor([asking[place] for place in chosen], device=z.device)
+                own = self._inserts(z[chosen], [routings[place] for place in chosen])
+                self._slot.put(own, rows, of=len(queries))
+            yield
         finally:
             self._slot.put(None)
 

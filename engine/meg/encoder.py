@@ -193,6 +193,16 @@ class QueryEncoder:
         """Everything but the word and position tables: those keep words that tuning never sees where they are."""
         return {key: value for key, value in self.transformer.named_parameters() if "embeddings." not in key}
 
+    def mark(self) -> str:
+        """A sha256 of all that tuning leaves as it is, words and their table among it: names the published model."""
+        digest = hashlib.sha256(json.dumps(sorted(self.transformer.tokenizer.get_vocab().items())).encode())
+        tunable = self._tunable()
+        for key, value in self.transformer.named_parameters():
+            if key not in tunable:
+                digest.update(f"{key}{tuple(value.shape)}".encode())
+                digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def tuned(self) -> dict[str, Tensor]:
         """The tuned weights in 16 bits; with the published model they make this encoder again."""
         return {key: value.detach().half().cpu().contiguous() for key, value in self._tunable().items()}

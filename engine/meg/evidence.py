@@ -65,8 +65,8 @@ class Thought:
     agreement: float  # log-odds of the answer's first token, from 0 (never) to 1 (surely)
 
 
-# No thought can speak louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the
-# three, between one level and the next.
+# No thought can speak much louder for a candidate than one of these: familiarity is a sigmoid of what is linear in the
+# three, between one level and the next, but for the bounds of the fusion's features.
 EXTREMES = tuple(
     Thought(asked, state, agreement)
     for asked in (-READOUT_BOUND, READOUT_BOUND)

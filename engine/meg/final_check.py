@@ -76,7 +76,7 @@ class FinalCheck:
 
         Of edits with one prompt, which contradict each other, the neurons of one would be those of all.
         """
-        _, place, sharing = self._gate.index.prompts.unique(dim=0, return_inverse=True, return_counts=True)
+        _, place, sharing = self._gate.index.prompts.cpu().unique(dim=0, return_inverse=True, return_counts=True)
         return [row for row in sorted(rows) if sharing[place[row]] == 1]
 
     def _wrong(

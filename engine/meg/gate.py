@@ -27,6 +27,8 @@ from engine.meg.settings import GateKind
 from engine.prepacking import swift
 from engine.side_by_side import beside, pays
 
+SLACK = 0.02  # how far below the threshold the most that a familiarity could be has to stay
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -193,4 +195,4 @@ class Gate:
         rows = [[features(candidate, disorder, thought) for thought in EXTREMES] for candidate in candidates]
         judged = self.fusion.familiarity(rows).max(1)
         most, best = float(judged.max()), candidates[int(judged.argmax())]
-        return Verdict(most, best.edit, best.similarity, disorder) if most < self.threshold else None
+        return Verdict(most, best.edit, best.similarity, disorder) if most < self.threshold - SLACK else None

@@ -322,16 +322,19 @@ def train_generator(
             descent.optimiser.load_state_dict(saved["optimiser"])
             descent.schedule.load_state_dict(saved["schedule"])
         if processes.is_main():
-            restore_random(state["random"])
+            restore_random(state["random"], z.device)
     processes.agree(wanted, condition, start, *transformer.parameters())
     # Every process draws the whole batch and learns from its own rows of it.
     processes.agree_on_random(z.device)
-    batch = settings.batch_for(len(neurons))
+    batch = max(settings.batch_for(len(neurons)), processes.count())
     from_noise = settings.from_noise_for(len(neurons), goes_on=known is not None)
     own = processes.own_rows()
-    began = time.monotonic()
+    # Of its minutes, a training that is held spends none while it stands still, and one that was stopped has the rest.
+    began = time.monotonic() - (0.0 if state is None else float(state["seconds"]))
     for step in range(first, steps):
+        arrived = time.monotonic()
         cancel.check()
+        began += time.monotonic() - arrived
         rows = torch.randint(len(z), (batch,), device=z.device)
         clean = wanted[edits[rows]]
         noise = torch.randn_like(clean)
@@ -374,8 +377,9 @@ def train_generator(
                 step + 1,
                 {
                     "step": step + 1,
+                    "seconds": time.monotonic() - began,
                     "start": start,
-                    "random": capture_random(),
+                    "random": capture_random(z.device),
                     "transformer": transformer.state_dict(),
                     "average": average.state_dict(),
                     "descents": [

@@ -17,7 +17,7 @@ from engine.meg.collection import Collected
 from engine.meg.completed import completed
 from engine.meg.edit_index import EditIndex
 from engine.meg.edited_model import MegEditedModel
-from engine.meg.encoder import QueryEncoder
+from engine.meg.encoder import EncoderError, QueryEncoder
 from engine.meg.familiarity import FamiliarityNetwork
 from engine.meg.fusion import Fusion
 from engine.meg.gate import Gate
@@ -162,6 +162,7 @@ def gate_state(gate: Gate) -> tuple[dict[str, Mapping[str, Tensor]], dict[str, A
         "familiarity": dict(gate.network.state_dict()),
     }
     return tensors, {
+        "encoder": gate.index.encoder.mark(),
         "phrasings": gate.index.phrasings,
         "relations": gate.index.readout.relations,
         "fusion": dataclasses.asdict(gate.fusion),
@@ -172,6 +173,10 @@ def restored_gate(stored: StoredPack, settings: MegSettings, device: torch.devic
     """The gate of a pack, on `device`."""
     state: dict[str, Any] = dict(stored.manifest.state)
     encoder = QueryEncoder.load(settings.encoder, device)
+    if encoder.mark() != state.get("encoder"):
+        raise EncoderError(
+            f"The text encoder “{settings.encoder}” is not the one that the pack was trained with: put that one back."
+        )
     encoder.restore(stored.tensors["encoder"])
     tensors = {key: value.to(device) for key, value in stored.tensors["index"].items()}
     readout = RelationReadout.restored(state["relations"], tensors)

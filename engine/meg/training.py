@@ -191,14 +191,15 @@ class Training:
         held_back = [draw.choice(curriculum.calibration_asks(edit) or (edit.prompt,)) for edit in edits]
 
         def swept() -> Message:
-            figures = sweep_layers(
-                self.model,
-                lessons,
-                held_back,
-                self.settings.collection,
-                cancel=self.cancel,
-                report=lambda step, of: self.progress.report(SWEEP, step, of),
-            )
+            with seeded(self.seed, "layers"):
+                figures = sweep_layers(
+                    self.model,
+                    lessons,
+                    held_back,
+                    self.settings.collection,
+                    cancel=self.cancel,
+                    report=lambda step, of: self.progress.report(SWEEP, step, of),
+                )
             return Message(meta=[dataclasses.asdict(figure) for figure in figures])
 
         told = processes.told(swept).meta  # processes on unlike machines would not all choose the same layer
@@ -405,7 +406,9 @@ class Training:
             shares = []
             for turn in (0, 1):
                 right = group.score(turn, generator.generate(z[turn], anchors))[1]
-                shares.append(float(right[possible[turn]].float().mean()) if bool(possible[turn].any()) else 1.0)
+                # Of paraphrases that no neuron answers nothing is left to learn; of prompts, nothing is learnt.
+                none = 0.0 if turn == 0 else 1.0
+                shares.append(float(right[possible[turn]].float().mean()) if bool(possible[turn].any()) else none)
             self._show_watched(gate, generator, slot)
             return Message(meta=shares)
 

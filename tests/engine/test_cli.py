@@ -950,6 +950,25 @@ class TestWords:
         assert told.returncode == 1
         assert "ZeroDivisionError: a fault" in told.stderr
 
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [
+            (MemoryError(), "The machine's memory is full"),
+            (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "The GPU's memory is full"),
+        ],
+    )
+    def test_memory_that_ran_out_is_a_sentence(
+        self, meg: Meg, monkeypatch: pytest.MonkeyPatch, edits_file: Path, tmp_path: Path, error: Exception, said: str
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(inputs, "read_edits", full)
+        told = meg("fit", edits_file, "--out", tmp_path / "pack")
+        assert told.code == cli.MENDABLE
+        assert said in told.err
+        assert "Traceback" not in told.err
+
     def test_ctrl_c_before_and_after_training_is_130(
         self, meg: Meg, monkeypatch: pytest.MonkeyPatch, edits_file: Path, tmp_path: Path
     ) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine import language_model
 from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss, targets_right
+from engine.model_files import ModelError
 from engine.runs import Cancel, Cancelled
 from engine.stopping import Extent
 from tests.tiny_models import CONFIGS, tiny_model
@@ -164,6 +166,35 @@ def test_cancel_stops_an_answer():
 def test_the_fingerprint_names_the_weights():
     assert tiny_model().fingerprint() == tiny_model().fingerprint()
     assert tiny_model().fingerprint() != tiny_model(seed=1).fingerprint()
+
+
+def test_the_fingerprint_does_not_hang_on_the_number_format(tmp_path):
+    model = tiny_model()
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    formats = [load(str(tmp_path), device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16")]
+    assert formats[1].model.dtype is torch.bfloat16
+    assert len({one.fingerprint() for one in formats}) == 1
+
+
+def test_a_model_that_does_not_fit_is_refused_in_a_sentence_however_its_numbers_are_kept(tmp_path, monkeypatch):
+    model = tiny_model()
+    model.model.to(torch.bfloat16).save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    size = sum(weight.numel() for weight in model.model.state_dict().values())
+    monkeypatch.setattr(language_model, "free_memory", lambda _: 3 * size)
+    assert load(str(tmp_path), device="cpu", dtype="bfloat16").size
+    with pytest.raises(ModelError, match="close other programs"):
+        load(str(tmp_path), device="cpu", dtype="float32")
+
+
+def test_what_the_models_own_settings_add_to_decoding_is_left_out():
+    model = tiny_model()
+    plain = model.answer(PROMPTS)
+    model.model.generation_config.update(repetition_penalty=5.0, no_repeat_ngram_size=1, do_sample=True)
+    own = model.model.generation_config
+    assert model.answer(PROMPTS) == plain
+    assert model.model.generation_config is own
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gemma"])

@@ -146,6 +146,17 @@ def test_numbers_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(("module", "name"), [(packs, packs.MANIFEST), (tensor_files, "gate.safetensors")])
+def test_what_could_not_be_read_again_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 500)
+    with pytest.raises(PackError, match="would be too large: train on fewer edits") as told:
+        write(tmp_path / "pack", tensors={"gate": tensors()["gate"]})
+    assert f"its {name} " in str(told.value)
+    assert not (tmp_path / "pack").exists()
+
+
 @pytest.mark.parametrize("stem", ["", "../evil", "a/b", "Upper", ".hidden", "x" * 65])
 def test_names_of_files_are_plain(tmp_path: Path, stem: str) -> None:
     with pytest.raises(ValueError, match="no name for a file"):

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine import processes
+from engine.device import DeviceError
 from engine.language_model import LanguageModel
 from engine.meg import gate_training
 from engine.meg.pack import MegPack
@@ -92,6 +93,31 @@ class TestAlone:
             assert torch.equal(numbers, before)
             assert processes.least(5) == 5
             assert processes.take_device("auto") == "auto"
+
+
+class TestDevices:
+    """Which card a process takes, on a machine that seems to have two."""
+
+    @pytest.fixture(autouse=True)
+    def launched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(processes, "_together", lambda: True)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+
+    def test_each_takes_its_own(self) -> None:
+        assert processes.take_device("auto") == processes.take_device("cuda") == "cuda:1"
+        assert processes.take_device("cpu") == "cpu"
+
+    def test_one_for_all_is_refused_in_a_sentence(self) -> None:
+        with pytest.raises(DeviceError, match="“cuda:0” is one for all"):
+            processes.take_device("cuda:0")
+
+    def test_on_machines_with_one_process_each_it_may_be_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+        assert processes.take_device("cuda:0") == "cuda:0"
 
 
 class TestTraining:

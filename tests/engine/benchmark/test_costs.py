@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from engine.benchmark.costs import pack_bytes, query_cost, stage_seconds, watched_memory
 from engine.editor import Answer, ungated
@@ -30,7 +31,7 @@ def test_a_stage_lasts_until_the_next_begins(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_peak_of_the_memory_is_seen() -> None:
     # Fresh pages of the system: an allocator may hand out what earlier tests have given back.
-    with watched_memory() as memory, mmap.mmap(-1, 50_000_000) as taken:
+    with watched_memory(torch.device("cpu")) as memory, mmap.mmap(-1, 50_000_000) as taken:
         taken.write(b"x" * 50_000_000)
         time.sleep(0.15)
     assert memory.peak - memory.baseline > 35_000_000

@@ -64,6 +64,20 @@ def test_the_same_lessons_give_the_same_neurons(model):
     assert torch.equal(run(model).neurons, run(model).neurons)
 
 
+def test_a_lesson_of_no_numbers_is_not_learnt_and_costs_the_others_nothing():
+    torch.manual_seed(3)
+    model = tiny_model("llama")
+    alone = run(model, LESSONS[:2])
+    (strange,) = model.target_ids("Oslo lies in", "Z", "verbatim")
+    model.model.get_input_embeddings().weight[strange] = torch.nan
+    found = run(model, [*LESSONS[:2], Lesson(("Z lies in",), "ab")])
+    assert found.neurons.isfinite().all()
+    assert found.losses.isfinite().all()
+    assert not found.answered[2]
+    assert found.losses[2] > found.losses[:2].max()
+    torch.testing.assert_close(found.neurons[:2], alone.neurons)
+
+
 def test_a_random_start_learns_too_and_draws_from_torchs_generator(model):
     random = CollectionSettings(steps=60, learning_rate=0.2, start="random")
     found = []

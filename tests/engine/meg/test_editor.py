@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ import torch
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from engine.checkpoints import Checkpoints
@@ -31,7 +33,7 @@ from engine.layer_choice import choose_layer
 from engine.meg.collection import CollectionSettings
 from engine.meg.edited_model import MegEditedModel
 from engine.meg.editor import MegEditor
-from engine.meg.encoder import QueryEncoder
+from engine.meg.encoder import EncoderError, QueryEncoder
 from engine.meg.familiarity import FamiliaritySettings
 from engine.meg.pack import MegPack
 from engine.meg.reasons import EVIDENCE
@@ -450,6 +452,39 @@ class TestInPlaceOfTheTransformersModel:
         with pytest.raises(AttributeError):
             edited.no_such_thing  # noqa: B018
 
+    def test_what_users_of_transformers_say_first_gives_the_edited_model_back(
+        self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
+    ) -> None:
+        ready = edited.eval().requires_grad_(False).to(model.device)
+        assert ready is edited
+        assert edited.to(dtype=torch.float32) is edited
+        with pytest.raises(ModelError, match="stays where it is"):
+            edited.to("meta")
+        assert copy.copy(edited).config is model.model.config
+        inputs = padded(model, [edits.edits[0].prompt])
+        by_name = ready.generate(inputs=inputs["input_ids"], max_new_tokens=12, do_sample=False)
+        text = model.tokenizer.decode(by_name[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert is_answer(text.partition(".")[0], edits.edits[0].new_object)
+        with pytest.raises(QueryError, match="give it input_ids"):
+            ready.generate()
+
+    def test_called_it_routes_each_row(self, edited: MegEditedModel, model: LanguageModel, edits: EditSet) -> None:
+        inputs = padded(model, [edits.edits[0].prompt, FAR[0]])
+        with torch.no_grad():
+            logits, original = edited(**inputs).logits, model.model(**inputs).logits
+        assert torch.equal(logits[1], original[1])
+        wanted = model.target_ids(edits.edits[0].prompt, edits.edits[0].new_object)[0]
+        assert int(logits[0, -1].argmax()) == wanted != int(original[0, -1].argmax())
+        with torch.no_grad():
+            assert torch.equal(edited.forward(**inputs).logits, logits)
+        with pytest.raises(QueryError, match="past_key_values"):
+            edited(**inputs, past_key_values=())
+
+    def test_a_row_that_asks_nothing_is_the_models_own(self, edited: MegEditedModel, model: LanguageModel) -> None:
+        ids = torch.tensor([[model.tokenizer.bos_token_id]])
+        settings = {"max_new_tokens": 4, "do_sample": False}
+        assert torch.equal(edited.generate(ids, **settings), model.model.generate(ids, **settings))
+
     def test_the_protocols_are_kept(self, edited: MegEditedModel) -> None:
         assert isinstance(edited, EditedModel)
         editor: Editor = MegEditor()
@@ -561,12 +596,42 @@ class TestPacks:
         again.save(tmp_path / "two")
         assert files(tmp_path / "one") == files(tmp_path / "two")
 
+    def test_another_text_encoder_in_the_same_place_is_refused_in_a_sentence(
+        self, pack: MegPack, encoder: Path, tmp_path: Path
+    ) -> None:
+        own = shutil.copytree(encoder, tmp_path / "encoder")
+        there = copy.copy(pack)
+        there.settings = dataclasses.replace(pack.settings, encoder=str(own))
+        there.save(tmp_path / "pack")
+        assert load_pack(tmp_path / "pack").edit_set == pack.edit_set
+        weights = next(own.glob("**/*.safetensors"))
+        tensors = load_file(weights)
+        save_file({key: value + 0.1 for key, value in tensors.items()}, weights, metadata={"format": "pt"})
+        with pytest.raises(EncoderError, match="is not the one that the pack was trained with"):
+            load_pack(tmp_path / "pack")
+
     def test_another_model_is_refused_in_a_sentence(self, pack: MegPack) -> None:
         with pytest.raises(PackError, match="trained on “embedded”, and “tiny-llama” has other weights: load the"):
             pack.attach(tiny_model())
 
 
 class TestSeeds:
+    def test_a_random_start_finds_the_same_layers_whatever_was_drawn_before(
+        self, model: LanguageModel, encoder: Path
+    ) -> None:
+        few = sample_edits(3)
+        settings = dataclasses.replace(
+            quick_settings(encoder), layer="auto", collection=CollectionSettings(steps=2, second_try=0, start="random")
+        )
+        figures = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            training = Training(settings, model, few, ProgressBoard(), Cancel(), 0, None)
+            before = torch.get_rng_state()
+            figures.append(training._sweep())
+            assert torch.equal(torch.get_rng_state(), before)
+        assert figures[0] == figures[1]
+
     def test_the_same_seed_gives_the_same_bytes_however_often_it_was_stopped(
         self, pack: MegPack, model: LanguageModel, encoder: Path, edits: EditSet, tmp_path: Path
     ) -> None:

@@ -172,6 +172,15 @@ class TestTuning:
         fresh.restore(kept)
         assert torch.equal(fresh.encode(QUERIES), z)
 
+    def test_its_mark_names_what_tuning_leaves(self, tiny: QueryEncoder, embedded: QueryEncoder, folder: Path) -> None:
+        mark = tiny.mark()
+        tune(tiny)
+        assert tiny.mark() == mark == QueryEncoder.load(str(folder)).mark()
+        assert embedded.mark() != mark
+        with torch.no_grad():
+            next(value for key, value in tiny.transformer.named_parameters() if "word_embeddings" in key)[0, 0] += 1
+        assert tiny.mark() != mark
+
     def test_word_tables_stay(self, tiny: QueryEncoder) -> None:
         before = {key: value.clone() for key, value in tiny.transformer.named_parameters() if "embeddings." in key}
         tune(tiny)

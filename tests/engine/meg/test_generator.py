@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from engine.meg import generator as generator_module
 from engine.meg.generator import Generator, GeneratorSettings, Latent, train_generator
 from engine.runs import Cancel, Cancelled, seeded
 from engine.training_state import flatten, unflatten
@@ -134,6 +135,39 @@ def test_the_clock_ends_it():
     steps = []
     train(settings=replace(PAPER, minutes=0.0), report=lambda step, *_: steps.append(step))
     assert steps == [1]
+
+
+def test_its_minutes_do_not_pass_while_it_is_held(monkeypatch):
+    now, steps = [0.0], []
+
+    class Held(Cancel):
+        def check(self):
+            now[0] += 100 * 60
+
+    monkeypatch.setattr(generator_module.time, "monotonic", lambda: now[0])
+
+    def report(step, *_):
+        steps.append(step)
+        now[0] += 30
+
+    train(settings=replace(PAPER, minutes=2.0, distance=0.0), report=report, cancel=Held())
+    assert steps[-1] == 5  # of 30 seconds each; what comes after the fourth ends it
+
+
+def test_a_resumed_training_has_the_rest_of_its_minutes(monkeypatch):
+    now, steps, kept = [0.0], [], {}
+    monkeypatch.setattr(generator_module.time, "monotonic", lambda: now[0])
+
+    def report(step, *_):
+        steps.append(step)
+        now[0] += 30
+
+    settings = replace(PAPER, minutes=21.0, distance=0.0)
+    train(settings=settings, report=report, keep=lambda step, state: kept.update({step: deepcopy(flatten(state))}))
+    assert steps[-1] == 43
+    now[0] += 10_000
+    train(settings=settings, report=report, state=unflatten(*kept[40]))
+    assert steps[-1] == 43
 
 
 def test_a_generator_of_raw_weights_comes_back_from_its_state():
