@@ -357,6 +357,11 @@ class DatabaseWorker(Worker[Project]):
         self._opened = 0  # how many were opened so far; the thread's
         self._told = 0  # the one of them that the window has heard of; 0 while it knows of none
 
+    @property
+    def holds_project(self) -> bool:
+        """Whether a project is open, as far as the window has heard."""
+        return self._told > 0
+
     def run(
         self,
         fn: Callable[[Project], T],
@@ -399,14 +404,16 @@ class DatabaseWorker(Worker[Project]):
     ) -> Job:
         """Open the project in `folder`, then close the one before; one that fails to open leaves it open.
 
-        `catalogue` is read in the worker's thread. A damaged project goes to `on_damaged` with the backups that it can
-        be restored from, one that is open already to `on_locked` with whether another computer has it; `anyway` opens
-        it there too.
+        Where the folder is that of the open one, nothing happens. `catalogue` is read in the worker's thread. A damaged
+        project goes to `on_damaged` with the backups that it can be restored from, one that is open elsewhere to
+        `on_locked` with whether another computer has it; `anyway` opens it there too.
         """
         damaged: list[tuple[Backup, ...]] = []
         locked: list[bool] = []
 
         def opened() -> Project:
+            if self._is_of(folder):
+                return self._resource()
             try:
                 return Project.open(folder, catalogue() if catalogue else None, anyway=anyway)
             except ProjectDamaged as error:
@@ -426,7 +433,7 @@ class DatabaseWorker(Worker[Project]):
             else:
                 self.failed.emit(message)
 
-        return self._switch(folder, opened, on_success, failed, f"Open {folder.name}")
+        return self._switch(opened, on_success, failed, f"Open {folder.name}")
 
     def create_project(
         self,
@@ -439,7 +446,6 @@ class DatabaseWorker(Worker[Project]):
     ) -> Job:
         """Create a project in `folder`, then close the one before; one that fails to be made leaves it open."""
         return self._switch(
-            folder,
             lambda: Project.create(folder, name, catalogue() if catalogue else None),
             on_success,
             on_error,
@@ -455,13 +461,18 @@ class DatabaseWorker(Worker[Project]):
         on_success: Callable[[ProjectInfo], object] | None = None,
         on_error: Callable[[UserMessage], object] | None = None,
     ) -> Job:
-        """Close the open project, if any, put `backup` in the place of the file in `folder`, and open that project."""
+        """Put `backup` in the place of the file in `folder`, and open that project; then close the one before.
+
+        Where that is the one in `folder` it is closed first: see `holds_project` for what is left where this fails.
+        """
 
         def restored() -> Project:
+            if self._is_of(folder):
+                self._put_away()
             Project.restore(folder, backup)
             return Project.open(folder, catalogue() if catalogue else None)
 
-        return self._switch(folder, restored, on_success, on_error, f"Restore {folder.name}")
+        return self._switch(restored, on_success, on_error, f"Restore {folder.name}")
 
     def close_project(
         self,
@@ -480,21 +491,22 @@ class DatabaseWorker(Worker[Project]):
 
     def _switch(
         self,
-        folder: Path,
         opened: Callable[[], Project],
         on_success: Callable[[ProjectInfo], object] | None,
         on_error: Callable[[UserMessage], object] | None,
         name: str,
     ) -> Job:
+        lost: list[bool] = []
+
         def switched() -> tuple[ProjectInfo, int]:
-            before = self._project
             # The project before stays open until the other one is: what cannot be opened must not cost it.
-            if before is not None and before.folder.resolve() == folder.resolve():
-                self._put_away(before)
-                before = None
-            opening = opened()
-            if before is not None:
-                self._put_away(before)
+            try:
+                opening = opened()
+            except BaseException:
+                lost.append(self._project is None)
+                raise
+            if opening is not self._project:
+                self._put_away()
             self._project = opening
             self._opened += 1
             return opening.info, self._opened
@@ -504,12 +516,22 @@ class DatabaseWorker(Worker[Project]):
             if on_success is not None:
                 on_success(info)
 
-        return self._submit(switched, on_success=told, on_error=on_error, name=name)
+        def failed(message: UserMessage) -> None:
+            if any(lost):
+                self._told = 0
+            if on_error is not None:
+                on_error(message)
+            else:
+                self.failed.emit(message)
 
-    def _put_away(self, project: Project) -> None:
-        self._project = None
+        return self._submit(switched, on_success=told, on_error=failed, name=name)
+
+    def _is_of(self, folder: Path) -> bool:
+        return self._project is not None and self._project.folder.resolve() == folder.resolve()
+
+    def _put_away(self) -> None:
         try:
-            project.close()
+            self._close_project()
         except ProjectError:
             # It is closed all the same; that its backup is missing must not keep the next one from opening.
             _logger.exception("The project before could not be backed up.")

@@ -158,8 +158,8 @@ class Projects(QObject):
         self.damaged.emit(folder, message, backups)
 
     def _leave_if_gone(self) -> None:
-        """A project that failed to open leaves the one before open, but not where it was the same."""
-        if self._workspace.project is None:
+        """What failed leaves the project before open, but not where that had to be closed for it."""
+        if not self._workspace.database.holds_project:
             self._workspace.project_opened(None)
 
     def _way_out(self) -> list[Deed]:
@@ -197,8 +197,8 @@ class Projects(QObject):
         )
 
     def _not_restored(self, folder: Path, message: UserMessage) -> None:
-        """The project was closed to be restored: it is as it was, and can be opened again."""
-        self._workspace.project_opened(None)
+        """The project is as it was, and can be opened again where it was closed to be restored."""
+        self._leave_if_gone()
         self._workspace.report(message, Deed(tr("Open it as it is"), partial(self.open, folder)))
 
     def back_up(self) -> None:

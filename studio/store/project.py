@@ -90,9 +90,10 @@ class Project:
             )
         with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            check_empty(folder)  # before the lock: a project that is open here is no reason to have it closed
         hold = _take_hold(folder)
         try:
-            check_empty(folder)
+            check_empty(folder)  # another start may have been quicker
             with _disk_errors(folder):
                 migrations.create_file(folder / backups.FILE, name.strip() or folder.name)
             return cls._open_held(folder, hold, catalogue)

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -536,6 +537,40 @@ class TestDatabase:
             database.run(edit_ids, on_success=found.append),
         )
         assert found == [[1]]
+
+    def test_what_is_made_or_opened_in_its_own_folder_leaves_a_project_open(
+        self, qtbot: QtBot, database: DatabaseWorker, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "p"
+        settle(qtbot, database.create_project(folder, "Trial", catalogue=catalogue))
+        told: list[UserMessage] = []
+        infos: list[ProjectInfo] = []
+        found: list[list[int]] = []
+        settle(
+            qtbot,
+            database.create_project(folder, "Other", on_error=told.append),
+            database.open_project(tmp_path / "q" / ".." / "p", on_success=infos.append),
+        )
+        settle(qtbot, database.run(edit_ids, on_success=found.append))
+        assert "something in this folder" in told[0].sentence
+        assert [info.name for info in infos] == ["Trial"]
+        assert found == [[]]
+        assert database.holds_project
+
+    def test_it_is_known_whether_a_restore_that_fails_has_cost_the_open_project(
+        self, qtbot: QtBot, database: DatabaseWorker, tmp_path: Path
+    ) -> None:
+        gone = Backup(tmp_path / "no backup", datetime.now(UTC), 0, 0, "")
+        settle(qtbot, database.create_project(tmp_path / "a", "A"), database.create_project(tmp_path / "b", "B"))
+        holds: list[bool] = []
+        for folder in ("a", "b"):
+            settle(
+                qtbot,
+                database.restore_project(
+                    tmp_path / folder, gone, on_error=lambda _: holds.append(database.holds_project)
+                ),
+            )
+        assert holds == [True, False]
 
     def test_a_project_that_cannot_be_opened_is_not_silent(
         self, qtbot: QtBot, database: DatabaseWorker, tmp_path: Path

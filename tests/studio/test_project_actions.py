@@ -265,6 +265,39 @@ def test_what_cannot_be_opened_leaves_the_project_before_open(
     assert window.workspace.counts.total == 4
 
 
+def test_a_new_project_in_the_folder_of_the_open_one_costs_it_nothing(
+    window: MainWindow, settle: Settle, tmp_path: Path
+) -> None:
+    window.projects.create(tmp_path / "project")
+    settle(window)
+    assert "something in this folder" in window.messages.current().text  # type: ignore[union-attr]
+    window.facts.deeds.add([EditDraft("Porto", subject="Portugal", relation="P36")])
+    settle(window)
+    assert window.workspace.counts.total == 4
+
+
+def test_a_backup_that_cannot_be_restored_leaves_no_project_on_show_that_is_not_open(
+    window: MainWindow, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    window.project_actions.back_up.trigger()
+    settle(window)
+    (backup,) = ask(window, lambda project: project.backups())
+    backup.path.unlink()
+    window.projects.create(tmp_path / "other")
+    settle(window)
+    window.projects.restore(tmp_path / "project", backup)
+    settle(window)
+    assert window.workspace.project.name == "other"  # type: ignore[union-attr]
+    window.projects.open(tmp_path / "project")
+    settle(window)
+    window.projects.restore(tmp_path / "project", backup)
+    settle(window)
+    assert window.workspace.project is None
+    deed(window, "Open it as it is")()
+    settle(window)
+    assert window.workspace.counts.total == 3
+
+
 def test_a_project_of_another_computer_is_opened_only_when_told_to(
     window: MainWindow, make_window: MakeWindow, settle: Settle, tmp_path: Path
 ) -> None:
