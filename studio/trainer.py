@@ -108,6 +108,7 @@ class Trainer(QObject):
                 Kind.INFO, tr("The run waits for its turn. It is trained on the edits as they are now.")
             ),
             on_error=self._workspace.report,
+            on_cancelled=self._say_left,
             owner=self,
             name="Write down a run",
         )
@@ -115,7 +116,9 @@ class Trainer(QObject):
     def start_queue(self) -> None:
         """Begin with the run that waits first, if any does."""
         if not self.busy and self._workspace.project is not None:
-            self._workspace.database.run(waiting, on_success=self._next_known, owner=self, name="Read the queue")
+            self._workspace.database.run(
+                waiting, on_success=self._next_known, on_cancelled=self._say_left, owner=self, name="Read the queue"
+            )
 
     def resume(self, run: RunRow) -> None:
         """Go on with a run that was stopped, from its checkpoints, or begin with one that waits."""
@@ -134,7 +137,12 @@ class Trainer(QObject):
         self._cancel, self._board = Cancel(), ProgressBoard()
         self._workspace.set_training(True)
         self._workspace.database.run(
-            prepare, on_success=self._train, on_error=refused or self._not_begun, owner=self, name="Prepare the run"
+            prepare,
+            on_success=self._train,
+            on_error=refused or self._not_begun,
+            on_cancelled=self._left,
+            owner=self,
+            name="Prepare the run",
         )
 
     def _not_taken_up(self, run: RunRow, message: UserMessage) -> None:
@@ -154,9 +162,20 @@ class Trainer(QObject):
         )
 
     def _not_begun(self, message: UserMessage) -> None:
+        self._workspace.report(message)
+        self._take_back()
+
+    def _left(self) -> None:
+        """Another project was opened before the run was written down."""
+        self._say_left()
+        self._take_back()
+
+    def _say_left(self) -> None:
+        self._workspace.say(Kind.WARNING, tr("Another project was opened: nothing was trained."))
+
+    def _take_back(self) -> None:
         self._state.take(Event.REFUSED)
         self._workspace.set_training(False)
-        self._workspace.report(message)
         self.ended.emit(None)
 
     def _train(self, run: RunRow) -> None:

@@ -18,6 +18,7 @@ from studio.dialogs.backups import BackupsDialog
 from studio.messages import Kind
 from studio.projects import SAMPLE
 from studio.store import checks, listing
+from studio.store.changes import Changes
 from studio.store.edits import EditDraft, set_original_answers
 from studio.store.holding import NOTE
 from studio.window import MainWindow
@@ -296,6 +297,33 @@ def test_a_backup_that_cannot_be_restored_leaves_no_project_on_show_that_is_not_
     deed(window, "Open it as it is")()
     settle(window)
     assert window.workspace.counts.total == 3
+
+
+def test_a_page_that_was_reading_when_another_project_was_opened_reads_that_one(
+    window: MainWindow, settle: Settle, ask: Ask, qtbot: QtBot, tmp_path: Path
+) -> None:
+    train(window, settle, qtbot)
+    window.show_page("compare")
+    settle(window)
+    compare: Any = window.page("compare")
+    compare.ask_all(("One", "Two"))
+    settle(window)
+    window.project_actions.copy_to(tmp_path / "copy")
+    settle(window)
+    window.projects.create(tmp_path / "other")
+    settle(window)
+    assert compare.history.rows == []
+    window.projects.open(tmp_path / "copy")
+    compare.history.show_all()
+    settle(window)
+    assert sorted(row.query for row in compare.history.rows) == ["One", "Two"]
+    window.show_page("facts")
+    settle(window)
+    window.projects.open(tmp_path / "project")
+    window.facts.table.take_changes(Changes(updated=tuple(window.facts.table.ids)))
+    window.facts.table._fetch()
+    settle(window)
+    assert None not in [window.facts.table.known_row(row) for row in range(3)]
 
 
 def test_a_project_of_another_computer_is_opened_only_when_told_to(

@@ -261,6 +261,37 @@ def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
     assert "its folder is gone" in left[3].message
 
 
+@pytest.mark.parametrize("deed", ["start", "enqueue", "start_queue", "resume"])
+def test_what_is_begun_while_another_project_opens_is_taken_back_with_a_word(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, tmp_path: Path, deed: str
+) -> None:
+    window.trainer.enqueue(choices())
+    settle(window)
+    (run,) = ask(window, runs)
+    window.show_page("training")
+    settle(window)
+    page = window.page("training")
+    window.projects.create(tmp_path / "other")
+    deeds = {
+        "start": page.train.click,
+        "enqueue": page.enqueue.click,
+        "start_queue": page.queue.begin.click,
+        "resume": lambda: window.trainer.resume(run),
+    }
+    deeds[deed]()
+    idle(window, qtbot, settle)
+    assert window.workspace.project.name == "other"
+    assert not window.workspace.training
+    assert window.messages.current().text == "Another project was opened: nothing was trained."
+    assert not page.cancel.isEnabled()
+    assert not ask(window, runs)
+    window.facts.deeds.add((EditDraft("Bergen", subject="Norway", relation="P36"),))
+    settle(window)
+    page.train.click()
+    idle(window, qtbot, settle)
+    assert ask(window, runs)[0].state is RunState.FINISHED
+
+
 def test_a_paraphrase_that_is_too_long_is_left_out_of_what_is_measured(
     window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:

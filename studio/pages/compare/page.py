@@ -517,6 +517,8 @@ class ComparePage(QWidget):
 
     def _history_let_go(self) -> None:
         self._reading_history = False
+        if self._history_stale:  # the project that was opened meanwhile has one of its own
+            self._read_history()
 
     def _history_not_read(self, message: UserMessage) -> None:
         self._reading_history = False

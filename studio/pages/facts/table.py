@@ -80,6 +80,7 @@ class EditTable(QAbstractTableModel):
         self._open = is_open
         self._rows.clear()
         self._stale.clear()
+        self._on_their_way.clear()
         self._replace([])
         self.reload()
 
