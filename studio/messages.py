@@ -23,6 +23,7 @@ class Deed:
 
     label: str
     act: Callable[[], object]
+    lasting: bool = False  # whether it means the same when another project is open
 
 
 @dataclass(frozen=True, slots=True)

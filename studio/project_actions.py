@@ -123,7 +123,7 @@ class ProjectActions(QObject):
     def _show_damaged(self, folder: Path, message: UserMessage, backups: tuple[Backup, ...]) -> None:
         dialog = BackupsDialog(folder.name, message, self._window)
         dialog.restore_asked.connect(partial(self._projects.restore, folder))
-        again = Deed(tr("Show the backups…"), partial(self._show_damaged, folder, message, backups))
+        again = Deed(tr("Show the backups…"), partial(self._show_damaged, folder, message, backups), lasting=True)
         dialog.rejected.connect(partial(self._workspace.report, message, again))
         dialog.show_backups(backups)
         dialog.open()

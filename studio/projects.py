@@ -137,15 +137,15 @@ class Projects(QObject):
         self._leave_if_gone()
         self._workspace.report(
             message,
-            Deed(tr("Try again"), partial(self.open, folder)),
+            Deed(tr("Try again"), partial(self.open, folder), lasting=True),
             *([] if folder == self.home / SAMPLE else self._way_out()),
         )
 
     def _locked(self, folder: Path, message: UserMessage, elsewhere: bool) -> None:
         self._leave_if_gone()
         if elsewhere:
-            deeds = [Deed(tr("Open anyway"), partial(self.open, folder, anyway=True)), *self._way_out()]
-            self._workspace.report(message, *deeds)
+            anyway = Deed(tr("Open anyway"), partial(self.open, folder, anyway=True), lasting=True)
+            self._workspace.report(message, anyway, *self._way_out())
         elif knock(folder, wait=False):
             self._workspace.say(
                 Kind.INFO, tr("“{name}” is open in a window of its own, which was called up.", name=folder.name)
@@ -166,7 +166,7 @@ class Projects(QObject):
         """What to offer a window that has no project."""
         if self._workspace.project is not None:
             return []
-        return [Deed(tr("Open the sample project"), self.open_sample)]
+        return [Deed(tr("Open the sample project"), self.open_sample, lasting=True)]
 
     # --- copies ------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Projects(QObject):
     def _not_restored(self, folder: Path, message: UserMessage) -> None:
         """The project is as it was, and can be opened again where it was closed to be restored."""
         self._leave_if_gone()
-        self._workspace.report(message, Deed(tr("Open it as it is"), partial(self.open, folder)))
+        self._workspace.report(message, Deed(tr("Open it as it is"), partial(self.open, folder), lasting=True))
 
     def back_up(self) -> None:
         """Make a backup now."""
@@ -233,7 +233,7 @@ class Projects(QObject):
         self._workspace.say(
             Kind.GOOD,
             tr("The project was copied, with its runs: {folder}", folder=folder),
-            deeds=(Deed(tr("Open the copy"), partial(self.open, folder)),),
+            deeds=(Deed(tr("Open the copy"), partial(self.open, folder), lasting=True),),
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
+    QDialog,
     QHBoxLayout,
     QMainWindow,
     QMenu,
@@ -221,6 +222,8 @@ class MainWindow(QMainWindow):
         workspace.said.connect(self._say)
         workspace.page_asked.connect(self.show_page)
         workspace.edits_asked.connect(self._show_edits)
+        workspace.project_left.connect(self.messages.leave_project)
+        workspace.project_left.connect(self._close_dialogs)
         workspace.project_changed.connect(self._tell)
         workspace.counts_changed.connect(self._tell)
         workspace.engagement_changed.connect(self._tell)
@@ -342,6 +345,12 @@ class MainWindow(QMainWindow):
         project = self.workspace.project
         if not self.door.open(project.folder if project else None):
             _logger.warning("A second start will not find this window: its socket could not be made.")
+
+    def _close_dialogs(self) -> None:
+        """What a dialog shows and asks is of the project that is left."""
+        for dialog in self.findChildren(QDialog):
+            if dialog.isVisible() and dialog.isModal():
+                dialog.done(QDialog.DialogCode.Rejected)
 
     def come_to_the_front(self) -> None:
         """Another start of the studio asked for this project."""

@@ -48,6 +48,7 @@ class _Standing:
 class Workspace(QObject):
     """One window's work: at most one open project, one model, one pack."""
 
+    project_left = Signal()  # another project is open, or none: what was said and asked of the one before is over
     project_changed = Signal()
     changed = Signal(object)  # Changes of the open project
     counts_changed = Signal()
@@ -96,6 +97,8 @@ class Workspace(QObject):
 
     def project_opened(self, info: ProjectInfo | None) -> None:
         """Take over the project that the database worker has opened, or that there is none."""
+        if self.project is not None:
+            self.project_left.emit()
         self.project = info
         self.counts, self._live, self.relations = NO_COUNTS, frozenset(), ()
         self.source, self.run = ModelSource(), None

@@ -110,6 +110,11 @@ class MessageBar(QFrame):
             self._waiting.pop()
         self._show()
 
+    def leave_project(self) -> None:
+        """Close the messages that offer deeds on the project that is left."""
+        self._waiting = [message for message in self._waiting if all(deed.lasting for deed in message.deeds)]
+        self._show()
+
     def clear(self) -> None:
         """Close all messages."""
         self._waiting.clear()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QAbstractButton, QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.runs import ProgressBoard
@@ -297,6 +297,21 @@ def test_a_backup_that_cannot_be_restored_leaves_no_project_on_show_that_is_not_
     deed(window, "Open it as it is")()
     settle(window)
     assert window.workspace.counts.total == 3
+
+
+def test_what_is_offered_and_asked_of_one_project_is_not_done_to_the_next(
+    window: MainWindow, settle: Settle, tmp_path: Path
+) -> None:
+    QApplication.clipboard().setText("Norway\tcapital\tBergen\nx\tno such relation\ty")
+    window.facts.paste.trigger()
+    settle(window)
+    assert deed(window, "Paste the other")
+    window.projects.create(tmp_path / "other")
+    window.project_actions.backups.trigger()  # while it is made
+    assert only(window, BackupsDialog).isModal()
+    settle(window)
+    assert window.messages.current() is None
+    assert not [dialog for dialog in window.findChildren(BackupsDialog) if dialog.isVisible()]
 
 
 def test_a_page_that_was_reading_when_another_project_was_opened_reads_that_one(

@@ -49,6 +49,21 @@ def test_a_deed_is_done_and_the_message_goes(qtbot: QtBot) -> None:
     assert shown.current() is None
 
 
+def test_what_is_offered_for_one_project_goes_with_it(qtbot: QtBot) -> None:
+    shown = bar(qtbot)
+    copied = Message(Kind.GOOD, "Copied.", deeds=(Deed("Open the copy", lambda: None, lasting=True),))
+    for message in (
+        Message(Kind.ERROR, "The disk is full."),
+        Message(Kind.WARNING, "1 row cannot be an edit.", deeds=(Deed("Paste the other", lambda: None),)),
+        copied,
+    ):
+        shown.show_message(message)
+    shown.leave_project()
+    assert shown.current() == copied
+    shown.dismiss()
+    assert shown.current() == Message(Kind.ERROR, "The disk is full.")
+
+
 def test_details_are_shown_and_copied(qtbot: QtBot) -> None:
     shown = bar(qtbot)
     shown.show_message(Message(Kind.ERROR, "It <b>broke</b>.", details="Traceback …"))
