@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ class TrainingChoices:
     settings: Any = field(default_factory=EDITORS[DEFAULT].presets[BALANCED][1])  # the editor's own
     seed: int = 0
     start: RunRow | None = None  # a finished run whose pack is gone on from
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Changes):
+    """A run that is written down as running, for the trainer and for all who show runs."""
+
+    run: RunRow = field(kw_only=True)
 
 
 class Trainer(QObject):
@@ -137,7 +145,7 @@ class Trainer(QObject):
         self._cancel, self._board = Cancel(), ProgressBoard()
         self._workspace.set_training(True)
         self._workspace.database.run(
-            prepare,
+            lambda project: _begun(prepare(project)),
             on_success=self._train,
             on_error=refused or self._not_begun,
             on_cancelled=self._left,
@@ -178,10 +186,10 @@ class Trainer(QObject):
         self._workspace.set_training(False)
         self.ended.emit(None)
 
-    def _train(self, run: RunRow) -> None:
+    def _train(self, begun: Begun) -> None:
         self._state.take(Event.BEGUN)
         board, cancel = self._board or ProgressBoard(), self._cancel
-        self._run = run
+        run = self._run = begun.run
         order = _order(run)
         self._job = self._workspace.models.run(
             lambda shelf: model_jobs.train(shelf, order, board, cancel),
@@ -339,6 +347,10 @@ def _enqueue(project: Project, choices: TrainingChoices) -> Changes:
     return Changes(runs=(run.id,))
 
 
+def _begun(run: RunRow) -> Begun:
+    return Begun(runs=(run.id,), run=run)
+
+
 def _take_up(project: Project, run: RunRow) -> RunRow:
     """Note that a run goes on, or begins."""
     if not (run.folder / EDITS).is_file():
@@ -351,8 +363,9 @@ def _take_up(project: Project, run: RunRow) -> RunRow:
             tr("The run “{run}” cannot be trained: the pack that it goes on from is gone.", run=called(run)),
             tr("Start a new training."),
         )
-    keeping.update_run(project, run.id, state=RunState.RUNNING, message="")
-    return run
+    created = datetime.now(UTC) if run.state is RunState.WAITING else run.created
+    keeping.update_run(project, run.id, state=RunState.RUNNING, message="", created=created)
+    return replace(run, state=RunState.RUNNING, message="", created=created)
 
 
 def _order(run: RunRow) -> TrainingOrder:

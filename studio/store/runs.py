@@ -43,7 +43,7 @@ class RunRow:
     """One run."""
 
     id: int
-    created: datetime  # UTC
+    created: datetime  # UTC: when its training began; when it was queued where it waits
     folder: Path  # absolute, under the project's runs folder
     editor: str
     model: str
@@ -77,6 +77,7 @@ class RunRow:
 class RunFields(TypedDict, total=False):
     """The parts of a run that `update_run` can change."""
 
+    created: datetime
     state: RunState
     figures: Mapping[str, object]
     message: str
@@ -134,6 +135,8 @@ def update_run(project: Project, run_id: int, **fields: Unpack[RunFields]) -> Ch
         record = session.get(RunRecord, run_id)
         if record is None:
             return Changes()
+        if "created" in fields:
+            record.created = fields["created"].isoformat()
         if "state" in fields:
             record.state = RunState(fields["state"]).value
         if "figures" in fields:

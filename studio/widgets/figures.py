@@ -47,9 +47,10 @@ def file_size(size: int) -> str:
     return f"{max(1, round(size / 1000)) if size else 0} kB"
 
 
-def moment(when: datetime.datetime) -> str:
-    """A point in time in the user's zone: “2026-11-21 14:05”."""
-    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when.tzinfo else when.strftime("%Y-%m-%d %H:%M")
+def moment(when: datetime.datetime, *, exact: bool = False) -> str:
+    """A point in time in the user's zone: “2026-11-21 14:05”; with its seconds where it is to be `exact`."""
+    form = "%Y-%m-%d %H:%M:%S" if exact else "%Y-%m-%d %H:%M"
+    return (when.astimezone() if when.tzinfo else when).strftime(form)
 
 
 def figure(figures: Mapping[str, object], name: str) -> float | None:

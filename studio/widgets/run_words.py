@@ -23,8 +23,8 @@ _SHARES = frozenset(f"{name}{way}" for name in ("reliability", "generality", "lo
 
 
 def called(run: RunRow) -> str:
-    """The name that a person gave the run, or when it was started."""
-    return run.name or moment(run.created)
+    """The name that a person gave the run, or when it was started, so exactly that it is the only one."""
+    return run.name or moment(run.created, exact=True)
 
 
 def state_name(run: RunRow) -> str:
@@ -47,7 +47,7 @@ def model_name(name: str) -> str:
 def settings_in_words(run: RunRow) -> dict[str, str]:
     """What was chosen for the run, and where it is."""
     told = {
-        tr("started"): moment(run.created),
+        tr("queued") if run.state is RunState.WAITING else tr("started"): moment(run.created),
         tr("model"): run.model,
         tr("editor"): editor_name(run),
         tr("seed"): str(run.seed),

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -19,9 +20,10 @@ from studio.notification import Notifier, told
 from studio.pages.runs.page import RunsPage
 from studio.store import queue
 from studio.store.edits import EditDraft
-from studio.store.runs import RunRow, RunState, delete_run, runs
+from studio.store.runs import RunRow, RunState, delete_run, runs, update_run
 from studio.trainer import TrainingChoices
 from studio.training_phase import Phase
+from studio.widgets.run_words import called
 from studio.window import MainWindow
 from tests.studio.conftest import PATIENCE
 from tests.studio.standin import MOST_WORDS, World
@@ -290,6 +292,31 @@ def test_what_is_begun_while_another_project_opens_is_taken_back_with_a_word(
     page.train.click()
     idle(window, qtbot, settle)
     assert ask(window, runs)[0].state is RunState.FINISHED
+
+
+def test_a_run_is_called_after_the_moment_when_its_training_began(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    for seed in (1, 2):
+        window.trainer.enqueue(choices(seed))
+    settle(window)
+    waits = {run.seed: run for run in ask(window, runs)}
+    long_ago = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    for run in waits.values():
+        ask(window, lambda project, run=run: update_run(project, run.id, created=long_ago))
+    window.show_page("runs")
+    settle(window)
+    page = cast("RunsPage", window.page("runs"))
+    started = next(place for place, column in enumerate(page.model.columns) if column.title == "Started")
+    assert [page.model.index(row, started).data() for row in range(2)] == ["", ""]
+    before = datetime.now(UTC)
+    window.trainer.start_queue()
+    qtbot.waitUntil(lambda: not ask(window, queue.waiting) and not window.trainer.busy, timeout=PATIENCE)
+    idle(window, qtbot, settle)
+    began = {run.seed: run.created for run in ask(window, runs)}
+    assert before < began[1] < began[2]
+    assert all(page.model.index(row, started).data() for row in range(2))
+    assert called(replace(waits[1], created=long_ago)) != called(replace(waits[1], created=long_ago.replace(second=1)))
 
 
 def test_a_paraphrase_that_is_too_long_is_left_out_of_what_is_measured(

@@ -28,10 +28,13 @@ def run_columns(in_use: Callable[[RunRow], bool]) -> tuple[Column[RunRow], ...]:
     def state(run: RunRow) -> str:
         return tr("{state}, in use", state=state_name(run)) if in_use(run) else state_name(run)
 
+    def started(run: RunRow) -> str:
+        return "" if run.state is RunState.WAITING else moment(run.created)
+
     return (
         Column(tr("State"), state, icon=lambda run: ICONS[run.state]),
         Column(tr("Name"), lambda run: run.name, wide=True, help=tr("Press F2, or Rename, to write in it.")),
-        Column(tr("Started"), lambda run: moment(run.created), lambda run: run.created),
+        Column(tr("Started"), started, lambda run: run.created),
         Column(tr("Editor"), editor_name),
         Column(tr("Model"), lambda run: model_name(run.model)),
         Column(tr("Edits"), lambda run: f"{run.edits:,}", lambda run: run.edits, number=True),

@@ -22,6 +22,8 @@ from studio.store.edits import EditDraft, add_edits, delete_edits, set_enabled, 
 from studio.store.project import Project
 from studio.store.runs import RunState, add_run, runs, update_run
 from studio.store.trained import Since
+from studio.trainer import TrainingChoices
+from studio.training_phase import Phase
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -297,6 +299,30 @@ def test_an_exported_pack_comes_back_as_a_run(
     settle(window)
     assert window.workspace.counts.since == {Since.OFF: 1}
     assert "1 switched off since this pack" in window.facts._count.text()
+
+
+@pytest.mark.parametrize("way", ["train", "resume", "queue"])
+def test_the_run_that_is_trained_is_shown_as_running(
+    window: MainWindow, world: World, settle: Settle, ask: Ask, qtbot: QtBot, way: str
+) -> None:
+    trainer, page = window.trainer, cast("RunsPage", window.page("runs"))
+    world.pause = 0.02
+    if way == "queue":
+        trainer.enqueue(TrainingChoices(ModelSource()))
+        settle(window)
+        trainer.start_queue()
+    else:
+        trainer.start(TrainingChoices(ModelSource()))
+    if way == "resume":
+        qtbot.waitUntil(lambda: trainer.phase is Phase.TRAINING)
+        trainer.cancel()
+        qtbot.waitUntil(lambda: not trainer.busy)
+        settle(window)
+        page.resume.click()
+    qtbot.waitUntil(lambda: trainer.phase is Phase.TRAINING and not window.database.busy)
+    assert [run.state for run in page.model.rows] == [RunState.RUNNING]
+    assert not page.delete.isEnabled()
+    assert not page.resume.isEnabled()
 
 
 def test_a_damaged_pack_is_neither_exported_nor_imported(

@@ -36,3 +36,4 @@ def test_figure_takes_numbers_only() -> None:
 
 def test_moment_is_short() -> None:
     assert moment(datetime.datetime(2026, 1, 2, 3, 4)) == "2026-01-02 03:04"
+    assert moment(datetime.datetime(2026, 1, 2, 3, 4, 5), exact=True) == "2026-01-02 03:04:05"
