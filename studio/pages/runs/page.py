@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from studio.store.changes import Changes
 from studio.store.edits import set_familiarity
 from studio.store.project import Project
 from studio.store.runs import RunRow, RunState
-from studio.store.trained import EditSince, edits_since
+from studio.store.trained import EditSince, Since, changes_since, edits_since
 from studio.theme import SPACE
 from studio.trainer import RESUMABLE, Trainer
 from studio.widgets.buttons import button
@@ -52,6 +53,7 @@ from studio.widgets.labels import Label, page_title
 from studio.widgets.layer_curve import LayerCurve
 from studio.widgets.rows import RowsModel, chosen_rows, rows_view
 from studio.widgets.run_words import called
+from studio.widgets.since_words import since_in_words
 from studio.words import plural, tr
 from studio.workspace import Workspace
 
@@ -406,7 +408,7 @@ class RunsPage(QWidget):
     def export_to(self, run: RunRow, folder: Path) -> None:
         """Copy the pack of `run` into `folder`, under a name of its own."""
         self._workspace.database.run(
-            lambda _project: export_folder(run, folder),
+            lambda project: (export_folder(run, folder), _outlived(project, run)),
             on_success=partial(self._exported, run),
             owner=self,
             name="Export the pack",
@@ -427,20 +429,30 @@ class RunsPage(QWidget):
     def export_archive_to(self, run: RunRow, path: Path) -> None:
         """Write the pack of `run` to the zip `path`."""
         self._workspace.database.run(
-            lambda _project: export_archive(run, path),
+            lambda project: (export_archive(run, path), _outlived(project, run)),
             on_success=partial(self._exported, run),
             owner=self,
             name="Export the pack",
         )
 
-    def _exported(self, run: RunRow, target: Path) -> None:
+    def _exported(self, run: RunRow, made: tuple[Path, Mapping[Since, int]]) -> None:
+        target, outlived = made
         told = tr("The pack is in {target}.", target=target)
         if run.threshold is not None:
             told += tr(
                 " Its threshold is the calibrated one: with yours, ask with --threshold {threshold}.",
                 threshold=f"{run.threshold:.3f}",
             )
-        self._workspace.say(Kind.GOOD, told)
+        if outlived:
+            told += tr(
+                " It still answers edits as they were trained: {told} since then. ", told=since_in_words(outlived)
+            )
+            told += (
+                tr("Train anew and export that pack, or call disable() on the edited model in Python.")
+                if run.undoes_one
+                else tr("Train anew and export that pack.")
+            )
+        self._workspace.say(Kind.WARNING if outlived else Kind.GOOD, told)
 
     def _import_folder(self) -> None:
         choose_folder(self, tr("Choose the folder of a pack"), self.import_from)
@@ -520,6 +532,12 @@ def _edits_since(project: Project, run: RunRow) -> list[EditSince]:
             tr("The snapshot of the run “{run}” is gone.", run=called(run)), tr("Its folder was changed from outside.")
         )
     return edits_since(project, run.id, read_edits(run.folder / EDITS, "jsonl").or_nothing())
+
+
+def _outlived(project: Project, run: RunRow) -> dict[Since, int]:
+    """How many edits the pack of `run` holds that are not in the project any more as they were trained."""
+    since = changes_since(project, run.id) or {}
+    return {how: since[how] for how in (Since.REMOVED, Since.CHANGED, Since.OFF) if how in since}
 
 
 def _prompts(project: Project) -> dict[int, str]:

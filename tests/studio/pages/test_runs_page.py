@@ -301,6 +301,35 @@ def test_an_exported_pack_comes_back_as_a_run(
     assert "1 switched off since this pack" in window.facts._count.text()
 
 
+def test_it_is_told_which_edits_an_exported_pack_answers_all_the_same(
+    window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, tmp_path: Path
+) -> None:
+    run = page.selected()
+    assert run is not None
+    page.export_archive_to(run, tmp_path / "as-trained.zip")
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert (message.kind, "still answers" in message.text) == (Kind.GOOD, False)
+
+    def change(project: Project) -> Changes:
+        first, second, third = listing.edit_ids(project, sort=listing.EditSort.ENTERED)
+        delete_edits(project, [first])
+        update_edit(project, second, new_object="Kyoto")
+        set_enabled(project, [third], False)
+        return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
+
+    ask(window, change)
+    settle(window)
+    page.export_to(run, tmp_path)
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert message.kind is Kind.WARNING
+    assert "still answers edits as they were trained: 1 removed, 1 changed, 1 switched off since then." in message.text
+    assert "disable()" in message.text
+
+
 @pytest.mark.parametrize("way", ["train", "resume", "queue"])
 def test_the_run_that_is_trained_is_shown_as_running(
     window: MainWindow, world: World, settle: Settle, ask: Ask, qtbot: QtBot, way: str
