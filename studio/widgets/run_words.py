@@ -17,6 +17,14 @@ _STATES = {
     RunState.FAILED: deferred("failed"),
     RunState.INTERRUPTED: deferred("interrupted"),
 }
+_OUTCOMES = {
+    RunState.WAITING: deferred("waits for its turn"),
+    RunState.RUNNING: deferred("is being trained"),
+    RunState.FINISHED: deferred("finished"),
+    RunState.CANCELLED: deferred("was cancelled"),
+    RunState.FAILED: deferred("failed"),
+    RunState.INTERRUPTED: deferred("was interrupted"),
+}
 _SHARES = frozenset(f"{name}{way}" for name in ("reliability", "generality", "locality") for way in ("", " TF")) | {
     "score"
 }
@@ -30,6 +38,11 @@ def called(run: RunRow) -> str:
 def state_name(run: RunRow) -> str:
     """How the run stands, in a word."""
     return tr(_STATES[run.state])
+
+
+def outcome(run: RunRow) -> str:
+    """What became of the run, to follow its name in a sentence."""
+    return tr(_OUTCOMES[run.state])
 
 
 def editor_name(run: RunRow) -> str:

@@ -12,7 +12,7 @@ from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.figures import count, figure, share
 from studio.widgets.labels import Label, hint
-from studio.widgets.run_words import called, state_name
+from studio.widgets.run_words import called, outcome
 from studio.words import deferred, tr
 
 NAMES = (
@@ -89,4 +89,4 @@ class FiguresCard(Card):
                 )
             )
         else:
-            self._of.setText(run.message or tr("The run of {run} was {state}.", run=called(run), state=state_name(run)))
+            self._of.setText(run.message or tr("The run of {run} {outcome}.", run=called(run), outcome=outcome(run)))

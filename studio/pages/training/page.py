@@ -40,7 +40,7 @@ from studio.widgets.figures import count, seconds
 from studio.widgets.job_strip import POLL
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.layer_curve import LayerCurve
-from studio.widgets.run_words import called, state_name
+from studio.widgets.run_words import called, outcome
 from studio.words import tr
 from studio.workspace import Workspace, pack_folder
 
@@ -442,10 +442,10 @@ class TrainingPage(QWidget):
         if resumable is not None:
             self._resume_told.setText(
                 tr(
-                    "The run of {run} on {edits} was {state}; its checkpoints are kept.",
+                    "The run of {run} on {edits} {outcome}; its checkpoints are kept.",
                     run=called(resumable),
                     edits=count(resumable.edits, "edit"),
-                    state=state_name(resumable),
+                    outcome=outcome(resumable),
                 )
             )
 

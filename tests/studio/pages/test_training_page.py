@@ -87,6 +87,8 @@ def test_cancel_says_so_at_once_and_resume_goes_on(
     assert not page.cancel.isEnabled()
     finish(window, qtbot, settle)
     assert ask(window, runs)[0].state is RunState.CANCELLED
+    assert " on 3 edits was cancelled; its checkpoints are kept." in page._resume_told.text()
+    assert page.figures._of.text().endswith(" was cancelled.")
     assert page.resume.isVisible()
     assert page.train.isEnabled()
     world.pause = 0
@@ -143,6 +145,7 @@ def test_a_failure_ends_the_run_with_a_sentence(
     assert message.kind is (Kind.ERROR if says in ("memory", "graphics card") else Kind.BUG)
     assert says in message.text
     assert ask(window, runs)[0].state is RunState.FAILED
+    assert " on 3 edits failed; its checkpoints are kept." in page._resume_told.text()
     assert page.train.isEnabled()
     assert page.settings.seed.isEnabled()
     # The next training works: the worker lives on.
