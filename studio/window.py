@@ -86,6 +86,7 @@ class MainWindow(QMainWindow):
         self.appearance = appearance
         self._closing = False
         self._finishing = False  # it was asked to close, and the workers are not done
+        self._closes_after_training = False
         self._impatient: QMessageBox | None = None
         self.database = DatabaseWorker(self)
         self.models = ModelWorker(self)
@@ -238,6 +239,7 @@ class MainWindow(QMainWindow):
         self.projects.hand_over_asked.connect(self._hand_over)
         self.projects.replacing.connect(self.examination.stop)
         self.trainer.ended.connect(Notifier(self).training_ended)
+        self.trainer.ended.connect(lambda _: self._close_after_training())
         self.trainer.stopping.connect(lambda: self._job_changed(None))
         self._remembered.failed.connect(workspace.report)
         workspace.project_changed.connect(self._listen_at_the_door)
@@ -595,8 +597,14 @@ class MainWindow(QMainWindow):
     def stop_and_close(self) -> None:
         """Stop the training, wait until its run is noted, then close."""
         if self.trainer.busy:
-            self.trainer.ended.connect(lambda _: QTimer.singleShot(0, self, self.close))
+            self._closes_after_training = True
             self.trainer.cancel()
             self.workspace.say(Kind.INFO, tr("Stopping… the window closes when the checkpoint is written."))
         else:
             self.close()
+
+    def _close_after_training(self) -> None:
+        """Once: where the closing is called off, the end of the next training means nothing."""
+        closes, self._closes_after_training = self._closes_after_training, False
+        if closes:
+            QTimer.singleShot(0, self, self.close)

@@ -341,6 +341,38 @@ def test_what_could_not_be_written_keeps_the_window_open(window: MainWindow, set
     assert "The disk is full." in message.text
 
 
+def test_a_closing_that_was_called_off_does_not_wait_for_the_next_training(
+    window: MainWindow, qtbot: QtBot, settle: Settle, world: World
+) -> None:
+    world.pause = 0.05
+    window.show_page("training")
+    settle(window)
+    page = cast("Any", window.page("training"))
+    page.train.click()
+    qtbot.waitUntil(lambda: window.trainer.busy)
+    go_on = threading.Event()
+
+    def write(_project: Project) -> Changes:
+        assert go_on.wait(PATIENCE / 1000)
+        raise UserFixable("The disk is full.", "Make room.")
+
+    def import_edits() -> None:
+        window.database.run(write, name="Import")
+
+    window.trainer.ended.connect(import_edits)
+    window.stop_and_close()
+    qtbot.waitUntil(lambda: window._finishing, timeout=PATIENCE)
+    go_on.set()
+    settle(window)
+    assert window.isVisible()
+    window.trainer.ended.disconnect(import_edits)
+    world.pause = 0
+    page.train.click()
+    qtbot.waitUntil(lambda: window.workspace.run is not None and not window.trainer.busy, timeout=PATIENCE)
+    settle(window)
+    assert window.isVisible()
+
+
 def test_closing_at_once_leaves_out_what_is_half_written(
     window: MainWindow, qtbot: QtBot, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ class EvaluationPage(QWidget):
 
     def _project_changed(self) -> None:
         self.setEnabled(self._workspace.project is not None)
+        self._to_evaluate = []
         self._take_runs([])
         if self._workspace.project is not None:
             self._read_runs()
@@ -337,6 +338,7 @@ class EvaluationPage(QWidget):
         self._workspace.database.run(
             lambda project: _note(project, run.id, report),
             on_success=lambda _: self._noted(run, report),
+            on_error=self._not_noted,
             owner=self,
             name="Keep the figures",
         )
@@ -350,6 +352,11 @@ class EvaluationPage(QWidget):
         )
         if self._to_evaluate:
             self._evaluate(self._to_evaluate.pop(0))
+        self._tell()
+
+    def _not_noted(self, message: UserMessage) -> None:
+        self._to_evaluate = []
+        self._failed(message)
 
     def _unless_deleted(self, run: RunRow, tell: Callable[[], None]) -> None:
         """Tell how an evaluation ended, but for one whose run was deleted meanwhile: there is nothing left to mend."""

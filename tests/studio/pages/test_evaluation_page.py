@@ -13,10 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from engine.edits import Probe, ProbeKind
 from engine.evaluation.record import FILE, PARTIAL
+from studio.errors import UserFixable
 from studio.jobs import JobState
 from studio.messages import Kind
 from studio.model_jobs import ModelSource, language_model
 from studio.pages.evaluation.page import EvaluationPage
+from studio.store.changes import Changes
 from studio.store.edits import EditDraft, add_edits
 from studio.store.runs import RunRow, delete_run, runs
 from studio.theme import Scheme
@@ -155,6 +157,21 @@ def test_a_run_that_is_deleted_is_not_evaluated_on(
     message = window.messages.current()
     assert message is not None
     assert message.text == "Evaluation stopped: its run was deleted."
+
+
+def test_figures_that_cannot_be_kept_are_told_and_the_run_can_be_evaluated_again(
+    window: MainWindow, page: EvaluationPage, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Changes:
+        raise UserFixable("The disk is full.", "Make room.")
+
+    monkeypatch.setattr("studio.pages.evaluation.page._note", full)
+    page.begin()
+    settle(window)
+    message = window.messages.current()
+    assert message is not None
+    assert "The disk is full." in message.text
+    assert page.evaluate.isEnabled()
 
 
 def test_the_code_of_a_model_is_trusted_as_it_was_in_the_training(
