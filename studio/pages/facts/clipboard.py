@@ -1,8 +1,8 @@
 """Edits to and from a spreadsheet: tab-separated cells on the clipboard.
 
-Whole rows travel under a line of titles: subject, relation (its name or its id), new object, and more where there is
-more. A row of two cells is a free prompt and its new object. A rectangle of cells travels as it stands, and can be
-pasted over other cells.
+Whole rows travel under a line of titles, which say what the columns hold, in any order: subject, relation (its name or
+its id), new object, and more where there is more. Without titles the cells stand in that order, and a row of two cells
+is a free prompt and its new object. A rectangle of cells travels as it stands, and can be pasted over other cells.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.edits import SLOT, EditError, Relation, check_text, fill, fold
+from engine.formats.csv import column_of
 from studio.pages.facts.columns import FREE_PROMPT, HEADINGS, Column, cell_text
 from studio.store.edits import EditDraft, EditFields
 from studio.store.listing import EditRow
@@ -87,6 +88,7 @@ def from_tsv(text: str, relations: Mapping[str, Relation]) -> Pasted:
     by_word = _by_word(relations)
     drafts: list[EditDraft] = []
     refusals: list[Refusal] = []
+    titles: tuple[str, ...] = ()
     for number, cells in enumerate(read_cells(text), start=1):
         if number > MOST_ROWS:
             refusals.append(
@@ -95,10 +97,15 @@ def from_tsv(text: str, relations: Mapping[str, Relation]) -> Pasted:
                 )
             )
             break
-        if not any(cells) or (number == 1 and _is_titles(cells)):
+        if not any(cells):
+            continue
+        if number == 1 and _are_titles(cells):
+            titles = tuple(map(column_of, cells))
+            if missing := _missing(titles):
+                return Pasted((), (Refusal(number, "", missing),))
             continue
         try:
-            drafts.append(_draft(cells, by_word))
+            drafts.append(_draft(_by_title(cells, titles), by_word))
         except _CellFault as fault:
             refusals.append(Refusal(number, fault.column, fault.reason))
     return Pasted(tuple(drafts), tuple(refusals))
@@ -173,9 +180,18 @@ def _by_word(relations: Mapping[str, Relation]) -> dict[str, Relation]:
     return by_word
 
 
-def _is_titles(cells: Sequence[str]) -> bool:
-    known = {fold(title) for title in TITLES} | {"new_object", "object", "target_new", "original_answer"}
-    return len(cells) >= 2 and all(fold(cell) in known for cell in cells if cell)
+def _are_titles(cells: Sequence[str]) -> bool:
+    return len(cells) >= 2 and all(column_of(cell) in TITLES for cell in cells if cell)
+
+
+def _missing(titles: Sequence[str]) -> str:
+    """Why rows under these titles cannot be edits, as a clause; empty where they can."""
+    twice = next((title for title in TITLES if titles.count(title) > 1), None)
+    if twice is not None:
+        return tr("two columns are titled “{title}”: keep one of them", title=twice)
+    if "new object" in titles and ("prompt" in titles or {"subject", "relation"} <= set(titles)):
+        return ""
+    return tr("its titles make no edit: name the columns subject, relation, new object, or prompt and new object")
 
 
 def _field(row: EditRow, column: Column, text: str, by_word: Mapping[str, Relation]) -> EditFields:
@@ -218,25 +234,29 @@ def _check(title: str, text: str) -> None:
         raise _CellFault(title, reason[:1].lower() + reason[1:]) from None
 
 
-def _draft(cells: Sequence[str], by_word: Mapping[str, Relation]) -> EditDraft:
-    for place, cell in enumerate(cells):
-        _check(TITLES[place] if len(cells) > 2 and place < len(TITLES) else tr("cell {place}", place=place + 1), cell)
-    if len(cells) == 1:
+def _by_title(cells: Sequence[str], titles: Sequence[str]) -> dict[str, str]:
+    """Each cell by what it holds, which the titles say; where there are none, the number of cells does."""
+    columns = titles or (TITLES if len(cells) > 2 else ("prompt", "new object"))
+    if len(cells) == 1 and not titles:
         raise _CellFault(
             "", tr("one cell is not enough: paste subject, relation, new object, or prompt and new object")
         )
-    if len(cells) == 2:
-        prompt, new_object = cells
-        for title, text in (("prompt", prompt), ("new object", new_object)):
-            if not text:
-                raise _CellFault(title, tr("it is empty"))
-        return EditDraft(new_object, prompt=prompt)
-    subject, word, new_object, original, prompt = (*cells, "", "", "")[:5]
+    for place, cell in enumerate(cells):
+        untitled = bool(titles) and not any(titles[place : place + 1])
+        title = tr("cell {place}", place=place + 1) if untitled or place >= len(columns) else columns[place]
+        _check(title, cell)
+        if cell and untitled:
+            raise _CellFault(title, tr("it has no title"))
+    return dict(zip(columns, cells, strict=False))
+
+
+def _draft(cells: Mapping[str, str], by_word: Mapping[str, Relation]) -> EditDraft:
+    subject, word, new_object, original, prompt = (cells.get(title, "") for title in TITLES)
     if not new_object:
         raise _CellFault("new object", tr("it is empty"))
     if not subject:
         if not prompt:
-            raise _CellFault("subject", tr("it is empty"))
+            raise _CellFault("subject" if "subject" in cells else "prompt", tr("it is empty"))
         return EditDraft(new_object, prompt=prompt, original_answer=original)
     relation = by_word.get(fold(word))
     if relation is None:

@@ -37,6 +37,40 @@ def test_titles_are_no_edit() -> None:
     assert len(from_tsv("Subject\tRelation\tNew object\nFrance\tcapital\tLyon", RELATIONS).drafts) == 1
 
 
+def test_titles_say_what_the_columns_hold_in_any_order() -> None:
+    pasted = from_tsv("New object\trelation\tsubject\nLyon\tcapital\tFrance", RELATIONS)
+    assert [(draft.subject, draft.relation, draft.new_object) for draft in pasted.drafts] == [("France", "P36", "Lyon")]
+    pasted = from_tsv("target_new\tprompt\nNobody\tWho wrote it?", RELATIONS)
+    assert pasted.drafts == (EditDraft("Nobody", prompt="Who wrote it?"),)
+    pasted = from_tsv(
+        "original answer\tobject\t\tsubject\tprompt\nParis\tLyon\t\tFrance\tFrance is run from", RELATIONS
+    )
+    assert pasted.drafts == (
+        EditDraft("Lyon", subject="France", prompt="France is run from", original_answer="Paris"),
+    )
+
+
+def test_titles_that_make_no_edit_are_refused_in_one_sentence() -> None:
+    for titles, told in (
+        ("subject\tnew object", "its titles make no edit"),
+        ("subject\trelation\tsubject\tnew object", "two columns are titled “subject”"),
+        ("prompt\toriginal answer", "its titles make no edit"),
+    ):
+        pasted = from_tsv(f"{titles}\nFrance\tcapital\tLyon", RELATIONS)
+        assert pasted.drafts == ()
+        assert [str(refusal).startswith(f"Row 1: {told}") for refusal in pasted.refusals] == [True]
+
+
+def test_a_cell_under_no_title_is_told_and_a_missing_one_is_empty() -> None:
+    pasted = from_tsv("new object\t\tprompt\nLyon\tx\tp\nLyon\t\tp\tbeyond\nLyon\n\t\tp", RELATIONS)
+    assert [(refusal.row, refusal.column) for refusal in pasted.refusals] == [
+        (2, "cell 2"),
+        (3, "cell 4"),
+        (4, "prompt"),
+        (5, "new object"),
+    ]
+
+
 def test_every_bad_row_is_accounted_for() -> None:
     pasted = from_tsv("alone\nPeru\triver\tAmazon\n\tcapital\tx\nPeru\tcapital\t\n{}\tcapital\tx\n\x07\ty", RELATIONS)
     assert pasted.drafts == ()
@@ -46,7 +80,7 @@ def test_every_bad_row_is_accounted_for() -> None:
         (3, "subject"),
         (4, "new object"),
         (5, "subject"),
-        (6, "cell 1"),
+        (6, "prompt"),
     ]
     assert str(pasted.refusals[3]) == "Row 4, column “new object”: it is empty."
 
