@@ -44,12 +44,12 @@ class FactDeeds(QObject):
         self._asked: Job | None = None
         workspace.project_changed.connect(self._stop_asking)
 
-    def add(self, drafts: Sequence[EditDraft], name: str = "") -> None:
+    def add(self, drafts: Sequence[EditDraft], name: str = "") -> Job:
         """Add edits as one step."""
-        self._add(drafts, name, self.added.emit)
+        return self._add(drafts, name, self.added.emit)
 
-    def _add(self, drafts: Sequence[EditDraft], name: str, then: Callable[[Changes], object]) -> None:
-        self._workspace.database.run(
+    def _add(self, drafts: Sequence[EditDraft], name: str, then: Callable[[Changes], object]) -> Job:
+        return self._workspace.database.run(
             lambda project: editing.add_edits(project, drafts, name=name),
             on_success=then,
             owner=self,

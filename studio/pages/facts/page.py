@@ -17,6 +17,7 @@ from engine.formats.registry import read_edits
 from engine.formats.rejects import write_rejects
 from studio import icons
 from studio.errors import UserMessage
+from studio.jobs import Job, JobState
 from studio.messages import Deed, Kind
 from studio.pages.facts.add_form import AddForm
 from studio.pages.facts.clipboard import Pasted
@@ -84,7 +85,7 @@ class FactsPage(QWidget):
         for value, words in _FILTERS:
             self.filter.addItem(tr(words), value)
         self._count = Label(muted=True)
-        self._entered: EditDraft | None = None  # what was given in the form and is not in the project yet
+        self._entered: dict[EditDraft, Job] = {}  # what was given in the form, on its way into the project
         self._make_actions()
         self._lay_out()
         self.setFocusProxy(self.form.subject)
@@ -359,13 +360,15 @@ class FactsPage(QWidget):
     # --- deeds -------------------------------------------------------------------------------------------------
 
     def _add(self, draft: EditDraft) -> None:
-        self._entered = draft
-        self.deeds.add([draft], tr("Add “{fact}”", fact=draft.subject or draft.prompt))
+        """Add what was given, once: Enter pressed twice, before the database has answered, means one edit."""
+        before = self._entered.get(draft)
+        if before is None or before.state.ended:
+            self._entered[draft] = self.deeds.add([draft], tr("Add “{fact}”", fact=draft.subject or draft.prompt))
 
     def _added(self, changes: Changes) -> None:
-        entered, self._entered = self._entered, None
-        if entered is not None and self.form.holds(entered):
+        if any(job.state is JobState.FINISHED and self.form.holds(draft) for draft, job in self._entered.items()):
             self.form.clear()
+        self._entered = {draft: job for draft, job in self._entered.items() if not job.state.ended}
         if not changes.added:
             return
         newest = changes.added[-1]

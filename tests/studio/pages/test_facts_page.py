@@ -13,14 +13,17 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from engine.edits import ProbeKind
+from engine.edits import EditError, ProbeKind
+from engine.runs import Cancelled
 from studio.messages import Kind
 from studio.pages.facts.clipboard import Pasted
 from studio.pages.facts.columns import Column
 from studio.pages.facts.conflict_dialog import ConflictDialog
 from studio.pages.facts.export import CHOICES
 from studio.pages.facts.import_dialog import ImportDialog
+from studio.store import edits as editing
 from studio.store import listing
+from studio.store.changes import Changes
 from studio.store.edits import EditDraft
 from studio.store.listing import EditFilter
 from studio.window import MainWindow
@@ -66,6 +69,45 @@ def test_a_fact_that_is_half_typed_outlives_a_paste(window: MainWindow, qtbot: Q
     settle(window)
     assert window.workspace.counts.total == 5
     assert form.subject.text() == "Ghana"
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_a_fact_entered_twice_in_haste_is_added_once(
+    window: MainWindow, qtbot: QtBot, settle: Settle, by_key: bool
+) -> None:
+    form = window.facts.form
+    type_fact(qtbot, window, "Norway", "Bergen")
+    if by_key:
+        qtbot.keyClick(form.new_object, Qt.Key.Key_Return)
+    else:
+        qtbot.mouseClick(form.add, Qt.MouseButton.LeftButton)
+    settle(window)
+    assert window.workspace.counts.total == 4
+    type_fact(qtbot, window, "Norway", "Bergen")  # once it is there, the same again is a deed of its own
+    settle(window)
+    assert window.workspace.counts.total == 5
+
+
+def test_a_fact_that_was_refused_or_cancelled_can_be_entered_again(
+    window: MainWindow, qtbot: QtBot, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, wrong = window.facts.form, [EditError("Not now."), Cancelled()]
+    add_edits = editing.add_edits
+
+    def fail_twice(*args: Any, **kwargs: Any) -> Changes:
+        if wrong:
+            raise wrong.pop()
+        return add_edits(*args, **kwargs)
+
+    monkeypatch.setattr(editing, "add_edits", fail_twice)
+    type_fact(qtbot, window, "Norway", "Bergen")
+    for _ in range(2):
+        settle(window)
+        assert form.subject.text() == "Norway"
+        qtbot.keyClick(form.new_object, Qt.Key.Key_Return)
+    settle(window)
+    assert window.workspace.counts.total == 4
+    assert form.subject.text() == ""
 
 
 def test_what_is_missing_is_said_and_nothing_is_added(empty_window: MainWindow, qtbot: QtBot) -> None:
