@@ -97,6 +97,9 @@ class FactsPage(QWidget):
     def _make_actions(self) -> None:
         self.copy = self._action("Copy edits", "copy", QKeySequence.StandardKey.Copy, self._copy, self.view)
         self.paste = self._action("Paste edits", "", QKeySequence.StandardKey.Paste, self.deeds.paste, self.view)
+        # Wherever the focus is on the page: the table is hidden while it is empty. A text field takes its keys first.
+        self.paste.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self.addAction(self.paste)
         self.paste_over = self._action("Paste over the selected cells", "", "Ctrl+Shift+V", self._paste_over, self.view)
         self.delete = self._action("Delete edits", "delete", QKeySequence.StandardKey.Delete, self._delete, self.view)
         self.switch_on = self._action("Switch on", "good", None, partial(self._switch, True), self.view)
@@ -161,16 +164,17 @@ class FactsPage(QWidget):
             tools.addWidget(action_button(action, icon_only=True))
         self._places = QStackedWidget()
         self._places.addWidget(self.view)
-        self._places.addWidget(
-            EmptyState(
-                "facts",
-                "No facts yet",
-                "Add what the model shall answer from now on: a subject, a relation, a new object. "
-                "Or import a file, paste rows from a spreadsheet, or start with the sample edits.",
-                action_button(self.sample, primary=True),
-                action_button(self.import_file),
-            )
+        nothing = EmptyState(
+            "facts",
+            "No facts yet",
+            "Add what the model shall answer from now on: a subject, a relation, a new object. "
+            "Or import a file, paste rows from a spreadsheet, or start with the sample edits.",
+            action_button(self.sample, primary=True),
+            action_button(self.import_file),
+            action_button(self.paste),
         )
+        nothing.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click beside the fields, then Ctrl+V
+        self._places.addWidget(nothing)
         self._clear = button("Show all edits")
         self._places.addWidget(
             EmptyState("search", "No edit matches", "Search for other words, or show all edits again.", self._clear)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
@@ -254,6 +254,31 @@ def test_a_paste_with_bad_rows_asks_first(window: MainWindow, settle: Settle) ->
     message.deeds[0].act()
     settle(window)
     assert window.workspace.counts.total == 4
+
+
+def test_rows_are_pasted_into_an_empty_project(empty_window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    window, form = empty_window, empty_window.facts.form
+    settle(window)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    QGuiApplication.clipboard().setText("France\tcapital\tLyon")
+    form.subject.setFocus()
+    qtbot.keyClick(form.subject, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert form.subject.text().startswith("France")  # a text field keeps its keys
+    assert window.workspace.counts.total == 0
+    empty = window.facts._places.currentWidget()
+    qtbot.mouseClick(empty, Qt.MouseButton.LeftButton, pos=QPoint(2, 2))
+    assert empty.hasFocus()
+    qtbot.keyClick(empty, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert window.workspace.counts.total == 1
+    window.facts.view.setFocus()
+    QGuiApplication.clipboard().setText("Japan\tcapital\tOsaka")
+    qtbot.keyClick(window.facts.view, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert window.workspace.counts.total == 2
+    qtbot.keyClick(window.facts.view, Qt.Key.Key_Control)  # the key is let go: Qt keeps it for the tests that follow
 
 
 def test_copy_can_be_pasted_into_another_project(window: MainWindow, settle: Settle) -> None:
