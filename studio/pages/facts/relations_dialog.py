@@ -1,12 +1,15 @@
 """The relations: what can be asked of a subject, and in which words. Built-in ones can be reworded, own ones added.
 
 What is typed is checked and shown on real subjects with every key; what it would do to edits is said before it is done.
+It is kept until it is saved or discarded: another relation can be looked at meanwhile, and closing asks first.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPalette
@@ -24,13 +27,21 @@ from studio.widgets.figures import count
 from studio.widgets.labels import Label, hint, page_title
 from studio.widgets.tables import fill as fill_table
 from studio.widgets.tables import text_table
-from studio.words import tr
+from studio.words import plural, tr
 from studio.workspace import Workspace
 
 EFFECT_DELAY = 250
 """Milliseconds of silence after which it is asked what saving would do to edits."""
 SUBJECTS = 4
 """Subjects that phrasings are shown on."""
+
+
+class Typed(NamedTuple):
+    """What the fields say of a relation, whether it can be one or not."""
+
+    name: str
+    phrasings: tuple[str, ...]
+    held_out: tuple[str, ...]
 
 
 class RelationsDialog(QDialog):
@@ -43,9 +54,10 @@ class RelationsDialog(QDialog):
         self.resize(116 * SPACE, 80 * SPACE)
         self._workspace = workspace
         self._rows: list[RelationRow] = []
+        self._drafts: dict[str, Typed] = {}  # what is typed and not saved, by the relation's id; "" is a new relation
         self._id = ""
         self._subjects: tuple[str, ...] = ()
-        self._effect = ""  # what saving would do to edits
+        self._closing = False  # whether the dialog closes once everything is saved
         self._asked = 0
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Relations"))
@@ -64,8 +76,12 @@ class RelationsDialog(QDialog):
         self.free = button("Delete it, keep its edits")
         self.delete_edits = button("Delete it and its edits", "delete")
         self.back = button("Do not delete")
+        self.discard = button("Discard changes", tip=tr("Show the relation as it is in the project."))
         self.save = button("Save", primary=True)
         self.close_button = button("Close")
+        self.save_all = button("Save", primary=True)
+        self.discard_all = button("Discard")
+        self.stay = button("Back")
         left = QVBoxLayout()
         left.setSpacing(SPACE)
         left.addWidget(self.list, 1)
@@ -93,11 +109,14 @@ class RelationsDialog(QDialog):
         sides.addLayout(right, 3)
         row = QHBoxLayout()
         row.setSpacing(SPACE)
-        for deed in (self.delete, self.restore, self.free, self.delete_edits, self.back):
+        left_deeds = (self.delete, self.restore, self.free, self.delete_edits, self.back)
+        right_deeds = (self.discard, self.close_button, self.save, self.stay, self.discard_all, self.save_all)
+        self._deeds = (*left_deeds, *right_deeds)
+        for deed in left_deeds:
             row.addWidget(deed)
         row.addStretch(1)
-        row.addWidget(self.close_button)
-        row.addWidget(self.save)
+        for deed in right_deeds:
+            row.addWidget(deed)
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
@@ -111,16 +130,21 @@ class RelationsDialog(QDialog):
         self.list.currentRowChanged.connect(self._show)
         self.new.clicked.connect(self._begin)
         self.delete.clicked.connect(self._ask_delete)
-        self.back.clicked.connect(partial(self._asking, False))
+        self.back.clicked.connect(self._offer_usual)
         self.free.clicked.connect(partial(self._delete, OnUse.FREE))
         self.delete_edits.clicked.connect(partial(self._delete, OnUse.DELETE))
         self.restore.clicked.connect(self._restore)
+        self.discard.clicked.connect(self._discard)
         self.save.clicked.connect(self._save)
-        self.close_button.clicked.connect(self.accept)
-        self.name.textChanged.connect(self._check)
+        self.close_button.clicked.connect(self.reject)
+        self.save_all.clicked.connect(self._save_all)
+        self.discard_all.clicked.connect(self._discard_all)
+        self.stay.clicked.connect(self._offer_usual)
+        self.name.returnPressed.connect(self.save.click)
+        self.name.textChanged.connect(self._follow)
         for field in (self.phrasings, self.held_out):
-            field.textChanged.connect(self._check)
-        self._asking(False)
+            field.textChanged.connect(self._follow)
+        self._offer_usual()
         self._load("")
 
     def _load(self, chosen: str) -> None:
@@ -132,10 +156,15 @@ class RelationsDialog(QDialog):
         self._rows = rows
         self.list.clear()
         for row in rows:
-            used = f"  ({count(row.edits, 'edit')})" if row.edits else ""
-            self.list.addItem(QListWidgetItem(f"{row.relation.name}{used}"))
+            self.list.addItem(QListWidgetItem(self._told_of(row)))
         place = next((at for at, row in enumerate(rows) if row.relation.id == chosen), 0)
         self.list.setCurrentRow(place if rows else -1)
+
+    def _told_of(self, row: RelationRow) -> str:
+        told = [count(row.edits, "edit")] if row.edits else []
+        if row.relation.id in self._drafts:
+            told.append(tr("not saved"))
+        return f"{row.relation.name}  ({', '.join(told)})" if told else row.relation.name
 
     def _row(self) -> RelationRow | None:
         return next((row for row in self._rows if row.relation.id == self._id), None)
@@ -145,40 +174,55 @@ class RelationsDialog(QDialog):
             return
         relation = self._rows[place].relation
         self._id = relation.id
-        self._asking(False)
-        self._write(relation)
+        self._write(self._drafts.get(relation.id) or _typed_of(relation))
+        self._offer_usual()
         self._ask_subjects()
 
-    def _write(self, relation: Relation) -> None:
-        """Put a relation into the fields."""
-        self.name.setText(relation.name)
-        self.phrasings.setPlainText("\n".join(relation.phrasings))
-        self.held_out.setPlainText("\n".join(relation.held_out))
-        self._check()
+    def _write(self, typed: Typed) -> None:
+        """Put what is said of a relation into the fields."""
+        self.name.setText(typed.name)
+        self.phrasings.setPlainText("\n".join(typed.phrasings))
+        self.held_out.setPlainText("\n".join(typed.held_out))
+        self._follow()
 
     def _begin(self) -> None:
         self.list.setCurrentRow(-1)
         self._id = ""
-        self._asking(False)
-        for field in (self.name, self.phrasings, self.held_out):
-            field.clear()
+        self._write(self._drafts.get("") or _NOTHING)
+        self._offer_usual()
         self._ask_subjects()
-        self._check()
         self.name.setFocus()
 
     # --- while typing ------------------------------------------------------------------------------------------
 
-    def _typed(self) -> Relation:
-        """What the fields hold; EditError, in words, where it is no relation."""
-        name = self.name.text().strip()
+    def _typed(self) -> Typed:
+        return Typed(
+            self.name.text().strip(), _lines(self.phrasings.toPlainText()), _lines(self.held_out.toPlainText())
+        )
+
+    def _follow(self) -> None:
+        """Keep what is typed, and check it."""
+        typed, row = self._typed(), self._row()
+        if typed == (_NOTHING if row is None else _typed_of(row.relation)):
+            self._drafts.pop(self._id, None)
+        else:
+            self._drafts[self._id] = typed
+        self.discard.setEnabled(self._id in self._drafts)
+        item = self.list.currentItem()
+        if row is not None and item is not None:
+            item.setText(self._told_of(row))
+        self._check()
+
+    def _relation(self, relation_id: str, typed: Typed) -> Relation:
+        """The relation that was typed; EditError, in words, where it is none."""
+        name, phrasings, held_out = typed
         if not name:
             raise EditError(tr("Give the relation a name."))
         for row in self._rows:
-            if row.relation.id != self._id and fold(row.relation.name) == fold(name):
+            if row.relation.id != relation_id and fold(row.relation.name) == fold(name):
                 raise EditError(
                     tr("There is a relation called “{name}” already: choose another name.", name=row.relation.name)
                 )
-        phrasings, held_out = _lines(self.phrasings), _lines(self.held_out)
         if not phrasings:
             raise EditError(tr("Give it a phrasing, with {slot} where the subject goes.", slot=SLOT))
         for template in (*phrasings, *held_out):
@@ -195,14 +239,13 @@ class RelationsDialog(QDialog):
         twice = next((text for at, text in enumerate(phrasings) if text in (*phrasings[:at], *held_out)), None)
         if twice is not None:
             raise EditError(tr("The phrasing “{twice}” is there twice: remove one.", twice=twice))
-        return Relation(self._id or f"own-{uuid.uuid4().hex[:8]}", name, phrasings, held_out)
+        return Relation(relation_id or f"own-{uuid.uuid4().hex[:8]}", name, phrasings, held_out)
 
     def _check(self) -> None:
         """Say what is wrong, or show what the model would be asked."""
         self._soon.stop()
-        self._effect = ""
         try:
-            relation = self._typed()
+            relation = self._relation(self._id, self._typed())
         except EditError as error:
             self.save.setEnabled(False)
             touched = bool(self.name.text() or self.phrasings.toPlainText())
@@ -216,7 +259,8 @@ class RelationsDialog(QDialog):
         self._preview()
 
     def _preview(self) -> None:
-        templates = [text for text in (*_lines(self.phrasings), *_lines(self.held_out)) if text.count(SLOT) == 1]
+        typed = self._typed()
+        templates = [text for text in (*typed.phrasings, *typed.held_out) if text.count(SLOT) == 1]
         subjects = self._subjects or (tr("France"),)
         fill_table(
             self.preview,
@@ -242,7 +286,7 @@ class RelationsDialog(QDialog):
     def _weigh(self) -> None:
         """Ask what saving would do to edits."""
         try:
-            relation = self._typed()
+            relation = self._relation(self._id, self._typed())
         except EditError:
             return
         self._asked += 1
@@ -276,13 +320,32 @@ class RelationsDialog(QDialog):
 
     def _save(self) -> None:
         try:
-            relation = self._typed()
+            self._store(self._id, self._typed())
         except EditError as error:
             self._say(str(error), bad=True)
-            return
+        else:
+            self._hold_focus()
+            self.save.setEnabled(False)
+
+    def _store(self, relation_id: str, typed: Typed) -> None:
+        """Save what was typed of a relation. Raises EditError where it is no relation."""
+        relation = self._relation(relation_id, typed)
         self._run(
-            partial(keeping.update_relation if self._id else keeping.add_relation, relation=relation), relation.id
+            partial(keeping.update_relation if relation_id else keeping.add_relation, relation=relation),
+            partial(self._stored, relation_id, typed, relation.id),
         )
+
+    def _stored(self, relation_id: str, typed: Typed, chosen: str) -> None:
+        if self._drafts.get(relation_id) == typed:
+            del self._drafts[relation_id]
+        if self._closing and not self._drafts:
+            self.reject()
+        else:
+            self._load(chosen)
+
+    def _discard(self) -> None:
+        row = self._row()
+        self._write(_NOTHING if row is None else _typed_of(row.relation))
 
     def _restore(self) -> None:
         """Write the built-in relation's own words into the fields; Save makes them hold."""
@@ -295,19 +358,29 @@ class RelationsDialog(QDialog):
 
     def _restored(self, relation: Relation | None) -> None:
         if relation is not None and relation.id == self._id:
-            self._write(relation)
+            self._write(_typed_of(relation))
 
-    def _asking(self, asked: bool) -> None:
-        """Whether it is being asked what shall become of the edits of the relation."""
+    def _hold_focus(self) -> None:
+        """A button that goes hands the focus on, and the list would choose a relation with it: the name takes it."""
+        if self.focusWidget() in self._deeds:
+            self.name.setFocus()
+
+    def _offer(self, *deeds: QWidget) -> None:
+        """Show these buttons below, and no others; nothing that is still being counted is told over a question."""
+        self._soon.stop()
+        self._asked += 1
+        self._hold_focus()
+        for deed in self._deeds:
+            deed.setVisible(deed in deeds)
+
+    def _offer_usual(self) -> None:
+        """Nothing is being asked: show what can be done with the relation."""
         row = self._row()
-        own = row is not None and not row.in_catalogue
-        self.delete.setVisible(not asked)
-        self.delete.setEnabled(own)
-        self.restore.setVisible(not asked and row is not None and row.in_catalogue and not row.built_in)
-        for deed in (self.free, self.delete_edits, self.back):
-            deed.setVisible(asked)
-        if not asked:
-            self._check()
+        self._closing = False
+        self._offer(self.delete, self.discard, self.close_button, self.save)
+        self.delete.setEnabled(row is not None and not row.in_catalogue)
+        self.restore.setVisible(row is not None and row.in_catalogue and not row.built_in)
+        self._check()
 
     def _ask_delete(self) -> None:
         row = self._row()
@@ -316,7 +389,7 @@ class RelationsDialog(QDialog):
         if not row.edits:
             self._delete(OnUse.REFUSE)
             return
-        self._asking(True)
+        self._offer(self.free, self.delete_edits, self.back)
         self._say(
             tr(
                 "{edits} use “{name}”. Kept, they are still asked as they are now, but have no relation; or they "
@@ -327,20 +400,80 @@ class RelationsDialog(QDialog):
         )
 
     def _delete(self, on_use: OnUse) -> None:
-        self._run(partial(keeping.delete_relation, relation_id=self._id, on_use=on_use), "")
+        deleted = self._id
+        self._run(partial(keeping.delete_relation, relation_id=deleted, on_use=on_use), partial(self._deleted, deleted))
 
-    def _run(self, deed: partial[Changes], chosen: str) -> None:
+    def _deleted(self, relation_id: str) -> None:
+        self._drafts.pop(relation_id, None)
+        self._load("")
+
+    def _run(self, deed: partial[Changes], done: Callable[[], object]) -> None:
         self._workspace.database.run(
             deed,
-            on_success=lambda _: self._load(chosen),
+            on_success=lambda _: done(),
             on_error=self._refused,
             owner=self,
             name="Change the relations",
         )
 
     def _refused(self, message: UserMessage) -> None:
+        self._offer_usual()
         self._say(f"{message.sentence} {message.action}".strip(), bad=True)
 
+    # --- closing -----------------------------------------------------------------------------------------------
 
-def _lines(field: QPlainTextEdit) -> tuple[str, ...]:
-    return tuple(text.strip() for text in field.toPlainText().splitlines() if text.strip())
+    def reject(self) -> None:
+        """Close; where something is not saved, ask first. Escape while that is asked goes back."""
+        if not self._drafts:
+            super().reject()
+        elif self.stay.isVisible():
+            self._offer_usual()
+        else:
+            self._offer(self.stay, self.discard_all, self.save_all)
+            unsaved = [typed.name or tr("the new relation") for typed in self._drafts.values()]
+            self._say(
+                plural(
+                    len(unsaved),
+                    "What you typed of “{name}” is not saved.",
+                    "What you typed of {number} relations is not saved.",
+                    name=unsaved[0],
+                )
+            )
+            self.save_all.setFocus()
+
+    def _discard_all(self) -> None:
+        self._drafts.clear()
+        self.reject()
+
+    def _save_all(self) -> None:
+        """Save what is typed of every relation and close; the first that cannot be a relation is shown instead."""
+        for relation_id, typed in self._drafts.items():
+            try:
+                self._relation(relation_id, typed)
+            except EditError:
+                self._choose(relation_id)  # where the fault is told
+                return
+        self._offer()
+        self._closing = True
+        for relation_id, typed in self._drafts.items():
+            self._store(relation_id, typed)
+
+    def _choose(self, relation_id: str) -> None:
+        if not relation_id:
+            self._begin()
+            return
+        place = next(at for at, row in enumerate(self._rows) if row.relation.id == relation_id)
+        self.list.setCurrentRow(place)
+        self._show(place)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _typed_of(relation: Relation) -> Typed:
+    """What the fields say when the relation is shown as it is."""
+    return Typed(relation.name.strip(), _lines("\n".join(relation.phrasings)), _lines("\n".join(relation.held_out)))
+
+
+_NOTHING = Typed("", (), ())

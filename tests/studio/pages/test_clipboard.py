@@ -45,9 +45,7 @@ def test_titles_say_what_the_columns_hold_in_any_order() -> None:
     pasted = from_tsv(
         "original answer\tobject\t\tsubject\tprompt\nParis\tLyon\t\tFrance\tFrance is run from", RELATIONS
     )
-    assert pasted.drafts == (
-        EditDraft("Lyon", subject="France", prompt="France is run from", original_answer="Paris"),
-    )
+    assert pasted.drafts == (EditDraft("Lyon", subject="France", prompt="France is run from", original_answer="Paris"),)
 
 
 def test_titles_that_make_no_edit_are_refused_in_one_sentence() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.store import listing
@@ -25,7 +26,8 @@ def dialog(window: MainWindow, settle: Settle) -> Iterator[RelationsDialog]:
     made.show()
     settle(window)
     yield made
-    made.reject()
+    if isValid(made):
+        made.reject()
 
 
 def choose(dialog: RelationsDialog, name: str) -> None:
@@ -145,3 +147,83 @@ def test_built_in_relations_stay(dialog: RelationsDialog, window: MainWindow, se
     choose(dialog, "capital")
     settle(window)
     assert not dialog.delete.isEnabled()
+
+
+def test_what_is_typed_is_kept_while_another_relation_is_looked_at(
+    dialog: RelationsDialog, window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    choose(dialog, "capital")
+    stored = dialog.phrasings.toPlainText()
+    dialog.phrasings.setPlainText("{} is ruled from")
+    assert "not saved" in dialog.list.currentItem().text()
+    dialog.new.click()
+    assert dialog.name.text() == ""
+    qtbot.keyClicks(dialog.name, "colour")
+    choose(dialog, "continent")
+    assert dialog.list.currentItem().text() == "continent"
+    assert not dialog.discard.isEnabled()
+    dialog.new.click()
+    assert dialog.name.text() == "colour"
+    choose(dialog, "capital")
+    assert dialog.phrasings.toPlainText() == "{} is ruled from"
+    dialog.discard.click()
+    assert dialog.phrasings.toPlainText() == stored
+    assert "not saved" not in dialog.list.currentItem().text()
+    dialog.new.click()
+    dialog.discard.click()
+    dialog.reject()
+    assert not dialog.isVisible()
+
+
+def test_closing_asks_what_becomes_of_what_is_not_saved(
+    dialog: RelationsDialog, window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    choose(dialog, "capital")
+    dialog.name.setText("seat of government")
+    qtbot.keyClick(dialog.name, Qt.Key.Key_Escape)
+    assert dialog.isVisible()
+    assert "“seat of government” is not saved" in dialog._told.text()
+    assert not dialog.save.isVisible()
+    dialog.stay.click()
+    assert dialog.save.isVisible()
+    assert not dialog.discard_all.isVisible()
+    dialog.close_button.click()
+    dialog.discard_all.click()
+    assert not dialog.isVisible()
+    settle(window)
+    assert "capital" in {row.relation.name for row in ask(window, relations)}
+
+
+def test_closing_saves_every_relation_that_was_typed(
+    dialog: RelationsDialog, window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    dialog.new.click()
+    qtbot.keyClicks(dialog.name, "colour")
+    choose(dialog, "capital")
+    dialog.name.setText("seat of government")
+    dialog.reject()
+    assert "2 relations" in dialog._told.text()
+    dialog.save_all.click()
+    assert dialog.isVisible()  # the new one has no phrasing: it is shown
+    assert dialog.name.text() == "colour"
+    assert "Give it a phrasing" in dialog._told.text()
+    qtbot.keyClicks(dialog.phrasings, "The colour of {} is")
+    dialog.reject()
+    dialog.save_all.click()
+    qtbot.waitUntil(lambda: not isValid(dialog))
+    settle(window)
+    assert {"colour", "seat of government"} <= {row.relation.name for row in ask(window, relations)}
+
+
+def test_enter_in_the_name_saves(
+    dialog: RelationsDialog, window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask
+) -> None:
+    choose(dialog, "capital")
+    dialog.name.setText("seat of government")
+    for _ in range(2):
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    settle(window)
+    assert "seat of government" in {row.relation.name for row in ask(window, relations)}
+    assert dialog._told.text() == ""
+    dialog.reject()
+    assert not dialog.isVisible()
