@@ -69,12 +69,16 @@ class Chances(QWidget):
         if not self._rows:
             painter.setPen(QColor(colours.muted))
             painter.drawText(
-                self.rect().adjusted(0, 4, 0, 0), Qt.AlignmentFlag.AlignTop, tr("Ask a question to see them.")
+                self.rect().adjusted(0, 4, 0, 0),
+                Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap,
+                tr("Ask a question to see them."),
             )
             return
-        word = min(max(metrics.horizontalAdvance("m") * 6, self.width() // 3), self.width() // 2)
         figure = metrics.horizontalAdvance("100.0 %")
-        room = max(self.width() - word - figure - 2 * SPACE, 8)
+        least = self.width() // 4  # of the bar: a long word gives way to it
+        word = max(metrics.horizontalAdvance("m") * 6, self.width() // 3)
+        word = min(word, self.width() - figure - 2 * SPACE - least)
+        room = self.width() - word - figure - 2 * SPACE
         for index, row in enumerate(self._rows):
             top = index * line
             painter.setPen(QColor(colours.text))

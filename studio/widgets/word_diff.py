@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QSizePolicy, QTextEdit, QWidget
 
 from studio.theme import SPACE, tokens
@@ -53,12 +53,13 @@ class MarkedText(QTextEdit):
     def __init__(self, name: str, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pieces: tuple[Piece, ...] = ()
+        self._instead = placeholder
         self._scale = 1.0
         self.setReadOnly(True)
         self.setProperty("framed", False)
         self.setTabChangesFocus(True)
         self.setAccessibleName(name)
-        self.setPlaceholderText(placeholder)
+        self.setAccessibleDescription(placeholder)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
@@ -86,6 +87,19 @@ class MarkedText(QTextEdit):
     def sizeHint(self) -> QSize:
         """Two lines."""
         return self.minimumSizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """What stands for a text that is not there, in as many lines as it takes: Qt's own has one."""
+        super().paintEvent(event)
+        if not self._pieces:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().placeholderText().color())
+            margin = round(self.document().documentMargin())
+            painter.drawText(
+                self.viewport().rect().adjusted(margin, margin, -margin, -margin),
+                Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap,
+                self._instead,
+            )
 
     def changeEvent(self, event: QEvent) -> None:
         """Write anew after a change of scheme."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QTabWidget, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.errors import describe
 from studio.pages.evaluation.page import EvaluationPage
+from studio.pages.facts.columns import HEADINGS
+from studio.pages.facts.conflict_dialog import ConflictDialog
+from studio.pages.facts.relations_dialog import RelationsDialog
 from studio.pages.training.page import TrainingPage
 from studio.widgets.column import Column
 from studio.widgets.word_diff import MarkedText
@@ -79,6 +84,40 @@ def test_a_small_window_and_large_text_cut_nothing_off(
         for button in holder.findChildren(QWidget):
             if button.inherits("QPushButton") and button.isVisible():
                 assert button.height() >= button.sizeHint().height(), f"{name}: {button.accessibleName()}"
+
+
+def test_a_small_window_keeps_the_facts_whole(window: MainWindow, settle: Settle) -> None:
+    facts = window.facts
+    window.resize(1024, 680)
+    facts._count.set_whole("5 edits · 4 switched on · " * 8)
+    settle(window)
+    assert window._holders["facts"].horizontalScrollBar().maximum() == 0
+    assert facts._count.toolTip()
+    assert facts.search.width() > facts.search.fontMetrics().horizontalAdvance("Search the edits")
+    header = facts.view.horizontalHeader()
+    assert sum(map(header.sectionSize, range(header.count()))) <= facts.view.viewport().width()
+    bold = QFont(header.font())
+    bold.setWeight(QFont.Weight.DemiBold)
+    for column, heading in HEADINGS.items():
+        assert header.sectionSize(column) > QFontMetrics(bold).horizontalAdvance(heading.title)
+
+
+def test_large_text_makes_no_dialog_wider_than_a_small_screen(
+    window: MainWindow, settle: Settle, tmp_path: Path
+) -> None:
+    window.appearance.set_zoom(1.5)
+    file = tmp_path / "facts.csv"
+    file.write_text("subject,relation,new object\nPeru,capital,Cusco\n", "utf-8")
+    for dialog in (
+        window.facts.import_from(file),
+        ConflictDialog(window.workspace, parent=window),
+        RelationsDialog(window.workspace, window),
+    ):
+        settle(window)
+        dialog.ensurePolished()
+        assert dialog.minimumSizeHint().width() <= 1024, dialog.windowTitle()
+        dialog.reject()
+    window.appearance.set_zoom(1.0)
 
 
 def test_what_stands_for_an_answer_grows_with_the_text(full: MainWindow, settle: Settle) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.errors import UserMessage
 from studio.pages.facts.columns import Column, cell_text
@@ -69,11 +69,11 @@ class ConflictDialog(QDialog):
         around.addWidget(self._told, 1)
         around.addWidget(self.previous)
         around.addWidget(self.next)
-        deeds = QHBoxLayout()
+        deeds = QGridLayout()  # in one row, large text would make the dialog wider than a small screen
         deeds.setSpacing(SPACE)
-        for deed in (self.keep, self.delete, self.merge, self.switch_off):
-            deeds.addWidget(deed)
-        deeds.addStretch(1)
+        for place, deed in enumerate((self.keep, self.merge, self.delete, self.switch_off)):
+            deeds.addWidget(deed, place // 2, place % 2)
+        deeds.setColumnStretch(2, 1)
         last = QHBoxLayout()
         last.setSpacing(SPACE)
         last.addWidget(self.every)

@@ -445,6 +445,9 @@ def _field(name: str, field: QWidget) -> QWidget:
 
 def _combo(items: Sequence[tuple[str, str]]) -> QComboBox:
     made = QComboBox()
+    # Beside one another and in large text, the longest choices would make the dialog wider than a small screen.
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(8)
     for value, words in items:
         made.addItem(words, value)
     return made

@@ -160,9 +160,9 @@ class Inspector(Card):
         column.addStretch(1)
         self._pages = QStackedWidget()
         self._pages.addWidget(
-            EmptyState("search", "No edit selected", "Select one edit to see and change its prompt.", wide=26)
+            EmptyState("search", "No edit selected", "Select one edit to see and change its prompt.", wide=24)
         )
-        self._pages.addWidget(Column(inner, 28 * SPACE))
+        self._pages.addWidget(Column(inner, 26 * SPACE))
         self.body.addWidget(self._pages)
         self.prompt.left_changed.connect(partial(self._left, "prompt"))
         self.paraphrases.left_changed.connect(partial(self._left, "paraphrases"))

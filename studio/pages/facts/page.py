@@ -46,7 +46,7 @@ from studio.widgets.fields import line
 from studio.widgets.figures import count
 from studio.widgets.files import choose_file
 from studio.widgets.job_strip import JobStrip
-from studio.widgets.labels import Label, page_title
+from studio.widgets.labels import ElidedLabel, page_title
 from studio.widgets.since_words import since_in_words
 from studio.words import deferred, plural, tr
 from studio.workspace import Workspace
@@ -84,7 +84,9 @@ class FactsPage(QWidget):
         self.filter.setAccessibleName(tr("Show which edits"))
         for value, words in _FILTERS:
             self.filter.addItem(tr(words), value)
-        self._count = Label(muted=True)
+        self.filter.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.filter.setMinimumContentsLength(6)
+        self._count = ElidedLabel(muted=True)
         self._entered: dict[EditDraft, Job] = {}  # what was given in the form, on its way into the project
         self._make_actions()
         self._lay_out()
@@ -192,7 +194,7 @@ class FactsPage(QWidget):
         self._splitter.addWidget(left)
         self._splitter.addWidget(self.inspector)
         self._splitter.setStretchFactor(0, 1)
-        self._splitter.setSizes([100 * SPACE, 38 * SPACE])
+        self._splitter.setSizes([100 * SPACE, 30 * SPACE])
         box = QVBoxLayout(self)
         box.setContentsMargins(3 * SPACE, 2 * SPACE, 3 * SPACE, 2 * SPACE)
         box.setSpacing(2 * SPACE)
@@ -270,7 +272,7 @@ class FactsPage(QWidget):
         if counts.since:
             told.append(tr("{told} since this pack", told=since_in_words(counts.since)))
         self.settle.setEnabled(bool(counts.conflicts))
-        self._count.setText(" · ".join(told) if counts.total else "")
+        self._count.set_whole(" · ".join(told) if counts.total else "")
         self._listed()
 
     def _listed(self) -> None:

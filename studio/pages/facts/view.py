@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QItemSelectionModel, QItemSelectionRange, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -54,6 +54,7 @@ class EditView(QTableView):
         header.setSortIndicatorClearable(True)
         header.setMinimumSectionSize(5 * SPACE)
         header.sectionResized.connect(self._note_resize)
+        header.sortIndicatorChanged.connect(self._share_width)
         self.setSortingEnabled(True)
         self._relation = RelationDelegate(self)
         self.setItemDelegateForColumn(Column.RELATION, self._relation)
@@ -105,16 +106,31 @@ class EditView(QTableView):
     def _share_width(self) -> None:
         if self._sized_by_hand:
             return
-        shown = {column: heading for column, heading in HEADINGS.items() if not self.isColumnHidden(column)}
-        whole = sum(heading.width for heading in shown.values())
-        room = self.viewport().width()
+        shares = {column: heading.width for column, heading in HEADINGS.items() if not self.isColumnHidden(column)}
+        least, room, widths = self._least_widths(shares), self.viewport().width(), dict[Column, int]()
+        # A column whose share is too narrow for its heading gets what that needs; the others share what is left.
+        while narrow := [column for column in shares if room * shares[column] // sum(shares.values()) < least[column]]:
+            for column in narrow:
+                widths[column] = least[column]
+                room -= least[column]
+                del shares[column]
+        while shares:
+            column, share = shares.popitem()
+            widths[column] = room * share // (share + sum(shares.values()))
+            room -= widths[column]
         self._sizing = True
-        used = 0
-        for column, heading in shown.items():
-            width = room - used if column is Column.STATE else room * heading.width // whole
+        for column, width in widths.items():
             self.setColumnWidth(column, width)
-            used += width
         self._sizing = False
+
+    def _least_widths(self, columns: Iterable[Column]) -> dict[Column, int]:
+        """What the headings need; the header itself keeps room for a sort mark in all of them, not in the one alone."""
+        header = self.horizontalHeader()
+        header.setSortIndicatorShown(False)
+        least = {column: header.sectionSizeHint(column) for column in columns}
+        header.setSortIndicatorShown(True)
+        sorted_by = header.sortIndicatorSection()
+        return {column: header.sectionSizeHint(column) if column == sorted_by else least[column] for column in least}
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the width among the columns until the user has sized one."""

@@ -595,7 +595,7 @@ def test_what_changed_since_the_pack_is_marked_and_listed(trained: MainWindow, q
         )
     )
     assert changed in facts.table.ids
-    assert "1 added, 1 changed since this pack" in facts._count.text()
+    assert "1 added, 1 changed since this pack" in facts._count.accessibleName()
 
 
 def test_any_script_is_shown_and_comes_back(window: MainWindow, settle: Settle, ask: Ask) -> None:

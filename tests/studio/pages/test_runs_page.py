@@ -270,7 +270,7 @@ def test_what_changed_in_the_edits_since_is_listed(
         (Since.ADDED, "", "Cusco"),
     ]
     assert "1 added, 1 removed, 1 changed, 1 switched off" in page.since.told.text()
-    assert "1 added, 1 removed, 1 changed, 1 switched off since this pack" in window.facts._count.text()
+    assert "1 added, 1 removed, 1 changed, 1 switched off since this pack" in window.facts._count.accessibleName()
     with qtbot.waitSignal(window.workspace.edits_asked) as asked:
         page.since.show_edits.click()
     assert len(asked.args[0]) == 3  # what is removed cannot be shown
@@ -298,7 +298,7 @@ def test_an_exported_pack_comes_back_as_a_run(
     ask(window, lambda project: set_enabled(project, listing.edit_ids(project)[:1], False))
     settle(window)
     assert window.workspace.counts.since == {Since.OFF: 1}
-    assert "1 switched off since this pack" in window.facts._count.text()
+    assert "1 switched off since this pack" in window.facts._count.accessibleName()
 
 
 def test_it_is_told_which_edits_an_exported_pack_answers_all_the_same(

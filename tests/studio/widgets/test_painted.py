@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -13,6 +13,7 @@ from studio.theme import Scheme, tokens
 from studio.widgets.chances import Chances, visible
 from studio.widgets.gauge import Gauge
 from studio.widgets.labels import ElidedLabel, plain_tooltip
+from studio.widgets.word_diff import Mark, MarkedText, Piece
 
 
 def test_gauge_tells_its_value_and_paints_the_fill(qtbot: QtBot, qapp: QApplication) -> None:
@@ -47,6 +48,37 @@ def test_chances_tell_their_rows(qtbot: QtBot) -> None:
     assert bars.accessibleDescription() == "Paris 75.0 %, Lyon 25.0 %"
     bars.resize(300, 200)
     bars.grab()
+
+
+def test_a_bar_keeps_its_room_where_the_text_is_large(qtbot: QtBot) -> None:
+    bars = Chances("Next tokens", edited=True)
+    qtbot.addWidget(bars)
+    font = bars.font()
+    font.setPointSizeF(font.pointSizeF() * 1.5)
+    bars.setFont(font)
+    bars.show_rows([TokenChance(" an-uncommonly-long-word", 1.0)])
+    bars.resize(200, bars.sizeHint().height())
+    image = bars.grab().toImage()
+    filled = [x for x in range(200) if image.pixelColor(x, bars._line() // 2) == QColor(tokens().edited)]
+    assert len(filled) > 40
+
+
+def written_lines(image: QImage) -> int:
+    """Lines of text in a picture: bands of rows that are not all of one colour."""
+    blank = image.pixel(0, image.height() - 1)
+    inked = [any(image.pixel(x, y) != blank for x in range(2, image.width() - 2)) for y in range(2, image.height() - 2)]
+    return sum(here and not above for above, here in zip([False, *inked], inked, strict=False))
+
+
+def test_what_stands_for_an_empty_place_wraps(qtbot: QtBot) -> None:
+    text = MarkedText("Answer", "what stands here until there is an answer")
+    bars = Chances("Next tokens", edited=True)
+    for widget in (text, bars):
+        qtbot.addWidget(widget)
+        widget.resize(120, 120)
+        assert written_lines(widget.grab().toImage()) > 1
+    text.show_pieces([Piece("yes", Mark.SAME)])
+    assert written_lines(text.grab().toImage()) == 1
 
 
 def test_a_tooltip_is_never_markup() -> None:
