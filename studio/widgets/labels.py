@@ -64,9 +64,17 @@ def hint(text: str) -> Label:
 class ElidedLabel(Label):
     """One line that shortens in the middle where there is no room; the tooltip has the whole."""
 
-    def __init__(self, text: str = "", *, muted: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        scale: float = BODY,
+        bold: bool = False,
+        muted: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         self._whole = ""
-        super().__init__("", muted=muted, parent=parent)
+        super().__init__("", scale=scale, bold=bold, muted=muted, parent=parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.set_whole(text)
 

@@ -21,7 +21,7 @@ from studio.widgets.card import Card
 from studio.widgets.column import Column
 from studio.widgets.empty_state import EmptyState
 from studio.widgets.fields import named
-from studio.widgets.labels import Label, hint
+from studio.widgets.labels import ElidedLabel, Label, hint
 from studio.words import deferred, tr
 
 _PROBES = (
@@ -113,7 +113,7 @@ class Inspector(Card):
         self.suggested_paraphrases = SuggestedTextsList(tr("Said in other words"))
         self.suggested_neighbours = SuggestedTextsList(tr("With the same object"))
         self.suggested_same_subject = SuggestedTextsList(tr("In other relations"))
-        self.title = Label("", scale=SECTION_TITLE, bold=True, wrap=True)
+        self.title = ElidedLabel(scale=SECTION_TITLE, bold=True)
         self.prompt = Lines(tr("Prompt"), 3)
         self.paraphrases = Lines(tr("Paraphrases, one a line"), 4)
         self.aliases = Lines(tr("Aliases of the subject, one a line"), 2)
@@ -201,7 +201,7 @@ class Inspector(Card):
             self.show_suggestions(SuggestedTexts())  # those of the edit before: a click would give them to this one
         self._id = edit_id
         self._refusal.hide()
-        self.title.setText(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")
+        self.title.set_whole(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")
         parts: list[tuple[Lines, Sequence[str]]] = [
             (self.prompt, (edit.prompt,)),
             (self.paraphrases, edit.paraphrases),

@@ -470,6 +470,19 @@ def inspect(window: MainWindow, qtbot: QtBot, subject: str) -> int:
     return edit_id
 
 
+def test_a_long_new_object_leaves_the_fields_in_sight(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    window.facts.deeds.add([EditDraft("a long answer " * 200, subject="Chile", relation="P36")])
+    settle(window)
+    before = window.facts.inspector.prompt.y()
+    inspect(window, qtbot, "Chile")
+    settle(window)
+    title, prompt = window.facts.inspector.title, window.facts.inspector.prompt
+    assert title.text().startswith("Chile → a")
+    assert "a long answer a long answer" in title.toolTip()
+    assert title.height() < 3 * title.fontMetrics().height()
+    assert prompt.y() < before + 3 * title.fontMetrics().height()
+
+
 def test_suggested_texts_are_one_click_away(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
     settle(window)
     edit_id = inspect(window, qtbot, "Japan")
