@@ -12,11 +12,13 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from studio.store import listing
 from studio.store.adopting import Role
 from studio.store.project import Project
+from studio.store.trained import Since
 from studio.theme import SPACE
 from studio.widgets.buttons import button
 from studio.widgets.card import Card
 from studio.widgets.editor_words import AT_THE_NEXT_TRAINING
 from studio.widgets.figures import share
+from studio.widgets.labels import hint
 from studio.widgets.tables import fill, text_table
 from studio.words import deferred, tr
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from engine.editor import NearEdit
 
 GONE = deferred("an edit that is deleted since")
+CHANGED = deferred(
+    "This edit was changed since the pack in use was trained: the pack answers as the edit was. Train again to have it "
+    "answered so."
+)
 SHOWN = 6
 
 
@@ -34,6 +40,7 @@ class KnownEdit:
     id: int | None  # None: it is deleted since
     words: str
     enabled: bool
+    changed: bool = False  # since the pack in use was trained, which knows it as it was
 
 
 class NearEdits(Card):
@@ -69,7 +76,10 @@ class NearEdits(Card):
         self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.table.setMinimumHeight(13 * SPACE)
+        self.told = hint("")
+        self.told.hide()
         self.body.addWidget(self.table, 1)
+        self.body.addWidget(self.told)
         # Below the table, which they are for: beside the title they would make the page wider than a small screen.
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACE)
@@ -128,6 +138,8 @@ class NearEdits(Card):
         there = known is not None and known.id is not None
         for control in (self.paraphrase, self.probe, self.switch, self.show_edit):
             control.setEnabled(there)
+        self.told.setText(tr(CHANGED) if known is not None and known.changed else "")
+        self.told.setVisible(bool(self.told.text()))
         self.switch.setEnabled(there and self._switchable)
         word = tr("Switch on") if known is not None and there and not known.enabled else tr("Switch off")
         self.switch.setText(word)
@@ -152,7 +164,8 @@ def _state(known: KnownEdit | None) -> str:
         return ""
     if known.id is None:
         return tr("gone")
-    return tr("on") if known.enabled else tr("off")
+    switched = tr("on") if known.enabled else tr("off")
+    return tr("{switched}, changed", switched=switched) if known.changed else switched
 
 
 def known_edits(project: Project, keys: Sequence[str]) -> dict[str, KnownEdit]:
@@ -162,5 +175,5 @@ def known_edits(project: Project, keys: Sequence[str]) -> dict[str, KnownEdit]:
     known = {key: KnownEdit(None, tr(GONE), enabled=False) for key in keys}
     for key, row in rows.items():
         asked = f"{row.subject} · {row.relation_name}" if row.subject and row.relation else row.prompt
-        known[key] = KnownEdit(row.id, f"{asked} → {row.new_object}", row.enabled)
+        known[key] = KnownEdit(row.id, f"{asked} → {row.new_object}", row.enabled, row.since is Since.CHANGED)
     return known

@@ -230,6 +230,7 @@ class ComparePage(QWidget):
             self._read_history()
 
     def _engagement_changed(self) -> None:
+        self._known.clear()  # whether an edit was changed since depends on the pack
         self._name_engaged()
         self._show_gate()
         self._forget()

@@ -22,6 +22,7 @@ from studio.pages.compare.questions_dialog import QuestionsDialog
 from studio.store import comparisons, listing
 from studio.store import edits as editing
 from studio.store.comparisons import Outcome
+from studio.store.edits import EditFields
 from studio.window import MainWindow
 from tests.studio.standin import World
 
@@ -396,6 +397,25 @@ def test_the_edit_is_shown_on_the_facts_page(trained: MainWindow, page: CompareP
         trained.facts.table.known_row(index.row()).subject
         for index in trained.facts.view.selectionModel().selectedRows()
     ] == ["Japan"]
+
+
+def test_an_edit_that_was_changed_since_the_training_is_said_to_be(
+    trained: MainWindow, page: ComparePage, settle: Settle, ask: Ask
+) -> None:
+    prompt = prompt_of(trained, ask, "Japan")
+    page.question.setText(prompt)
+    settle_typing(trained, page, settle)
+    assert page.near.table.item(0, 3).text() == "on"
+    assert page.near.told.isHidden()
+    (edit_id,) = ask(trained, lambda project: listing.edit_ids(project, "japan"))
+    trained.facts.deeds.change(edit_id, EditFields(new_object="Kyoto"))
+    settle_typing(trained, page, settle)
+    assert page.near.table.item(0, 0).text() == "Japan · capital → Kyoto"
+    assert page.near.table.item(0, 3).text() == "on, changed"
+    assert "the pack answers as the edit was" in page.near.told.text()
+    assert not page.near.told.isHidden()
+    page.near.table.selectRow(1)
+    assert page.near.told.isHidden()
 
 
 def test_an_edit_that_is_deleted_since_is_said_to_be_gone(
