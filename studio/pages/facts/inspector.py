@@ -114,6 +114,7 @@ class Inspector(Card):
         self.suggested_neighbours = SuggestedTextsList(tr("With the same object"))
         self.suggested_same_subject = SuggestedTextsList(tr("In other relations"))
         self.title = ElidedLabel(scale=SECTION_TITLE, bold=True)
+        self.subject = Lines(tr("Subject"), 1)
         self.prompt = Lines(tr("Prompt"), 3)
         self.paraphrases = Lines(tr("Paraphrases, one a line"), 4)
         self.aliases = Lines(tr("Aliases of the subject, one a line"), 2)
@@ -124,6 +125,13 @@ class Inspector(Card):
         column.setSpacing(SPACE + SPACE // 2)
         column.addWidget(self.title)
         column.addWidget(self._refusal)
+        self._subject_place = QWidget()
+        place = named(
+            "Subject", self.subject, help=tr("What the prompt is about, as it stands in it; it may be empty.")
+        )
+        place.setContentsMargins(0, 0, 0, 0)
+        self._subject_place.setLayout(place)
+        column.addWidget(self._subject_place)
         column.addLayout(
             named("Prompt", self.prompt, help=tr("What the model is asked, up to where the answer begins."))
         )
@@ -164,6 +172,7 @@ class Inspector(Card):
         )
         self._pages.addWidget(Column(inner, 26 * SPACE))
         self.body.addWidget(self._pages)
+        self.subject.left_changed.connect(partial(self._left, "subject"))
         self.prompt.left_changed.connect(partial(self._left, "prompt"))
         self.paraphrases.left_changed.connect(partial(self._left, "paraphrases"))
         self.aliases.left_changed.connect(partial(self._left, "aliases"))
@@ -177,9 +186,12 @@ class Inspector(Card):
         """The field with the probes of `kind`."""
         return self._kept_probes[kind]
 
+    def _fields(self) -> tuple[Lines, ...]:
+        return (self.subject, self.prompt, self.paraphrases, self.aliases, *self._kept_probes.values())
+
     def hand_over(self) -> None:
         """Write what was typed and not left yet: before another edit is shown, before the window closes."""
-        for lines in (self.prompt, self.paraphrases, self.aliases, *self._kept_probes.values()):
+        for lines in self._fields():
             lines.hand_over()
 
     def clear(self) -> None:
@@ -203,6 +215,7 @@ class Inspector(Card):
         self._refusal.hide()
         self.title.set_whole(f"{edit.subject or tr('Free prompt')} → {edit.new_object}")
         parts: list[tuple[Lines, Sequence[str]]] = [
+            (self.subject, (edit.subject,)),
             (self.prompt, (edit.prompt,)),
             (self.paraphrases, edit.paraphrases),
             (self.aliases, edit.aliases),
@@ -212,6 +225,7 @@ class Inspector(Card):
         for lines, texts in parts:
             if not (same and lines.hasFocus() and lines.changed):
                 lines.show_text("\n".join(texts))
+        self._subject_place.setVisible(not edit.relation)  # of a relation, the table has it
         self._pages.setCurrentIndex(1)
 
     def show_suggestions(self, suggested: SuggestedTexts) -> None:
@@ -225,14 +239,22 @@ class Inspector(Card):
         """Say why what was typed about the edit on show was not kept; it stays in its field, to be put right."""
         self._refusal.setText(sentence)
         self._refusal.show()
-        for lines in (self.prompt, self.paraphrases, self.aliases, *self._kept_probes.values()):
+        for lines in self._fields():
             lines.take_back()
 
     def _left(self, part: str) -> None:
         if self._id is None:
             return
         fields: EditFields
-        if part == "prompt":
+        if part == "subject":
+            # It says what the texts are about already: they are given too, that none is said anew for another subject.
+            fields = {
+                "subject": " ".join(self.subject.lines()),
+                "prompt": self.prompt.toPlainText().strip(),
+                "paraphrases": self.paraphrases.lines(),
+                "probes": self._typed_probes(),
+            }
+        elif part == "prompt":
             fields = {"prompt": self.prompt.toPlainText().strip()}
         elif part == "paraphrases":
             fields = {"paraphrases": self.paraphrases.lines()}
@@ -242,5 +264,7 @@ class Inspector(Card):
 
     def _probes_left(self) -> None:
         if self._id is not None:
-            probes = tuple(Probe(kind, text) for kind, lines in self._kept_probes.items() for text in lines.lines())
-            self.changed.emit(self._id, EditFields(probes=probes))
+            self.changed.emit(self._id, EditFields(probes=self._typed_probes()))
+
+    def _typed_probes(self) -> tuple[Probe, ...]:
+        return tuple(Probe(kind, text) for kind, lines in self._kept_probes.items() for text in lines.lines())

@@ -470,6 +470,29 @@ def inspect(window: MainWindow, qtbot: QtBot, subject: str) -> int:
     return edit_id
 
 
+def test_a_free_prompt_is_given_a_subject(window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask) -> None:
+    inspector = window.facts.inspector
+    inspect(window, qtbot, "Japan")
+    assert not inspector.subject.isVisible()  # the table has it
+    window.facts.deeds.add([EditDraft("Milan", prompt="The seat of the Italian government is")])
+    settle(window)
+    edit_id = window.facts.selected_ids()[0]
+    assert inspector.edit_id == edit_id
+    assert inspector.subject.isVisible()
+    for subject in ("Italian", "Italian government"):  # the prompt stays, whatever is put right
+        inspector.subject.setPlainText(subject)
+        inspector.hand_over()
+        settle(window)
+    edit = ask(window, lambda project: listing.get_edit(project, edit_id))
+    assert (edit.subject, edit.prompt) == ("Italian government", "The seat of the Italian government is")
+    assert inspector.title.accessibleName().startswith("Italian government")
+    window.undoing.undo.trigger()
+    settle(window)
+    window.undoing.undo.trigger()
+    settle(window)
+    assert ask(window, lambda project: listing.get_edit(project, edit_id)).subject == ""
+
+
 def test_a_long_new_object_leaves_the_fields_in_sight(window: MainWindow, qtbot: QtBot, settle: Settle) -> None:
     window.facts.deeds.add([EditDraft("a long answer " * 200, subject="Chile", relation="P36")])
     settle(window)
