@@ -278,6 +278,10 @@ def updated_edit(before: Edit, fields: EditFields, known: Mapping[str, Relation]
     for name in ("subject", "new_object", "prompt"):
         if name in entered:
             entered[name] = entered[name].strip()
+    if entered.get("prompt") == "":
+        raise EditError(tr("The prompt is empty: write what the model is asked."))
+    if entered.get("new_object") == "":
+        raise EditError(tr("The new object is empty: write what the model shall answer."))
     following = _following(before, entered, known)
     following.update(entered)
     after = replace(before, **following)

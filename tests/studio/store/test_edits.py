@@ -51,6 +51,14 @@ def test_no_drafts_are_no_step(project: Project) -> None:
     assert undo_name(project) is None
 
 
+def test_an_emptied_text_is_refused_without_the_id_of_the_edit(project: Project) -> None:
+    edit_id = one(project)
+    for fields in (EditFields(prompt=" "), EditFields(new_object="")):
+        with pytest.raises(EditError, match="is empty: write what the model") as caught:
+            update_edit(project, edit_id, **fields)
+        assert edit(project, edit_id).id not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("draft", "sentence"),
     [
