@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -63,4 +65,5 @@ CONFIGS: dict[str, PreTrainedConfig] = {
 def tiny_model(name: str = "llama", seed: int = 0) -> LanguageModel:
     """A random model of the architecture `name`."""
     torch.manual_seed(seed)
-    return LanguageModel(AutoModelForCausalLM.from_config(CONFIGS[name]), tiny_tokenizer(), f"tiny-{name}")
+    config = deepcopy(CONFIGS[name])  # a model writes into its own, such as the format of its numbers
+    return LanguageModel(AutoModelForCausalLM.from_config(config), tiny_tokenizer(), f"tiny-{name}")
