@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 _CACHE = tempfile.mkdtemp(prefix="meg-studio-tests-")
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
@@ -34,6 +35,10 @@ os.environ.update(
 )
 for _name in ("HF_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
+
+# A machine that is busy for a second fails no test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 HAS_QT = importlib.util.find_spec("PySide6") is not None
 
