@@ -246,6 +246,15 @@ def test_the_log_tells_what_happened(window: MainWindow, page: RunsPage, settle:
     assert "no log" in page.log.toPlainText()
 
 
+def one_of_each(project: Project) -> Changes:
+    """Of the three edits that were trained one is deleted, one changed and one switched off; a fourth is added."""
+    first, second, third = listing.edit_ids(project, sort=listing.EditSort.ENTERED)
+    delete_edits(project, [first])
+    update_edit(project, second, new_object="Kyoto")
+    set_enabled(project, [third], False)
+    return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
+
+
 def test_what_changed_in_the_edits_since_is_listed(
     window: MainWindow, page: RunsPage, settle: Settle, ask: Ask, qtbot: QtBot
 ) -> None:
@@ -254,14 +263,7 @@ def test_what_changed_in_the_edits_since_is_listed(
     assert page.since.model.rowCount() == 0
     assert "as they were" in page.since.told.text()
 
-    def change(project: Project) -> Changes:
-        first, second, third = listing.edit_ids(project, sort=listing.EditSort.ENTERED)
-        delete_edits(project, [first])
-        update_edit(project, second, new_object="Kyoto")
-        set_enabled(project, [third], False)
-        return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
-
-    ask(window, change)
+    ask(window, one_of_each)
     settle(window)
     assert [(row.since, row.before, row.now) for row in page.since.model.rows] == [
         (Since.REMOVED, "Lyon", ""),
@@ -312,14 +314,7 @@ def test_it_is_told_which_edits_an_exported_pack_answers_all_the_same(
     assert message is not None
     assert (message.kind, "still answers" in message.text) == (Kind.GOOD, False)
 
-    def change(project: Project) -> Changes:
-        first, second, third = listing.edit_ids(project, sort=listing.EditSort.ENTERED)
-        delete_edits(project, [first])
-        update_edit(project, second, new_object="Kyoto")
-        set_enabled(project, [third], False)
-        return add_edits(project, [EditDraft("Cusco", subject="Peru", relation="P36")])
-
-    ask(window, change)
+    ask(window, one_of_each)
     settle(window)
     page.export_to(run, tmp_path)
     settle(window)
