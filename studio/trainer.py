@@ -123,7 +123,12 @@ class Trainer(QObject):
 
     def start_queue(self) -> None:
         """Begin with the run that waits first, if any does."""
-        if not self.busy and self._workspace.project is not None:
+        if not self.busy:
+            self._cancel = Cancel()  # a stop was meant for what was trained then
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        if self._workspace.project is not None:
             self._workspace.database.run(
                 waiting, on_success=self._next_known, on_cancelled=self._say_left, owner=self, name="Read the queue"
             )
@@ -134,7 +139,7 @@ class Trainer(QObject):
         self._begin(partial(_take_up, run=run), partial(self._not_taken_up, run) if waits else self._not_begun)
 
     def _next_known(self, rows: list[RunRow]) -> None:
-        if rows:
+        if rows and not self._cancel.requested:
             self.resume(rows[0])
 
     def _begin(
@@ -158,8 +163,7 @@ class Trainer(QObject):
 
         def noted() -> None:
             self._not_begun(message)
-            if not self._cancel.requested:
-                self.start_queue()
+            self._begin_next()
 
         self._workspace.database.run(
             lambda project: _note(project, run.id, RunState.FAILED, None, message.sentence),
@@ -221,9 +225,12 @@ class Trainer(QObject):
             self.paused.emit(False)
 
     def cancel(self) -> None:
-        """Ask the training to stop; what was finished is kept in its checkpoints. Waiting runs go on waiting."""
+        """Ask the training to stop; what was finished is kept in its checkpoints. Waiting runs go on waiting.
+
+        So they do where the training has ended by itself meanwhile.
+        """
+        self._cancel.set()
         if self._state.take(Event.CANCEL):
-            self._cancel.set()
             if self._job is not None:
                 self._job.stop()
             self.stopping.emit()
@@ -295,8 +302,8 @@ class Trainer(QObject):
             self._workspace.use_run(run)
         self._workspace.set_training(False)
         self.ended.emit(run)
-        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED) and not self._cancel.requested:
-            self.start_queue()  # after a stop, even one that came too late, the others wait until they are asked for
+        if run is not None and run.state in (RunState.FINISHED, RunState.FAILED):
+            self._begin_next()  # after a stop, even one that came too late, the others wait until they are asked for
 
 
 def failing_edits(figures: Mapping[str, object]) -> tuple[str, ...]:

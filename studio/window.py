@@ -596,9 +596,9 @@ class MainWindow(QMainWindow):
 
     def stop_and_close(self) -> None:
         """Stop the training, wait until its run is noted, then close."""
+        self.trainer.cancel()  # also where it has just ended: no waiting run begins now
         if self.trainer.busy:
             self._closes_after_training = True
-            self.trainer.cancel()
             self.workspace.say(Kind.INFO, tr("Stopping… the window closes when the checkpoint is written."))
         else:
             self.close()

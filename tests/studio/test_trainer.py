@@ -99,6 +99,36 @@ def test_a_stop_that_comes_too_late_for_its_run_still_holds_the_queue(
     assert not window.trainer.busy
 
 
+@pytest.mark.parametrize("phase", [Phase.NOTING, Phase.IDLE])
+def test_who_stops_and_closes_as_a_run_ends_begins_no_other(
+    window: MainWindow, qtbot: QtBot, settle: Settle, ask: Ask, phase: Phase
+) -> None:
+    met: list[Phase] = []
+
+    def stop_now(*_: object) -> None:
+        if window.trainer.phase is phase and not met:
+            met.append(phase)
+            window.trainer.cancel() if phase is Phase.IDLE else window.stop_and_close()
+
+    window.trainer.enqueue(choices(1))
+    settle(window)
+    window.workspace.said.connect(stop_now)
+    window.trainer.ended.connect(stop_now)
+    began: list[int] = []
+    window.trainer.started.connect(lambda run, _board: began.append(run.seed))
+    window.trainer.start(choices(2))
+    qtbot.waitUntil(lambda: bool(met) and not window.trainer.busy, timeout=PATIENCE)
+    if phase is Phase.NOTING:
+        qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE)
+    else:
+        settle(window)
+        assert began == [2]
+        window.trainer.start_queue()  # whoever asks for it gets it all the same
+        qtbot.waitUntil(lambda: len(began) == 2, timeout=PATIENCE)
+        idle(window, qtbot, settle)
+    assert began == ([2] if phase is Phase.NOTING else [2, 1])
+
+
 def test_the_queue_survives_a_restart_as_waiting(
     window: MainWindow, make_window: Callable[[], MainWindow], qtbot: QtBot, settle: Settle, ask: Ask
 ) -> None:
