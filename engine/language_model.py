@@ -310,13 +310,19 @@ class LanguageModel:
 
     def logits(self, batch: Batch, keep: int = 0) -> Tensor:
         """The logits of the last `keep` positions (0: all): [rows, keep, vocabulary]."""
-        out = self.model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-            logits_to_keep=keep,
-        )
+        head = self.model.get_output_embeddings()
+        # A slice of the positions would be multiplied with the head's weight row by row.
+        handle = head.register_forward_pre_hook(lambda _, args: (args[0].contiguous(),))
+        try:
+            out = self.model(
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                position_ids=batch.position_ids,
+                use_cache=False,
+                logits_to_keep=keep,
+            )
+        finally:
+            handle.remove()
         return torch.as_tensor(out.logits)
 
     @torch.no_grad()
@@ -414,14 +420,8 @@ class LanguageModel:
         """
         if layer == 0:
             return self.logits(batch, keep)
-        head = self.model.get_output_embeddings()
-        # A slice of the positions would be multiplied with the head's weight row by row.
-        handle = head.register_forward_pre_hook(lambda _, args: (args[0].contiguous(),))
-        try:
-            with self._skipping(layer, hidden), self._last_positions(batch, layer, keep):
-                return self.logits(batch, keep)
-        finally:
-            handle.remove()
+        with self._skipping(layer, hidden), self._last_positions(batch, layer, keep):
+            return self.logits(batch, keep)
 
     @contextmanager
     def _skipping(self, layer: int, hidden: Tensor) -> Iterator[None]:
@@ -571,7 +571,8 @@ class LanguageModel:
             if cancel is not None:
                 cancel.check()
             batch = self.encode_targets([prompts[row] for row in rows], [targets[row] for row in rows], form)
-            found.update(zip(rows, target_likelihoods(self.logits(batch), batch), strict=True))
+            logits = self.logits(batch, kept_positions(batch))
+            found.update(zip(rows, target_likelihoods(logits, batch), strict=True))
         return [found[row] for row in range(len(prompts))]
 
 
@@ -601,11 +602,19 @@ def target_lengths(batch: Batch) -> Tensor:
     return (batch.labels != -100).sum(1)
 
 
+def kept_positions(batch: Batch) -> int:
+    """How many positions from the end tell how likely the labelled tokens are: `keep` for `LanguageModel.logits`."""
+    return int(target_lengths(batch).max()) + 1
+
+
 def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:
-    """For each row how likely its labelled tokens are by its logits ([rows, length, vocabulary])."""
+    """For each row how likely its labelled tokens are.
+
+    `logits` [rows, keep, vocabulary] are those of the last `kept_positions` at least.
+    """
     if batch.labels is None:
         raise ValueError("a batch without labels has no targets to score")
-    labels = batch.labels[:, 1:]
+    labels = _told(batch.labels, logits)
     asked = labels != -100
     row, _ = asked.nonzero(as_tuple=True)
     wanted, given = labels[asked], logits[:, :-1][asked].float()  # of the labelled places alone: [labels, vocabulary]
@@ -621,13 +630,18 @@ def target_likelihoods(logits: Tensor, batch: Batch) -> list[Likelihood]:
     ]
 
 
+def _told(labels: Tensor, logits: Tensor) -> Tensor:
+    """Those of `labels` [rows, length] that `logits` [rows, keep, vocabulary] tell something of: [rows, keep - 1]."""
+    return labels[:, labels.shape[1] - (logits.shape[1] - 1) :]
+
+
 def target_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean negative log-likelihood of each row's labelled tokens, [rows].
 
     `logits` [rows, keep, vocabulary] are those of the last `keep` positions; `labels` [rows, length] with
     -100 where nothing is asked, nothing being asked before the kept positions.
     """
-    wanted = labels[:, -(logits.shape[1] - 1) :]
+    wanted = _told(labels, logits)
     losses = F.cross_entropy(
         logits[:, :-1].float().flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none"
     ).view_as(wanted)
@@ -639,7 +653,7 @@ def targets_right(logits: Tensor, labels: Tensor) -> Tensor:
 
     `logits` [rows, keep, vocabulary] and `labels` [rows, length] as `target_loss` has them.
     """
-    wanted = labels[:, -(logits.shape[1] - 1) :]
+    wanted = _told(labels, logits)
     return ((logits[:, :-1].argmax(-1) == wanted) | (wanted == -100)).all(1)
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.t_patcher import TPatcherSettings
 from engine.ffn_blocks import FFNBlock
-from engine.language_model import Batch, LanguageModel, target_lengths
+from engine.language_model import Batch, LanguageModel, kept_positions, target_lengths
 from engine.runs import Cancel
 
 LOOK_EVERY = 25  # steps between two looks at which patches are learnt
@@ -198,7 +198,7 @@ class PatchGroup:
         self._block = model.blocks[-1]
         batch = model.encode_targets([prompt for prompt, _ in asked], [target for _, target in asked])
         passage = model.passage(batch, self._layer)
-        self._keep = int(target_lengths(batch).max()) + 1
+        self._keep = kept_positions(batch)
         # One state before each token of the longest target, and the last, after which nothing is asked.
         self._states = passage.entered[:, -self._keep :].float()  # [edits, keep, d_model]
         self._wanted = torch.as_tensor(batch.labels)[:, -(self._keep - 1) :]

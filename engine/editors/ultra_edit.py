@@ -22,7 +22,7 @@ from engine.editors.learnable import check_new
 from engine.editors.settings.ultra_edit import UltraEditSettings
 from engine.editors.weights import CHANGES, Learnt, WeightEditor, WeightFit, check_growth
 from engine.edits import Edit, EditError
-from engine.language_model import LanguageModel, target_lengths, target_loss, targets_right
+from engine.language_model import LanguageModel, kept_positions, target_lengths, target_loss, targets_right
 from engine.layer_choice import choose_layer
 from engine.weight_exchange import Matrix, WeightExchange
 
@@ -200,7 +200,7 @@ def observe(model: LanguageModel, layers: Sequence[int], edits: Sequence[Edit]) 
         return module.register_forward_hook(after)
 
     handles = [note(layer, model.blocks[layer].outlet) for layer in layers]
-    keep = int(target_lengths(batch).max()) + 1
+    keep = kept_positions(batch)
     try:
         logits = model.logits(batch, keep)
     finally:

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.editors.output_slot import Outputs, OutputSlot, replaceable
 from engine.editors.row_adam import RowAdam
 from engine.editors.settings.grace import GraceSettings
-from engine.language_model import LanguageModel, target_lengths, target_loss, targets_right
+from engine.language_model import LanguageModel, kept_positions, target_lengths, target_loss, targets_right
 from engine.runs import Cancel
 
 
@@ -66,7 +66,7 @@ class _Group:
         finally:
             handle.remove()
         self._behind = target_lengths(self._batch)
-        self._keep = int(self._behind.max()) + 1
+        self._keep = kept_positions(self._batch)
         rows = torch.arange(len(asked), device=model.device)
         self._warm = written[0][rows, self._batch.input_ids.shape[1] - 1 - self._behind].float()
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.device import free_memory, mixed_precision
-from engine.language_model import LEAST_LOG, Batch, LanguageModel, Passage, target_loss, targets_right
+from engine.language_model import LEAST_LOG, Batch, LanguageModel, Passage, kept_positions, target_loss, targets_right
 from engine.meg.settings import CollectionSettings
 from engine.neuron import Neurons, NeuronSlot, attached
 from engine.runs import Cancel
@@ -211,7 +211,7 @@ class LessonGroup:
     def _asked(self, pairs: Sequence[tuple[str, str]]) -> _Asked:
         batch = self.model.encode_targets([query for query, _ in pairs], [answer for _, answer in pairs])
         asked = _Asked(batch, self.model.passage(batch, self.layer), 0)
-        return replace(asked, keep=int((asked.labels != -100).sum(1).max()) + 1)
+        return replace(asked, keep=kept_positions(batch))
 
     def optimise(self, settings: CollectionSettings, cancel: Cancel, report: Callable[[int, float], None]) -> Collected:
         """Each lesson's neurons."""

@@ -21,6 +21,7 @@ from engine.language_model import (
     Likelihood,
     QueryError,
     TargetForm,
+    kept_positions,
     target_lengths,
     target_likelihoods,
 )
@@ -172,7 +173,7 @@ class SlottedModel(Routed, ABC, Generic[InsertT]):
                     own = inserts.rows(torch.tensor([place[rows[number]] for number in inside], device=z.device))
                     at = torch.tensor(inside, device=z.device)
                     self._slot.put(self._before(own, target_lengths(batch)[at]), at, of=len(rows))
-                logits = self._model.logits(batch)
+                logits = self._model.logits(batch, kept_positions(batch))
             finally:
                 self._slot.put(None)
             found.update(zip(rows, target_likelihoods(logits, batch), strict=True))

@@ -116,6 +116,19 @@ def test_likelihoods_are_those_of_each_target_alone(name: str):
     assert model.teacher_forced(prompts, targets) == [one.share for one in model.likelihoods(prompts, targets)]
 
 
+def test_the_head_is_given_no_more_positions_than_tell_of_the_targets():
+    model = tiny_model()
+    seen = []
+    model.model.get_output_embeddings().register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
+    whole = model.likelihoods(["Oslo lies in", "A much longer prompt is"], ["Norway", "x"])
+    assert seen == [len(" Norway.") + 1]
+    batch = model.encode_targets(["Oslo lies in", "A much longer prompt is"], ["Norway", "x"])
+    for one, other in zip(whole, target_likelihoods(model.logits(batch), batch), strict=True):
+        assert one.log == pytest.approx(other.log, rel=1e-5)
+    (nothing,) = model.likelihoods(["Oslo lies in"], [""], form="verbatim")
+    assert (nothing.tokens, nothing.log) == (0, 0.0)
+
+
 def test_a_model_of_no_numbers_any_more_has_the_least_likelihood():
     batch = tiny_model().encode_targets(["Oslo lies in"], ["Norway"])
     (likelihood,) = target_likelihoods(torch.full((1, batch.input_ids.shape[1], 258), float("nan")), batch)
