@@ -113,7 +113,7 @@ class EditedModel(Protocol):
         """
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
+        """For each query, the share of its target's tokens, the stop aside, that are likeliest given the true ones."""
 
     def likelihoods(
         self,

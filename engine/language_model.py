@@ -271,9 +271,9 @@ class LanguageModel:
         start = self.token_ids(prompt)
         tail = target
         if form != "verbatim":
-            # An answer that says nothing is its stop alone, and no space comes before that.
-            space = " " if target.strip() and not self.chat else ""
-            tail = f"{space}{target.strip()}{'.' if form == 'answer' else ''}"
+            # What says nothing is its stop alone, whatever its form, and no space comes before that.
+            said = target.strip()
+            tail = f"{' ' if said and not self.chat else ''}{said}{'.' if form == 'answer' or not said else ''}"
         whole: list[int]
         if self.chat:
             whole = begun_reply(self.tokenizer, prompt.strip(), tail)
@@ -553,8 +553,11 @@ class LanguageModel:
         )
 
     def teacher_forced(self, prompts: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each pair, the share of the target's tokens that are the likeliest given the true ones before."""
-        return [likelihood.share for likelihood in self.likelihoods(prompts, targets)]
+        """For each pair, the share of the target's own tokens that are the likeliest given the true ones before.
+
+        The stop after them is not counted (arXiv 2512.14395, section 4.1): it is easy to guess, and would flatter.
+        """
+        return [likelihood.share for likelihood in self.likelihoods(prompts, targets, form="object")]
 
     @torch.no_grad()
     def likelihoods(

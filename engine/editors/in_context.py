@@ -115,8 +115,8 @@ class InContextEditedModel(ABC):
         ]
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+        """For each query, the share of its target's tokens, the stop aside, that are likeliest given the true ones."""
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets, form="object")]
 
     def likelihoods(
         self,

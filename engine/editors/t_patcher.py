@@ -206,10 +206,10 @@ class _Training:
         """The ids of the edits that are not answered token by token with every patch in its place."""
         slot.put(_adding(self.patches.to(self.model.device), self.model))
         try:
-            shares = self.model.teacher_forced([prompt for prompt, _ in pairs], [target for _, target in pairs])
+            found = self.model.likelihoods([prompt for prompt, _ in pairs], [target for _, target in pairs])
         finally:
             slot.put(None)
-        return [edit.id for edit, share in zip(self.edits, shares, strict=True) if share < 1]
+        return [edit.id for edit, likelihood in zip(self.edits, found, strict=True) if likelihood.share < 1]
 
     def _strangers(self) -> Memory:
         """Questions like the edits' that are about none of them, none that an evaluation asks; with their answers."""

@@ -145,8 +145,8 @@ class SlottedModel(Routed, ABC, Generic[InsertT]):
         ]
 
     def teacher_forced(self, queries: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """For each query, the share of its target's tokens that are likeliest given the true ones before."""
-        return [likelihood.share for likelihood in self.likelihoods(queries, targets)]
+        """For each query, the share of its target's tokens, the stop aside, that are likeliest given the true ones."""
+        return [likelihood.share for likelihood in self.likelihoods(queries, targets, form="object")]
 
     @torch.no_grad()
     def likelihoods(

@@ -86,8 +86,9 @@ def test_an_answer_that_says_nothing_is_its_stop_alone():
     model = tiny_model()
     stop = model.tokenizer(".", add_special_tokens=False)["input_ids"]
     assert model.target_ids("Oslo lies in", "") == model.target_ids("Oslo lies in", " ") == stop
-    (said,) = model.likelihoods(["Oslo lies in"], [""])
-    assert said.tokens == len(stop)
+    for form in ("answer", "object"):
+        (said,) = model.likelihoods(["Oslo lies in"], [""], form=form)
+        assert said.tokens == len(stop)
 
 
 def test_teacher_forcing_agrees_with_decoding():
@@ -113,7 +114,18 @@ def test_likelihoods_are_those_of_each_target_alone(name: str):
             assert likelihood.tokens == len(rest)
             assert likelihood.right == int((logs.argmax(-1) == torch.tensor(rest)).sum())
             assert likelihood.mean == pytest.approx(likelihood.log / len(rest))
-    assert model.teacher_forced(prompts, targets) == [one.share for one in model.likelihoods(prompts, targets)]
+    found = model.likelihoods(prompts, targets, form="object")
+    assert model.teacher_forced(prompts, targets) == [one.share for one in found]
+
+
+def test_a_stop_that_is_guessed_right_is_no_part_of_what_is_right():
+    model = tiny_model()
+    (stop,) = model.tokenizer(".", add_special_tokens=False)["input_ids"]
+    bias = torch.zeros(model.model.get_output_embeddings().weight.shape[0])
+    bias[stop] = 1e6  # a model that says nothing but stops
+    model.model.get_output_embeddings().register_forward_hook(lambda _, __, logits: logits + bias)
+    assert model.teacher_forced(["Oslo lies in"], ["Norway"]) == [0.0]
+    assert [one.right for one in model.likelihoods(["Oslo lies in"], ["Norway"])] == [1]
 
 
 def test_the_head_is_given_no_more_positions_than_tell_of_the_targets():
