@@ -45,6 +45,7 @@ READ_WIDTH = 8_192  # … fewer where that were more numbers than these
 BATCH_TOKENS = 8_192
 """Tokens decoded at once: large enough to fill two cores, small enough for their caches."""
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+SAMPLED = 64  # numbers of each weight that its fingerprint holds as they are
 LEAST_LOG = -500.0
 """The least log-probability that a token is given, also by a model whose logits are no numbers any more."""
 TargetForm = Literal["answer", "object", "verbatim"]
@@ -208,18 +209,21 @@ class LanguageModel:
         return int(getattr(text_config, "max_position_embeddings", 1024))
 
     def fingerprint(self) -> str:
-        """A sha256 of the configuration and of a sample of every weight: names the model whatever its folder.
+        """A sha256 of the configuration and, of every weight, of a sample and of its sum: names the model anywhere.
 
-        The sample is rounded to bfloat16, so that a model on a GPU, in 16 bits, is the one that it is on a CPU.
+        Weights are rounded to bfloat16, so that a model on a GPU, in 16 bits, is the one that it is on a CPU; what is
+        summed up are their bits, four numbers at a time, which comes to the same in any order.
         """
         digest = hashlib.sha256()
         config = _lasting(self.model.config.to_dict())
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         for key, weight in self.model.state_dict().items():
-            flat = weight.flatten()
-            sample = flat[:: max(1, flat.numel() // 64)].to("cpu", torch.bfloat16).float()
+            rounded = (weight if weight.is_cuda else weight.cpu()).to(torch.bfloat16).flatten()
+            bits = F.pad(rounded, (0, -len(rounded) % 4)).view(torch.int64)
+            sample = rounded[:: max(1, len(rounded) // SAMPLED)].float()
             digest.update(f"{key}{tuple(weight.shape)}".encode())
-            digest.update(sample.numpy().tobytes())
+            for told in (sample, bits.sum()):
+                digest.update(told.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     # --- tokens ------------------------------------------------------------------------------------------------
@@ -489,9 +493,23 @@ class LanguageModel:
         return answers
 
     def batches(self, prompts: Sequence[str], extents: Sequence[Extent] | None = None) -> Iterator[list[int]]:
-        """Row numbers of prompts of like length, a batch at a time, so that little is padding."""
+        """Row numbers of prompts of like length, a batch at a time, so that little is padding.
+
+        A batch is as long as its longest prompt: no answer is shorter for that than it would be alone.
+        """
         far = [MAX_NEW_TOKENS] * len(prompts) if extents is None else [extent.tokens for extent in extents]
-        return in_batches([len(self.token_ids(prompt)) + tokens for prompt, tokens in zip(prompts, far, strict=True)])
+        asked = [len(self.token_ids(prompt)) for prompt in prompts]
+        for rows in in_batches([length + tokens for length, tokens in zip(asked, far, strict=True)]):
+            some: list[int] = []
+            most = 0
+            for row in sorted(rows, key=asked.__getitem__):
+                room = self.max_positions - asked[row]
+                if most > room:
+                    yield some
+                    some, most = [], 0
+                some.append(row)
+                most = max(most, min(far[row], room))
+            yield some
 
     def decode(
         self,
@@ -507,7 +525,7 @@ class LanguageModel:
         ending = EndOfAnswer(self.tokenizer, length, extents, cancel)
         most = min(max(extent.tokens for extent in extents), self.max_positions - length)
         likeliest = self.greedy(most)
-        with self._no_habits():
+        with self.without_habits():
             tokens = self.model.generate(
                 input_ids=batch.input_ids,
                 attention_mask=batch.attention_mask,
@@ -531,7 +549,7 @@ class LanguageModel:
         )
 
     @contextmanager
-    def _no_habits(self) -> Iterator[None]:
+    def without_habits(self) -> Iterator[None]:
         """Decode without what the model's own generation settings add to any others, such as a penalty on repetition.
 
         What is learnt and scored is what the model finds likeliest; with a penalty it would say something else.

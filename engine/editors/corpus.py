@@ -174,20 +174,22 @@ def write(model: LanguageModel, count: int, length: int, *, likeliest: int = 0) 
     tokenizer, end = model.tokenizer, model.model.generation_config.eos_token_id
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     ends = set(end if isinstance(end, list) else [end if end is not None else tokenizer.eos_token_id])
-    written = model.model.generate(
-        input_ids=torch.full((count, 1), start, device=model.device),
-        attention_mask=torch.ones(count, 1, dtype=torch.long, device=model.device),
-        generation_config=GenerationConfig(
-            max_new_tokens=length,
-            do_sample=True,
-            top_k=likeliest,
-            top_p=1.0,
-            temperature=1.0,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=sorted(token for token in ends if token is not None) or None,
-            bos_token_id=tokenizer.bos_token_id,
-        ),
+    drawn = GenerationConfig(
+        max_new_tokens=length,
+        do_sample=True,
+        top_k=likeliest,
+        top_p=1.0,
+        temperature=1.0,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=sorted(token for token in ends if token is not None) or None,
+        bos_token_id=tokenizer.bos_token_id,
     )
+    with model.without_habits():
+        written = model.model.generate(
+            input_ids=torch.full((count, 1), start, device=model.device),
+            attention_mask=torch.ones(count, 1, dtype=torch.long, device=model.device),
+            generation_config=drawn,
+        )
     rows = []
     for row in written.tolist():
         last = next((place for place, token in enumerate(row[1:], 1) if token in ends), len(row) - 1)

@@ -7,7 +7,7 @@ from engine import language_model
 from engine.language_model import LEAST_LOG, QueryError, load, target_likelihoods, target_loss, targets_right
 from engine.model_files import ModelError
 from engine.runs import Cancel, Cancelled
-from engine.stopping import Extent
+from engine.stopping import MAX_NEW_TOKENS, Extent
 from tests.tiny_models import CONFIGS, tiny_model
 
 PROMPTS = ["The capital of France is", "Oslo lies in", "Q: Who wrote Emma? A:"]
@@ -28,6 +28,17 @@ def test_the_cached_passage_gives_the_same_logits(name, layer):
 def test_answers_do_not_depend_on_what_else_is_in_the_batch():
     model = tiny_model()
     assert model.answer(PROMPTS) == [model.answer([prompt])[0] for prompt in PROMPTS]
+
+
+def test_a_long_prompt_leaves_the_others_of_its_batch_their_room():
+    model = tiny_model()
+    long = "x" * (model.max_positions - MAX_NEW_TOKENS - 1)  # and the start token
+    prompts, extents = [*PROMPTS, long], [Extent(90, open=True)] * 3 + [Extent(MAX_NEW_TOKENS, open=True)]
+    alone = [model.answer([prompt], extents=[extent])[0] for prompt, extent in zip(prompts, extents, strict=True)]
+    assert model.answer(prompts, extents=extents) == alone
+    assert [len(rows) for rows in model.batches(prompts, extents)] == [3, 1]
+    assert sorted(row for rows in model.batches(prompts, [Extent()] * 4) for row in rows) == [0, 1, 2, 3]
+    assert [len(rows) for rows in model.batches(prompts, [Extent()] * 4)] == [4]
 
 
 def test_answer_equals_plain_greedy_decoding():
@@ -191,6 +202,18 @@ def test_cancel_stops_an_answer():
 def test_the_fingerprint_names_the_weights():
     assert tiny_model().fingerprint() == tiny_model().fingerprint()
     assert tiny_model().fingerprint() != tiny_model(seed=1).fingerprint()
+
+
+def test_the_fingerprint_sees_every_number():
+    model = tiny_model()
+    before = model.fingerprint()
+    for name, weight in model.model.named_parameters():
+        number = torch.randint(weight.numel(), (1,))
+        own = weight.view(-1)[number].clone()
+        weight.view(-1)[number] = 2 * own + 1
+        assert model.fingerprint() != before, name
+        weight.view(-1)[number] = own
+    assert model.fingerprint() == before
 
 
 def test_the_fingerprint_does_not_hang_on_the_number_format(tmp_path):

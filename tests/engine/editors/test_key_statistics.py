@@ -193,6 +193,9 @@ def test_what_a_model_writes_ends_where_it_ends_a_text():
     model = tiny_model()
     with seeded(0, "words"):
         rows = write(model, 40, 12)
+    model.model.generation_config.update(repetition_penalty=1.8, min_p=0.2)
+    with seeded(0, "words"):
+        assert write(model, 40, 12) == rows  # what it may be used to
     end = model.tokenizer.eos_token_id
     assert all(2 <= len(row) <= 13 for row in rows)
     assert all(end not in row[1:-1] for row in rows)
