@@ -46,6 +46,7 @@ from engine.stopping import Extent
 
 KNOWN_PROMPTS = 256
 """Prompts that come with the product, one of a subject: how far they lie apart tells how far a key may reach."""
+STRAY = 0.01  # of a key's length: twice what its states stray in bfloat16
 THRESHOLD = 0.5  # the familiarity of a query that lies just as far off as its key reaches
 NEAR = 8  # entries that an explanation names
 
@@ -315,8 +316,8 @@ class CodebookRouter:
         self._edits = [edits[key] for key in pack.order]
         self.rows = {key: row for row, key in enumerate(pack.order)}
         # States of one text differ in their last bits with the batch that they were computed in.
-        spare = 8 * torch.finfo(model.model.dtype).eps
-        self._spare = spare * float(pack.keys.norm(dim=1).mean())
+        stray = min(8 * torch.finfo(model.model.dtype).eps, STRAY)
+        self._spare = stray * float(pack.keys.norm(dim=1).mean())
         self._off: set[str] = set()
         self._threshold = THRESHOLD
 

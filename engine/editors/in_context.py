@@ -83,9 +83,12 @@ class InContextEditedModel(ABC):
         """Both models' answers; with `originals` False those of the original model to told queries are left empty."""
         clock = Clock()
         recalled = self._recall(queries)
-        prompts = [self._told(query, each) for query, each in zip(queries, recalled, strict=True)]
-        looked = clock.share(len(queries))
         extents = [self._extent(each).under(decoding) for each in recalled]
+        prompts = [
+            self._told(query, each, extent.tokens)
+            for query, each, extent in zip(queries, recalled, extents, strict=True)
+        ]
+        looked = clock.share(len(queries))
         edited = self._model.answer(prompts, extents=extents, decoding=decoding, questions=queries, cancel=cancel)
         changed = clock.share(len(queries))
         # What is told nothing is asked of the original model: its answer is both.

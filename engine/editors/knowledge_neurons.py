@@ -135,7 +135,8 @@ class KnowledgeNeuronEditor(WeightEditor):
         with work.exchange.originals():
             for name, change in _changes(moved).items():
                 check_growth(name, model.model.get_parameter(name).data, change, work.edits, settings.growth)
-        each = len(moved.tensors[COLUMNS]["owners"]) / len(moved.state["edits"])
+        owners = moved.tensors[COLUMNS]["owners"]
+        each = len(owners) / len(owners.unique())  # edits that were taken back have none any more
         return replace(moved, figures={"neurons an edit": each})
 
 

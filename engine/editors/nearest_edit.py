@@ -68,11 +68,19 @@ class NearestEditModel(InContextEditedModel):
     def _recall(self, queries: Sequence[str]) -> list[Recalled]:
         for query in queries:
             self._model.token_ids(query)
-        best = self._lookup.alike(queries).max(dim=1)
+        alike, rows = (part[:, 0].tolist() for part in self._nearest(queries))
         return [
-            self._recalled(query, self._edits[row], alike)
-            for query, alike, row in zip(queries, best.values.tolist(), best.indices.tolist(), strict=True)
+            self._recalled(query, self._edits[row], similarity)
+            for query, similarity, row in zip(queries, alike, rows, strict=True)
         ]
+
+    def _nearest(self, queries: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """How like each query the edits are, the likest first, and their rows: [queries, edits] each.
+
+        Of edits as like, as those with the same prompt are, the last is first: it was made last.
+        """
+        found = self._lookup.alike(queries).flip(1).sort(dim=1, descending=True, stable=True)
+        return found.values, len(self._edits) - 1 - found.indices
 
     def _recalled(self, query: str, edit: Edit, alike: float) -> Recalled:
         enabled = edit.id not in self._disabled
@@ -85,10 +93,8 @@ class NearestEditModel(InContextEditedModel):
     def explain(self, query: str) -> Explanation:
         """The word on one query, with the edits that come nearest."""
         (routing,) = self.route([query])
-        best = self._lookup.alike([query])[0].topk(min(NEAR, len(self._edits)))
-        found = [
-            (self._edits[row], alike) for alike, row in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ]
+        alike, rows = (part[0, :NEAR].tolist() for part in self._nearest([query]))
+        found = [(self._edits[row], similarity) for similarity, row in zip(alike, rows, strict=True)]
         near = tuple(NearEdit(edit.id, alike, alike if self.gated else None) for edit, alike in found)
         return Explanation(routing, near, (), fold(query) == fold(found[0][0].prompt), self._calibrated)
 

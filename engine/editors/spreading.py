@@ -70,6 +70,11 @@ class SpreadPack(WeightPack):
         """The ids of the edits, batch by batch, in the order of the rows of `TARGETS`."""
         return [tuple(ids) for ids in self.state["batches"]]
 
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """What the edits' prompts were put after while their z were sought."""
+        return tuple(self.state["contexts"])
+
     def without(self, edit_ids: frozenset[str], model: LanguageModel, cancel: Cancel | None = None) -> SpreadPack:
         """The same batches without these edits, solved anew with the z that were found.
 
@@ -92,7 +97,7 @@ class SpreadPack(WeightPack):
             model,
             [edits[id] for ids in kept for id in ids],
             self.edit_set,
-            self.state["contexts"],
+            self.contexts,
             self.settings.values,
         )
         solver = self.solver(self.settings, moments)
@@ -159,7 +164,8 @@ class SpreadEditor(LocatingEditor):
         layers = self.layers_of(work)
         with work.exchange.originals():
             moments, corpus = statistics(work, layers)
-            contexts = own_contexts(model, settings.values, work.seed)
+            # What was written before is solved again in the contexts that it was found in.
+            contexts = own_contexts(model, settings.values, work.seed) if known is None else known.contexts
         solver = self.pack.solver(settings, moments)
         writing = Writing(model, layers, solver, work.exchange, settings)
         batches, before = [], 0

@@ -37,8 +37,9 @@ def find_mention(edit: Edit, text: str | None = None) -> Mention:
     places = [match.end() for match in re.finditer(rf"(?<!\w){re.escape(subject)}(?!\w)", prompt)]
     if not places:
         named = SubjectIndex([replace(edit, aliases=())]).named(prompt)
-        places = [end for _, end in named.values()] or [place + len(subject) for place in [prompt.rfind(subject)][:1]]
-        if places[0] < len(subject):
+        last = prompt.rfind(subject)
+        places = [end for _, end in named.values()] or [last + len(subject)] * (last >= 0)
+        if not places:
             raise EditError(
                 f"The prompt of edit {edit.id} (“{prompt[:60]}”) does not contain its subject “{subject}”: "
                 "write the subject into the prompt as it stands in the edit."

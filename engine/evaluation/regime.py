@@ -145,7 +145,7 @@ class Point:
     """One point of the curve."""
 
     edits: int
-    at_edit: Report  # of every batch up to here, each as it was just learnt
+    at_edit: Report  # of every batch up to here, each as it was just learnt: the questions of `so_far` alone
     so_far: Report  # of the same edits now
     unrelated: Measured
     perplexity: tuple[float | None, float | None]
@@ -225,7 +225,9 @@ def curve(steps: Sequence[Step]) -> list[Point]:
             continue
         # A batch on the original model takes no other batch along.
         before = steps[:number] if step.edits > step.batch else [step]
-        at_edit = Report.of(row for one in before for row in one.at_edit.asked)
+        asked = {(row.edit, row.kind, row.query) for row in step.so_far.asked}
+        rows = (row for one in before for row in one.at_edit.asked)
+        at_edit = Report.of(row for row in rows if (row.edit, row.kind, row.query) in asked)
         points.append(Point(step.edits, at_edit, step.so_far, step.unrelated, step.perplexity))
     return points
 
@@ -309,12 +311,21 @@ class _Run:
     def _some(self, places: range) -> EditSet:
         return EditSet(self.edits.name, self.chosen[places.start : places.stop], self.edits.relations)
 
+    def _asked_of(self, batches: Sequence[range]) -> list[Planned]:
+        """Of what `batches` are asked at edit, evenly spread, as many of each kind as are asked of one.
+
+        What is forgotten shows in the same questions alone.
+        """
+        rows = [one for batch in batches for one in plan(self._some(batch), self.schedule.most)]
+        return [one for kind in KINDS for one in spread([row for row in rows if row.kind == kind], self.schedule.most)]
+
     def _measure(self, edited: EditedModel, number: int, batch: range, seconds: float, *, is_point: bool) -> Step:
         most = self.schedule.most
         asked_in = {AT_EDIT: plan(self._some(batch), most)}
         if is_point:
             together = self.schedule.regime != "instance"
-            asked_in[SO_FAR] = plan(self._some(range(batch.stop)), most) if together else []
+            earlier = self.schedule.batches(len(self.chosen))[: number - 1] if self.on_top else []
+            asked_in[SO_FAR] = self._asked_of([*earlier, batch]) if together else []
             asked_in[UNRELATED_ROWS] = self.unrelated
         places: dict[Planned, list[str]] = {}
         for place, planned in asked_in.items():

@@ -56,9 +56,10 @@ def fit(
     board: ProgressBoard | None = None,
     run: Path | None = None,
     start: WeightPack | None = None,
+    seed: int = 0,
 ) -> Any:
     """One training."""
     more: dict[str, Any] = {} if start is None else {"start": start}
     return make_editor(name, settings).fit(
-        model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), run=run, **more
+        model, edits, progress=board or ProgressBoard(), cancel=cancel or Cancel(), run=run, seed=seed, **more
     )

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from engine.editor import EditedModel, Editor
-from engine.editors.grace import THRESHOLD, GraceEditor, GracePack, keys_of
+from engine.editors.grace import THRESHOLD, CodebookRouter, GraceEditor, GracePack, keys_of
 from engine.editors.registry import editor_kind, make_editor
 from engine.editors.settings.grace import PRESETS, GraceSettings, settings_from
 from engine.editors.values import learn_values
 from engine.editors.weights import WeightPack
 from engine.edits import Edit, EditError, EditSet
-from engine.language_model import LanguageModel
+from engine.language_model import LanguageModel, load
 from engine.packs import PackError, load_pack
 from engine.runs import Cancel, Cancelled, ProgressBoard
 from tests.tiny_models import CONFIGS, tiny_model
@@ -242,6 +242,19 @@ def test_keys_follow_the_prompt_and_not_its_batch(model: LanguageModel, edits: E
     together = keys_of(model, 3, prompts)
     alone = torch.cat([keys_of(model, 3, [prompt]) for prompt in prompts])
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_what_states_stray_by_is_little_beside_a_radius_in_half_the_bits_too(
+    model: LanguageModel, grace: GracePack, tmp_path: Path
+) -> None:
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    half = load(str(tmp_path), device="cpu", dtype="bfloat16")
+    router = CodebookRouter(half, grace)
+    prompts = [edit.prompt for edit in grace.edit_set.edits]
+    together, alone = keys_of(half, 3, prompts), torch.cat([keys_of(half, 3, [prompt]) for prompt in prompts])
+    strayed = float((together.float() - alone.float()).norm(dim=1).max())
+    assert strayed < router._spare < 0.05 * grace.radius
 
 
 def test_settings_go_through_json() -> None:

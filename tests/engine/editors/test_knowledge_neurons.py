@@ -117,6 +117,7 @@ def test_going_on_adds_columns_and_takes_back_those_of_edits_that_are_no_more() 
     grown = fit("kn", FEW, model, few(edits, 1, 2), start=start)
     columns = grown.tensors[COLUMNS]
     assert {grown.state["edits"][owner] for owner in columns["owners"].tolist()} == {"2", "3"}
+    assert grown.figures["neurons an edit"] == len(columns["owners"]) / 2
     held = start.tensors[COLUMNS]
     kept = held["columns"][held["owners"] == start.state["edits"].index("2")]
     assert torch.equal(columns["columns"][: len(kept)], kept)

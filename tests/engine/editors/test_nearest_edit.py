@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from engine.decoding import Decoding
 from engine.editor import EditedModel, ungated
 from engine.editors.registry import EDITORS, make_editor
 from engine.edits import Edit, EditError, EditSet
 from engine.language_model import LanguageModel, QueryError
 from engine.packs import PackError
 from engine.runs import Cancel, Cancelled, ProgressBoard
-from tests.engine.editors.nearest import STRANGER, files, kept, reread
+from tests.engine.editors.nearest import STRANGER, asked, files, kept, reread
 from tests.tiny_models import tiny_model
 
 NAMES = ("plain-retrieval", "memprompt", "ike")
@@ -131,6 +132,18 @@ def test_no_shape_of_model_matters(architecture: str, encoder: Path) -> None:
     assert [answer.original, answer.edited] == model.answer(["Oslo lies in", "Oslo lies in Peru. Oslo lies in"])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_of_edits_with_one_prompt_the_last_is_told(
+    name: str, model: LanguageModel, few: EditSet, encoder: Path
+) -> None:
+    one = few.edits[1]
+    again = dataclasses.replace(one, id="again", new_object="Berlin")
+    edits = EditSet("two of one", (few.edits[0], one, few.edits[2], again), few.relations)
+    edited = kept(name, model, edits, encoder).attach(model)
+    assert f"{again.prompt} Berlin." in asked(edited, one.prompt)
+    assert [near.edit for near in edited.explain(one.prompt).near][:2] == ["again", one.id]
+
+
 def test_a_threshold_decides_who_meets_an_edit(model: LanguageModel, few: EditSet, packs: dict[str, Any]) -> None:
     edited = packs["plain-retrieval"].attach(model)
     assert edited.route([STRANGER])[0].routed  # 0: always
@@ -150,6 +163,27 @@ def test_without_a_gate_no_threshold_moves(model: LanguageModel, packs: dict[str
     assert edited.explain(STRANGER).near[0].familiarity is None
     with pytest.raises(EditError, match="no gate"):
         edited.threshold = 0.5
+
+
+def test_what_is_told_leaves_room_for_as_much_as_is_to_be_written(model: LanguageModel, packs: dict[str, Any]) -> None:
+    edited = packs["ike"].attach(model)
+    prompt = packs["ike"].edit_set.edits[0].prompt
+    most = model.max_positions - len(model.token_ids(prompt)) - 1
+    short, long = (edited._told(prompt, edited._recall([prompt])[0], room) for room in (0, most))
+    assert len(model.token_ids(short)) + most > model.max_positions
+    asked_of_model: list[str] = []
+    decode = model.decode
+
+    def noted(prompts: Any, *rest: Any) -> list[str]:
+        asked_of_model.extend(prompts)
+        return decode(prompts, *rest)
+
+    model.decode = noted  # type: ignore[method-assign]
+    try:
+        edited.answer([prompt], decoding=Decoding(max_new_tokens=most, first_sentence=False), originals=False)
+    finally:
+        del model.decode
+    assert asked_of_model == [long] != [short]
 
 
 def test_a_pack_tells_how_the_model_has_to_be_asked(packs: dict[str, Any]) -> None:

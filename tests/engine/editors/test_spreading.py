@@ -19,7 +19,7 @@ from engine.edits import EditError, EditSet, ProbeKind
 from engine.evaluation.answers import is_answer
 from engine.runs import Cancel, Cancelled
 from engine.setting_fields import SettingError, with_values
-from tests.engine.editors.locating import EDITS, fit, quick_settings, text
+from tests.engine.editors.locating import EDITS, fit, quick_settings, some, text
 from tests.engine.quick import sample_edits
 from tests.tiny_models import CONFIGS, D_FF, tiny_model
 
@@ -178,6 +178,17 @@ def test_batches_are_written_one_after_the_other_and_solved_again_so(tmp_path):
     torch.testing.assert_close(without.tensors[MET]["2"], pack.tensors[MET]["2"][:4])
     again = pack.without(frozenset(), model)
     for key, change in pack.changes().items():
+        torch.testing.assert_close(again.changes()[key], change, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["memit", "alphaedit"])
+def test_what_was_learnt_with_one_seed_is_solved_again_as_it_was_when_gone_on_from_with_another(name, tmp_path):
+    model, settings = tiny_model(), quick_settings(name, text(tmp_path), values__reach="subject", rounds=1)
+    first = fit(name, model, settings, some(3))
+    grown = fit(name, model, settings, EDITS, start=first, seed=1)
+    assert grown.contexts == first.contexts
+    again = grown.without(frozenset({"e3", "e4"}), model)
+    for key, change in first.changes().items():
         torch.testing.assert_close(again.changes()[key], change, rtol=1e-3, atol=1e-6)
 
 

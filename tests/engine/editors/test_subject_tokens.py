@@ -51,6 +51,8 @@ def test_the_last_mention_counts():
         ("ada lovelace", "Ada Lovelace was born in", "Ada Lovelace"),
         ("Zoë", unicodedata.normalize("NFD", "The home of Zoë is"), unicodedata.normalize("NFD", "Zoë")),
         ("Romanov", "The Romanovs of this world are", "Romanovs"),
+        (unicodedata.normalize("NFD", "José Sá"), "José Sá was born in", "José Sá"),
+        ("Balkan parties", "Balkan party leaders met in", "Balkan party"),
     ],
 )
 def test_a_subject_is_found_whatever_its_case_and_ending(subject, prompt, found):

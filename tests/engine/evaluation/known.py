@@ -18,9 +18,10 @@ from engine.runs import Cancel, ProgressBoard
 
 @dataclass
 class KnownEditor:
-    """Learns prompts by heart; with `keeps`, no more than so many of the newest."""
+    """Learns prompts by heart, but for those of the edits that it is `deaf` to; keeps so many of the newest."""
 
     keeps: int | None = None
+    deaf: frozenset[str] = frozenset()
     fits: list[tuple[int, bool]] = field(
         default_factory=list
     )  # edits given, and whether there was a pack to go on from
@@ -40,7 +41,11 @@ class KnownEditor:
         cancel.check()
         self.fits.append((len(edits.enabled()), start is not None))
         table = {} if start is None else dict(start.table)
-        table |= {edit.prompt: edit.new_object for edit in edits.enabled() if edit.prompt not in table}
+        table |= {
+            edit.prompt: edit.new_object
+            for edit in edits.enabled()
+            if edit.prompt not in table and edit.id not in self.deaf
+        }
         newest = list(table.items())[-(self.keeps or len(table)) :]
         return KnownPack(edits, dict(newest), model.fingerprint(), self)
 

@@ -113,6 +113,15 @@ def test_what_is_forgotten_is_the_curve_between_at_edit_and_now(model: LanguageM
     assert all(point.perplexity[0] == point.perplexity[1] > 1 for point in points)
 
 
+def test_nothing_is_forgotten_where_only_some_of_the_questions_are_asked_again(model: LanguageModel, tmp_path: Path):
+    # Half of the edits are never learnt, and none is forgotten.
+    deaf = frozenset(edit.id for edit in sample_edits(16).edits[1::2])
+    points = curve(run(KnownEditor(deaf=deaf), model, tmp_path / "run", Schedule(**{**SHORT, "most": 3}), edits=16))
+    assert [point.so_far.reliability.asked for point in points] == [1, 2, 3, 3, 3]
+    assert [point.at_edit.reliability.asked for point in points] == [1, 2, 3, 3, 3]
+    assert [point.forgotten for point in points] == [0.0] * 5
+
+
 def test_every_figure_has_its_rows_with_what_was_written(model: LanguageModel, tmp_path: Path):
     edits = sample_edits(2).edits
     *_, last = run(KnownEditor(), model, tmp_path / "run", Schedule(unrelated=QUESTIONS, texts=TEXTS), edits=2)
