@@ -51,7 +51,7 @@ class Plan:
     recipes: tuple[Recipe, ...]
     counterfact: Path | None = None
     zsre: Path | None = None
-    paper_minutes: float | None = None  # None: as long as `meg` takes, and PAPER_MINUTES without it
+    paper_minutes: float | None = None  # None: as long as `meg` took before it, else PAPER_MINUTES
     settings: MegSettings = field(default_factory=MegSettings)  # what every recipe starts from
 
     def as_json(self) -> dict[str, Any]:

@@ -24,13 +24,15 @@ PAPER_OURS = (
 
 
 def choose_recipes(text: str) -> tuple[Recipe, ...]:
-    """The recipes named in `text`, between commas; raises EditError for one that does not exist."""
-    named = {name.strip() for name in text.split(",")} - {""}
-    for name in sorted(named - set(RECIPES)):
-        raise EditError(f"There is no recipe “{name}”: choose among {', '.join(RECIPES)}.")
+    """The recipes named in `text`, between commas, in its order; raises EditError for one that does not exist."""
+    named = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    known: dict[str, Recipe] = {recipe: recipe for recipe in RECIPES}
+    for name in named:
+        if name not in known:
+            raise EditError(f"There is no recipe “{name}”: choose among {', '.join(RECIPES)}.")
     if not named:
         raise EditError(f"No recipe is named: choose among {', '.join(RECIPES)}.")
-    return tuple(recipe for recipe in RECIPES if recipe in named)
+    return tuple(known[name] for name in named)
 
 
 def settings_of(recipe: Recipe, start: MegSettings, paper_minutes: float) -> MegSettings:

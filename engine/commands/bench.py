@@ -22,7 +22,9 @@ def bench(
     ctx: typer.Context,
     edits: Annotated[int, typer.Option(help="How many edits are drawn.", min=2)] = 1_024,
     seeds: Annotated[int, typer.Option(help="How often everything is drawn and trained anew.", min=1)] = 3,
-    recipes: Annotated[str, typer.Option(help="What is compared, between commas.")] = "meg,paper,mlp,stored,retrieval",
+    recipes: Annotated[
+        str, typer.Option(help="What is compared, between commas, in the order in which it is trained.")
+    ] = "meg,paper,mlp,stored,retrieval",
     counterfact: Annotated[Path | None, typer.Option(help="Draw from this file of CounterFact records.")] = None,
     zsre: Annotated[Path | None, typer.Option(help="Draw from this file of zsRE records.")] = None,
     shape: Annotated[
@@ -31,7 +33,7 @@ def bench(
     scale: Annotated[float, typer.Option(help="With --shape: layers, heads and vocabulary times this.")] = 1.0,
     paper_minutes: Annotated[
         float | None,
-        typer.Option(help="How long the paper's generator trains (default: as long as “meg” takes).", min=0.1),
+        typer.Option(help="How long the paper's generator trains (default: as long as “meg” took before it).", min=0.1),
     ] = None,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",

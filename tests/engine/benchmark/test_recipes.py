@@ -112,7 +112,7 @@ def test_what_the_recipes_train_with(start: MegSettings) -> None:
 
 
 def test_recipes_are_chosen_by_name() -> None:
-    assert choose_recipes("stored, meg,stored") == ("meg", "stored")
+    assert choose_recipes("stored, meg,stored") == ("stored", "meg")
     with pytest.raises(EditError, match="no recipe “rome”"):
         choose_recipes("meg,rome")
     with pytest.raises(EditError, match="No recipe is named"):
