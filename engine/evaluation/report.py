@@ -1,9 +1,9 @@
 """Reliability, Generality, Locality and Score of an edited model on an edit set.
 
-Each is measured twice: AG, the decoded answer is exactly what it shall be, and TF, the share of its tokens that are
-likeliest given the true ones before (arXiv 2512.14395, section 4.1). Locality asks the probes of an edit set, and
-what shall stay is the original model's own answer; its three kinds are reported apart, and their mean counts. The
-Score is the harmonic mean of the six figures.
+Each is measured twice: AG, the decoded answer is exactly what it shall be, and TF, the share of its tokens, its stop
+aside, that are likeliest given the true ones before (arXiv 2512.14395, section 4.1). Locality asks the probes of an
+edit set, and what shall stay is the original model's own answer; its three kinds are reported apart, and their mean
+counts. The Score is the harmonic mean of the six figures.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from studio.widgets.rows import Column, RowsModel, rows_view
 from studio.words import deferred, tr
 
 AG = deferred("AG: the decoded answer is exactly what it shall be.")
-TF = deferred("TF: the share of its tokens that are likeliest given the true ones before.")
+TF = deferred("TF: the share of its tokens, its stop aside, that are likeliest given the true ones before.")
 
 
 LET_BY = 4

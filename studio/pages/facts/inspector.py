@@ -110,9 +110,9 @@ class Inspector(Card):
         self._refusal = Label("", wrap=True)
         self._refusal.setForegroundRole(QPalette.ColorRole.BrightText)
         self._refusal.hide()
-        self.suggested_paraphrases = SuggestedTextsList(tr("Said in other words"))
-        self.suggested_neighbours = SuggestedTextsList(tr("With the same object"))
-        self.suggested_same_subject = SuggestedTextsList(tr("In other relations"))
+        self.suggested_paraphrases = SuggestedTextsList(tr("In other words"))
+        self.suggested_neighbours = SuggestedTextsList(tr("Same object"))
+        self.suggested_same_subject = SuggestedTextsList(tr("Other relations"))
         self.title = ElidedLabel(scale=SECTION_TITLE, bold=True)
         self.subject = Lines(tr("Subject"), 1)
         self.prompt = Lines(tr("Prompt"), 3)
@@ -230,7 +230,7 @@ class Inspector(Card):
 
     def show_suggestions(self, suggested: SuggestedTexts) -> None:
         """Offer texts for the edit on show."""
-        alike = tr("With the same object") if suggested.same_object else tr("In the same relation")
+        alike = tr("Same object") if suggested.same_object else tr("Same relation")
         self.suggested_paraphrases.show_texts(suggested.paraphrases)
         self.suggested_neighbours.show_texts(suggested.neighbours, alike)
         self.suggested_same_subject.show_texts(suggested.same_subject)
