@@ -19,6 +19,7 @@ from engine.device import exact
 
 Rules = Literal["fixed", "faithful"]
 AT_ONCE = 1_024  # queries whose distances to all keys are in memory
+ADDED_AT_ONCE = 128  # edits whose distances to all keys are
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ class Codebook:
             same += 1
         while len(self.journal) > same:
             self._take_back()
-        for row in rows[same:]:
-            self._add(row)
+        for start in range(same, len(rows), ADDED_AT_ONCE):
+            some = list(rows[start : start + ADDED_AT_ONCE])
+            for row, apart in zip(some, _apart(self.keys[some], self.keys), strict=True):
+                self._add(row, apart)
 
     def nearest(self, queries: Tensor, many: int = 1) -> tuple[Tensor, Tensor]:
         """The places of the `many` nearest entries and their distances, [queries, many] each, nearest first.
@@ -76,8 +79,7 @@ class Codebook:
         keys = self._used[: len(self.entries)].flip(0)
         places, distances = [], []
         for some in exact(queries).split(AT_ONCE):
-            apart = torch.cdist(some, keys, compute_mode="donot_use_mm_for_euclid_dist")
-            found = apart.sort(dim=1, stable=True)
+            found = _apart(some, keys).sort(dim=1, stable=True)
             places.append(len(keys) - 1 - found.indices[:, :many])
             distances.append(found.values[:, :many])
         return torch.cat(places), torch.cat(distances)
@@ -93,10 +95,11 @@ class Codebook:
             return members[0]
         return members[int((self.keys[members] - exact(query)).norm(dim=1).argmin())]
 
-    def _add(self, row: int) -> None:
+    def _add(self, row: int, to_keys: Tensor) -> None:
+        """Have edit `row` in, which lies `to_keys` [edits] apart from every key."""
         if not self.entries:
             return self._enter(Entry(row, "new"), self.radius)
-        apart = torch.linalg.vector_norm(self._used[: len(self.entries)] - self.keys[row], dim=1)
+        apart = to_keys[self.entries]
         distance = float(apart.min())
         place = int((apart == distance).nonzero()[-1])
         before = self.radii[place]
@@ -129,3 +132,8 @@ class Codebook:
             self._members[entry.place].pop()
         if entry.place is not None:
             self.radii[entry.place] = entry.before
+
+
+def _apart(some: Tensor, keys: Tensor) -> Tensor:
+    """How far each of `some` [rows, d_model] lies from each of `keys` [keys, d_model]: [rows, keys]."""
+    return torch.cdist(some, keys, compute_mode="donot_use_mm_for_euclid_dist")
