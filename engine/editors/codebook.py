@@ -47,7 +47,6 @@ class Codebook:
         self.journal: list[Entry] = []
         self.entries: list[int] = []  # rows of `keys`
         self.radii: list[float] = []
-        self._used = torch.empty_like(self.keys)  # the entries' keys, in their order
         self._members: list[list[int]] = []  # of each entry the edits that it answers, its own first
 
     def live(self) -> list[int]:
@@ -76,7 +75,7 @@ class Codebook:
 
         Of entries as near the one that came last is first: it was edited last.
         """
-        keys = self._used[: len(self.entries)].flip(0)
+        keys = self.keys[self.entries[::-1]]
         places, distances = [], []
         for some in exact(queries).split(AT_ONCE):
             found = _apart(some, keys).sort(dim=1, stable=True)
@@ -116,7 +115,6 @@ class Codebook:
         return self._enter(Entry(row, "split", place, before), min(self.radius, half) if shrinks else half)
 
     def _enter(self, entry: Entry, radius: float) -> None:
-        self._used[len(self.entries)] = self.keys[entry.edit]
         self.journal.append(entry)
         self.entries.append(entry.edit)
         self.radii.append(radius)
