@@ -176,6 +176,10 @@ class TestAnswers:
         assert edited.teacher_forced(FAR, ["four", "king", "grey"]) == model.teacher_forced(
             FAR, ["four", "king", "grey"]
         )
+        asked = prompts(edits), targets[1:] + targets[:1]  # another edit's: wrong, with a stop that is easy to guess
+        answers, objects = (edited.likelihoods(*asked, form=form) for form in ("answer", "object"))
+        assert edited.teacher_forced(*asked) == [one.share for one in objects]
+        assert sum(one.share for one in objects) < sum(one.share for one in answers)
 
     def test_likelihoods_are_those_under_each_querys_own_neuron(
         self, edited: MegEditedModel, model: LanguageModel, edits: EditSet
